@@ -1,0 +1,41 @@
+//! Time and randomness come from outside, so that tests own both.
+
+use std::io;
+use std::time::SystemTime;
+
+use crate::Timestamp;
+
+/// Where the manager reads the time. The default is [`SystemClock`].
+pub trait Clock: Send + Sync + 'static {
+    /// The current time. Nodes of a fleet should agree to within a few seconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        SystemTime::now().into()
+    }
+}
+
+/// Where session ids come from. The default is [`SystemRandom`]; anything else belongs in tests only.
+pub trait RandomSource: Send + Sync + 'static {
+    /// Fills `bytes` with unpredictable bytes.
+    ///
+    /// # Errors
+    /// When the source has none: the login that asked fails, it never falls back to something weaker.
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()>;
+}
+
+/// The operating system's cryptographically secure random source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl RandomSource for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {
+        getrandom::fill(bytes).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,250 @@
+//! What can go wrong, and what to do about it.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Timestamp;
+use crate::response::PlainResponse;
+
+/// A setting that cannot work, found while building: says what is wrong and what to change.
+#[derive(Debug)]
+pub struct ConfigError {
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ConfigError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Why there is no session, or why an operation did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No token, or one whose session is unknown or revoked. 401 `SESSION_NOT_FOUND`.
+    NotFound,
+    /// The session's time is over. 401 `SESSION_EXPIRED`.
+    Expired,
+    /// Well signed, but not usable here: a payload of another shape, a token of another mode. 401 `SESSION_INVALID`.
+    Invalid,
+    /// Malformed, badly signed, or for another audience. 401 `JWT_INVALID`.
+    TokenInvalid,
+    /// The login is too long ago for this. 403 `REAUTHENTICATION_REQUIRED`.
+    ReauthenticationRequired,
+    /// A request from another origin (ASVS 3.5.1). 403 `CROSS_ORIGIN`.
+    CrossOrigin,
+    /// A guard of the application refused. 403 `FORBIDDEN`.
+    Forbidden,
+    /// The cookie would be larger than browsers keep (4096 bytes, RFC 6265bis section 5.6). 500 `PAYLOAD_TOO_LARGE`.
+    PayloadTooLarge,
+    /// The account has as many sessions as it may. 409 `SESSION_LIMIT`.
+    SessionLimit,
+    /// The store failed or did not answer within its deadline. 503 `STORE_UNAVAILABLE`.
+    StoreUnavailable,
+    /// The operation needs a store and the manager has none. 501 `STORE_REQUIRED`.
+    StoreRequired,
+    /// The response is on its way: no cookie can follow it. 500 `INTERNAL_ERROR`.
+    ResponseSent,
+    /// A mistake in the program: a missing layer, a payload that is no JSON object, a changed subject.
+    /// 500 `INTERNAL_ERROR`; the message says which.
+    Misuse,
+    /// The random source has no bytes. 500 `INTERNAL_ERROR`.
+    Randomness,
+}
+
+impl ErrorKind {
+    /// The machine-readable code in bodies and logs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.answer().1
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        self.answer().0
+    }
+
+    /// Whether this says "nobody is logged in" (401), as against "the answer is not known" or "not allowed".
+    #[must_use]
+    pub const fn is_unauthenticated(self) -> bool {
+        self.status() == 401
+    }
+
+    /// Status, code, and the sentence for the client.
+    pub(crate) const fn answer(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (401, "SESSION_NOT_FOUND", "There is no session. Log in first."),
+            Self::Expired => (401, "SESSION_EXPIRED", "The session has expired. Log in again."),
+            Self::Invalid => (401, "SESSION_INVALID", "The session cannot be used here. Log in again."),
+            Self::TokenInvalid => {
+                (401, "JWT_INVALID", "The session token is malformed or badly signed. Log in again.")
+            }
+            Self::ReauthenticationRequired => (
+                403,
+                "REAUTHENTICATION_REQUIRED",
+                "This needs a recent login. Confirm who you are and try again.",
+            ),
+            Self::CrossOrigin => {
+                (403, "CROSS_ORIGIN", "The request comes from another origin and was refused.")
+            }
+            Self::Forbidden => (403, "FORBIDDEN", "This account is not allowed to do that."),
+            Self::PayloadTooLarge => {
+                (500, "PAYLOAD_TOO_LARGE", "The session data does not fit into a cookie.")
+            }
+            Self::SessionLimit => (
+                409,
+                "SESSION_LIMIT",
+                "This account has as many sessions as it may have. End one of them and try again.",
+            ),
+            Self::StoreUnavailable => {
+                (503, "STORE_UNAVAILABLE", "The session store does not answer. Try again shortly.")
+            }
+            Self::StoreRequired => {
+                (501, "STORE_REQUIRED", "This needs a session store, and this service has none.")
+            }
+            Self::ResponseSent | Self::Misuse | Self::Randomness => {
+                (500, "INTERNAL_ERROR", "The service made a mistake. Its log says which.")
+            }
+        }
+    }
+}
+
+/// An operation on a session that did not happen, and why.
+///
+/// Cheap to clone. `Display` is for logs and may change; decide by [`kind`](Self::kind).
+/// [`to_response`](Self::to_response) is the answer that every adapter gives.
+#[derive(Clone)]
+pub struct SessionError(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    detail: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+    retryable: bool,
+    at: Timestamp,
+    redirect: Option<String>,
+}
+
+impl SessionError {
+    pub(crate) fn new(kind: ErrorKind, at: Timestamp) -> Self {
+        let retryable = kind == ErrorKind::StoreUnavailable;
+        Self(Arc::new(Inner { kind, detail: None, source: None, retryable, at, redirect: None }))
+    }
+
+    /// Refuses with 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own.
+    /// `detail` goes to logs, not to the client.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<Cow<'static, str>>, at: Timestamp) -> Self {
+        Self::new(ErrorKind::Forbidden, at).detail(detail)
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The machine-readable code, as in the answer's body.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.kind.code()
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.kind.status()
+    }
+
+    /// Whether the same call can succeed later without a change.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// When it happened, by the manager's clock.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.0.at
+    }
+
+    /// The complete answer: status, headers and body (or, where a browser should log in first, a 303).
+    #[must_use]
+    pub fn to_response(&self) -> PlainResponse {
+        match &self.0.redirect {
+            Some(location) => PlainResponse::see_other(location),
+            None => PlainResponse::error(self.0.kind, self.0.at),
+        }
+    }
+
+    pub(crate) fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.detail = Some(detail.into()))
+    }
+
+    pub(crate) fn source_is(self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    pub(crate) fn retryable(self, retryable: bool) -> Self {
+        self.with(|inner| inner.retryable = retryable)
+    }
+
+    pub(crate) fn redirect_to(self, location: String) -> Self {
+        self.with(|inner| inner.redirect = Some(location))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, code, message) = self.0.kind.answer();
+        match &self.0.detail {
+            Some(detail) => write!(f, "{code}: {detail}"),
+            None => write!(f, "{code}: {message}"),
+        }
+    }
+}
+
+impl fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionError")
+            .field("kind", &self.0.kind)
+            .field("detail", &self.0.detail)
+            .field("source", &self.0.source)
+            .field("at", &self.0.at)
+            .finish()
+    }
+}
+
+impl Error for SessionError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

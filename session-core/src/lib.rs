@@ -1,0 +1,20 @@
+//! Login sessions for any Rust web framework.
+
+mod clock;
+mod error;
+mod id;
+mod lifetimes;
+mod payload;
+mod request;
+mod response;
+pub mod store;
+mod time;
+
+pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
+pub use error::{ConfigError, ErrorKind, SessionError};
+pub use id::SessionId;
+pub use lifetimes::Lifetimes;
+pub use payload::SessionPayload;
+pub use request::{Headers, RequestHead};
+pub use response::{HeaderChange, PlainResponse};
+pub use time::Timestamp;

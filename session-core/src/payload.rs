@@ -1,0 +1,32 @@
+//! The user's own data in a session.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a session carries: your own type, and the account it belongs to.
+///
+/// The type must serialize to a JSON object whose top level has none of the reserved claim names
+/// `iss aud sub exp nbf iat jti sid auth_time gen`; login says so otherwise.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use session_core::SessionPayload;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// #[serde(rename_all = "camelCase")]
+/// struct User {
+///     user_id: String,
+///     role: String,
+/// }
+///
+/// impl SessionPayload for User {
+///     fn subject(&self) -> Option<&str> {
+///         Some(&self.user_id)
+///     }
+/// }
+/// ```
+pub trait SessionPayload: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The account by which sessions are listed and revoked: 1 to 255 bytes without NUL, compared as bytes.
+    /// `None` for a guest, whose session is never listed or revoked together with others.
+    fn subject(&self) -> Option<&str>;
+}

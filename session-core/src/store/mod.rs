@@ -1,0 +1,230 @@
+//! Where tracked sessions live: the contract, and a store in memory.
+
+mod record;
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{SessionId, Timestamp};
+
+pub use record::{SessionRecord, Touch};
+
+/// A store of sessions. The contract, one clause a sentence:
+///
+/// 1. **Realms are apart.** Records and account indexes of one realm are never seen or changed through another.
+/// 2. **Create never overwrites.** An id that exists answers [`Created::IdTaken`] and nothing has changed.
+/// 3. **Compare and swap.** [`replace`](Self::replace) changes a record only while its version is the one that
+///    was read, in one atomic step.
+/// 4. **Delete wins.** No operation but `create` makes a record; `replace` of a deleted one answers
+///    [`Replaced::Gone`].
+/// 5. **Expired is absent.** A record with `ends_at <= now` is not read, replaced, listed or counted.
+/// 6. **Subjects are bytes.** Two that differ by case or trailing space are two accounts; guests (no subject) are
+///    never listed or deleted together.
+/// 7. **The limit holds** however many logins of one account arrive together; expired records and the one being
+///    replaced do not count. Evicted is whoever was seen least recently, then created first.
+/// 8. **Replacing is safe.** `create` makes the new record before (or at once with) deleting the one that it
+///    replaces; if it fails, the old one is still there.
+/// 9. **A rotation needs its predecessor.** With [`Replaces::MustExist`] nothing is created when that record is
+///    absent, and a concurrent deletion of it either sees the new record or prevents it.
+/// 10. **Deleting is idempotent** and says whether it was this call that deleted.
+/// 11. **Cost follows the account**, not the table: listing and revoking go through an index.
+/// 12. **Cleanup is bounded:** `delete_expired` removes at most `limit` expired records, and never a live one.
+/// 13. **Errors are honest:** `Ok` means that it happened; an error says whether trying again can help.
+#[async_trait]
+pub trait SessionStore: Send + Sync + 'static {
+    /// The record, if it is there and not expired at `now`.
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// Reads, and moves last-seen on when `touch` says so. The answer is the record as it stands afterwards.
+    ///
+    /// The default is a read followed, once per interval, by a [`replace`](Self::replace) whose failure is
+    /// ignored: a lost touch costs nothing but a later one. A store that can do both in one round trip should.
+    async fn read_and_touch(
+        &self,
+        key: Key<'_>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let Some(record) = self.read(key, now).await? else { return Ok(None) };
+        let Some(seen) = touch.apply(&record, now) else { return Ok(Some(record)) };
+        match self.replace(key.realm, &seen, now).await {
+            Ok(Replaced::Done) => Ok(Some(seen)),
+            Ok(Replaced::Conflict) | Err(_) => Ok(Some(record)),
+            Ok(Replaced::Gone) => Ok(None),
+        }
+    }
+
+    /// Stores a new record, as [`Create`] says.
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError>;
+
+    /// Replaces the record whose version is `record.version - 1`.
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError>;
+
+    /// Deletes one session. `true` if it was there, expired or not.
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError>;
+
+    /// The sessions of an account, in any order.
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
+
+    /// Deletes the sessions of an account, all but `keep`. Answers the ids that it deleted, expired ones left out.
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Deletes every session of a realm, guests included. Answers how many.
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError>;
+
+    /// Deletes at most `limit` records that are expired at `now`, of all realms. Answers how many.
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// A timer of the runtime that the store lives in, for the deadline of a call. Made only when a call is pending.
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Names a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The manager's realm.
+    pub realm: &'a str,
+    /// The session.
+    pub id: SessionId,
+}
+
+/// Names an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// The manager's realm.
+    pub realm: &'a str,
+    /// The subject, compared as bytes.
+    pub subject: &'a str,
+}
+
+/// What goes with a new record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Create {
+    /// The session that this one takes the place of.
+    pub replaces: Option<Replaces>,
+    /// How many sessions the account may have.
+    pub limit: Option<SessionLimit>,
+}
+
+/// The session that a new one takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaces {
+    /// A login: the session that the cookie names, if there is one.
+    IfPresent(SessionId),
+    /// A re-authentication: nothing happens unless this one is live.
+    MustExist(SessionId),
+}
+
+impl Replaces {
+    /// The session to delete.
+    #[must_use]
+    pub fn id(self) -> SessionId {
+        match self {
+            Self::IfPresent(id) | Self::MustExist(id) => id,
+        }
+    }
+}
+
+/// How many sessions an account may have, and what happens to the next login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionLimit {
+    /// At most so many; the least recently seen is ended to make room.
+    EvictOldest(u32),
+    /// At most so many; the login fails with `SESSION_LIMIT`.
+    Refuse(u32),
+}
+
+/// What [`SessionStore::create`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// The record is stored; these were evicted for it.
+    Done {
+        /// Sessions of the same account that were ended to keep the limit.
+        evicted: Vec<SessionId>,
+    },
+    /// A record with this id exists. Nothing changed.
+    IdTaken,
+    /// The account is full. Nothing changed.
+    LimitReached,
+    /// The session to replace is not there. Nothing changed.
+    PredecessorGone,
+}
+
+/// What [`SessionStore::replace`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The record is stored.
+    Done,
+    /// Somebody else changed it first. Nothing changed.
+    Conflict,
+    /// There is none, or it has expired. Nothing changed.
+    Gone,
+}
+
+/// A store that failed or did not answer.
+#[derive(Debug)]
+pub struct StoreError {
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+    retryable: bool,
+}
+
+impl StoreError {
+    /// A failure that may pass: a lost connection, a timeout.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None, retryable: true }
+    }
+
+    /// A failure that stays until somebody changes something: a missing table, a wrong password.
+    #[must_use]
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None, retryable: false }
+    }
+
+    /// Keeps what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether the same call can succeed later without a change.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

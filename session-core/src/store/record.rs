@@ -1,0 +1,62 @@
+//! What a store keeps of one session.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::{SessionId, Timestamp};
+
+/// One session as a store keeps it. Plain data: the store gives it no meaning beyond what
+/// [`SessionStore`](super::SessionStore) says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Names the session within its realm.
+    pub id: SessionId,
+    /// The account, by which sessions are listed and revoked: 1 to 255 bytes, compared as bytes. `None` for a guest.
+    pub subject: Option<String>,
+    /// Counts the changes. A change is made only by somebody who read the newest.
+    pub version: u64,
+    /// The user's own data, as JSON.
+    pub payload: Vec<u8>,
+    /// When the user logged in; the session was created then.
+    pub authenticated_at: Timestamp,
+    /// The last use that was written down.
+    pub last_seen: Timestamp,
+    /// Counts the tokens issued for this session, from 0.
+    pub generation: u64,
+    /// When the token of this generation was issued.
+    pub issued_at: Timestamp,
+    /// When the token of this generation expires.
+    pub expires_at: Timestamp,
+    /// When the token of this generation was first used. `None` while nobody has shown it.
+    pub first_used_at: Option<Timestamp>,
+    /// From this point on the session is absent: the earlier of its expiry and its idle timeout.
+    pub ends_at: Timestamp,
+    /// The browser at login: at most 256 bytes without control characters.
+    pub user_agent: Option<String>,
+    /// The client's address at login.
+    pub ip_address: Option<IpAddr>,
+}
+
+/// When and how to move a record's last-seen on while reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Only when the last one is at least this old.
+    pub interval: Duration,
+    /// The session then ends so long after now, if it does not expire before.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Touch {
+    /// The record seen at `now`, or `None` when its last-seen is recent enough.
+    #[must_use]
+    pub fn apply(&self, record: &SessionRecord, now: Timestamp) -> Option<SessionRecord> {
+        if now < record.last_seen.plus(self.interval) {
+            return None;
+        }
+        let mut seen = record.clone();
+        seen.last_seen = now;
+        seen.ends_at = self.idle_timeout.map_or(seen.expires_at, |idle| now.plus(idle).min(seen.expires_at));
+        seen.version += 1;
+        Some(seen)
+    }
+}
