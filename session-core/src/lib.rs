@@ -9,6 +9,7 @@ mod request;
 mod response;
 pub mod store;
 mod time;
+mod token;
 
 pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
 pub use error::{ConfigError, ErrorKind, SessionError};
@@ -18,3 +19,4 @@ pub use payload::SessionPayload;
 pub use request::{Headers, RequestHead};
 pub use response::{HeaderChange, PlainResponse};
 pub use time::Timestamp;
+pub use token::{Key, KeyRing, SigningAlgorithm, TokenForm};
