@@ -202,3 +202,62 @@ mod asymmetric {
         Ok(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 64 bytes.
+    const K: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw";
+
+    fn oct(members: &str) -> Result<Key, ConfigError> {
+        Key::from_jwk(&format!(r#"{{"kty":"oct","k":"{K}"{members}}}"#))
+    }
+
+    #[test]
+    fn an_oct_jwk_is_a_symmetric_key_for_its_alg() {
+        for (members, algorithm) in [
+            ("", SigningAlgorithm::Hs256),
+            (r#","alg":"HS256""#, SigningAlgorithm::Hs256),
+            (r#","alg":"HS384""#, SigningAlgorithm::Hs384),
+            (r#","alg":"HS512","use":"sig""#, SigningAlgorithm::Hs512),
+        ] {
+            assert_eq!(oct(members).unwrap().algorithm(), algorithm);
+        }
+        let bytes: Vec<u8> = (0..64).collect();
+        assert_eq!(oct("").unwrap().kid(), Key::hs256(bytes).unwrap().kid());
+        assert_eq!(oct(r#","kid":"named","other":1"#).unwrap().kid(), "named");
+    }
+
+    #[test]
+    fn an_oct_jwk_that_contradicts_itself_is_refused() {
+        for members in [
+            r#","alg":"RS256""#,
+            r#","alg":"none""#,
+            r#","alg":"hs256""#,
+            r#","use":"enc""#,
+            r#","key_ops":["encrypt"]"#,
+            r#","kid":"a b""#,
+            r#","k":"AAAA""#,
+        ] {
+            assert!(oct(members).is_err(), "{members}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_jwk_is_an_error_that_does_not_quote_it() {
+        for json in [
+            "",
+            "secret",
+            "[]",
+            r#"{"kty":"secret"}"#,
+            r#"{"k":"secret"}"#,
+            r#"{"kty":"oct","k":"c2VjcmV0"}"#,
+        ] {
+            let error = Key::from_jwk(json).unwrap_err();
+            assert!(!format!("{error:?}").contains("c2Vj"), "{error:?}");
+        }
+        let padded = format!(r#"{{"kty":"oct","k":"{K}=="}}"#);
+        assert!(Key::from_jwk(&padded).unwrap_err().to_string().contains("base64url"));
+    }
+}

@@ -208,3 +208,44 @@ impl fmt::Debug for Key {
 fn typed_header(algorithm: SigningAlgorithm, kid: &str) -> String {
     base64::encode(format!(r#"{{"alg":"{algorithm}","typ":"{TYP}","kid":"{kid}"}}"#))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shorter_than_the_hash_is_refused_with_a_way_out() {
+        assert!(Key::hs256([1; 32]).is_ok() && Key::hs384([1; 48]).is_ok() && Key::hs512([1; 64]).is_ok());
+        for (key, least) in
+            [(Key::hs256([1; 31]), "32"), (Key::hs384([1; 47]), "48"), (Key::hs512([1; 63]), "64")]
+        {
+            let message = key.expect_err("too short").to_string();
+            assert!(message.contains(least) && message.contains("openssl rand -base64"), "{message}");
+        }
+        assert!(Key::hs256("").is_err());
+    }
+
+    #[test]
+    fn the_default_kid_depends_on_the_key_alone() {
+        let kid = |byte| Key::hs256([byte; 32]).unwrap().kid().to_owned();
+        assert_eq!(kid(1), kid(1));
+        assert_ne!(kid(1), kid(2));
+        assert_eq!(kid(1).len(), 8);
+    }
+
+    #[test]
+    fn a_kid_needs_no_escape_anywhere() {
+        let named = |kid: &str| Key::hs256([1; 32]).unwrap().with_kid(kid);
+        assert_eq!(named("2026-11_a.B").unwrap().kid(), "2026-11_a.B");
+        assert!(named(&"a".repeat(64)).is_ok());
+        for kid in ["", "a b", "a/b", "\"", "ü", "a\n", &"a".repeat(65)] {
+            assert!(named(kid).is_err(), "{kid:?}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_secret() {
+        let text = format!("{:?}", Key::hs256("0123456789abcdef0123456789abcdef").unwrap());
+        assert!(text.contains("Hs256") && !text.contains("0123") && !text.contains("48, 49"), "{text}");
+    }
+}

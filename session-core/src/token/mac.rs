@@ -8,7 +8,6 @@ use super::key::SigningAlgorithm;
 use crate::ConfigError;
 
 /// A keyed state per algorithm. The secret itself is not kept.
-#[derive(Clone)]
 pub(super) enum KeyedMac {
     Hs256(Hmac<Sha256>),
     Hs384(Hmac<Sha384>),

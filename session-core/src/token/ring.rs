@@ -217,3 +217,85 @@ fn variable(name: &str, value: Result<String, VarError>) -> Result<Option<String
 fn from_variable(name: &str, secret: &str) -> Result<Key, ConfigError> {
     Key::hs256(secret).map_err(|error| ConfigError::new(format!("{name}: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "0123456789abcdef0123456789abcdef";
+    const TWO: &str = "fedcba9876543210fedcba9876543210";
+
+    fn set(value: &str) -> Result<String, VarError> {
+        Ok(value.to_owned())
+    }
+
+    fn unset() -> Result<String, VarError> {
+        Err(VarError::NotPresent)
+    }
+
+    #[track_caller]
+    fn message(result: Result<impl fmt::Debug, ConfigError>) -> String {
+        result.expect_err("must fail").to_string()
+    }
+
+    #[test]
+    fn the_environment_gives_a_key_that_signs_and_one_that_verifies() {
+        let ring = KeyRing::from_values(set(ONE), set(TWO)).unwrap();
+        let [one, two] = [ONE, TWO].map(|secret| Key::hs256(secret).unwrap().kid().to_owned());
+        assert_eq!(ring.kids(), [one.clone(), two]);
+        assert_eq!(ring.signing_kid(), one);
+    }
+
+    #[test]
+    fn an_absent_empty_or_equal_previous_secret_is_no_key() {
+        for previous in [unset(), set(""), set(ONE)] {
+            assert_eq!(KeyRing::from_values(set(ONE), previous).unwrap().kids().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_missing_secret_is_an_error_that_says_how_to_make_one() {
+        for secret in [unset(), set("")] {
+            let message = message(KeyRing::from_values(secret, unset()));
+            assert!(
+                message.contains("JWT_SECRET") && message.contains("openssl rand -base64 48"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_an_error_that_names_the_variable_and_not_the_value() {
+        for (secret, previous, name) in
+            [(set("hunter2"), unset(), "JWT_SECRET:"), (set(ONE), set("hunter2"), "JWT_SECRET_PREVIOUS:")]
+        {
+            let message = message(KeyRing::from_values(secret, previous));
+            assert!(message.starts_with(name) && message.contains("32"), "{message}");
+            assert!(!message.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_kid_is_there_once() {
+        let ring = KeyRing::from_secret(ONE).unwrap();
+        assert!(message(ring.add(Key::hs256(ONE).unwrap())).contains("already"));
+        ring.add(Key::hs256(TWO).unwrap().with_kid("b").unwrap()).unwrap();
+        assert!(ring.add(Key::hs256([9; 32]).unwrap().with_kid("b").unwrap()).is_err());
+        assert_eq!(ring.kids().len(), 2);
+    }
+
+    #[test]
+    fn the_signing_key_is_not_retired_and_unknown_keys_are_errors() {
+        let ring = KeyRing::from_secret(ONE).unwrap();
+        assert!(message(ring.retire(&ring.signing_kid())).contains("promote"));
+        assert!(message(ring.retire("x")).contains("no key"));
+        assert!(message(ring.promote("x")).contains("no key"));
+        ring.promote(&ring.signing_kid()).unwrap();
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let text = format!("{:?}", KeyRing::from_secret(ONE).unwrap());
+        assert!(!text.contains(ONE) && !text.contains("48, 49"), "{text}");
+    }
+}
