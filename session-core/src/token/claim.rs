@@ -46,8 +46,10 @@ pub(super) struct Found<'de, 'c> {
     audience: &'c str,
     issuer: Option<&'c str>,
     seen: u16,
-    /// The payload's own top-level names.
-    pub(super) names: Few<Cow<'de, str>>,
+    /// The payload's own top-level names ...
+    names: Few<&'de str>,
+    /// ... and those that are written with escapes.
+    escaped: Vec<String>,
     /// Whether `aud` is ours.
     pub(super) aud: Option<bool>,
     /// Whether `iss` is the configured one.
@@ -67,6 +69,7 @@ impl<'de, 'c> Found<'de, 'c> {
             issuer,
             seen: 0,
             names: Few::new(),
+            escaped: Vec::new(),
             aud: None,
             iss: None,
             sid: None,
@@ -78,7 +81,28 @@ impl<'de, 'c> Found<'de, 'c> {
         }
     }
 
+    /// Takes down a name of the payload's.
+    #[inline]
+    pub(super) fn note(&mut self, name: Cow<'de, str>) {
+        match name {
+            Cow::Borrowed(name) => self.names.push(name),
+            Cow::Owned(name) => self.escaped.push(name),
+        }
+    }
+
+    /// Whether the payload has a name twice.
+    pub(super) fn repeats_a_name(&self) -> bool {
+        if self.escaped.is_empty() {
+            return self.names.repeats(|name| name.as_bytes());
+        }
+        let mut all: Vec<&str> =
+            self.names.iter().copied().chain(self.escaped.iter().map(String::as_str)).collect();
+        all.sort_unstable();
+        all.windows(2).any(|pair| pair.first() == pair.get(1))
+    }
+
     /// Reads the value of `claim`; a second one is an error.
+    #[inline]
     pub(super) fn read<A: MapAccess<'de>>(&mut self, claim: Claim, map: &mut A) -> Result<(), A::Error> {
         self.first(claim)?;
         match claim {

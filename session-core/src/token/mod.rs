@@ -239,7 +239,7 @@ impl Codec {
         kind: Kind,
         now: Timestamp,
     ) -> Result<Claims, Refused> {
-        if found.names.repeats(|name| name.as_bytes()) {
+        if found.repeats_a_name() {
             return Err(refused("a claim is there twice"));
         }
         let plain = kind == Kind::Plain;

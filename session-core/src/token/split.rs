@@ -33,6 +33,7 @@ struct Split<'a, 'de, 'c, D> {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Split<'_, 'de, '_, D> {
     type Error = D::Error;
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.parser.deserialize_map(Object { visitor, found: self.found })
     }
@@ -118,18 +119,20 @@ impl<'de, A: MapAccess<'de>> PayloadEntries<'_, 'de, '_, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         while let Some(name) = self.map.next_key_seed(NameSeed)? {
             if let Some(claim) = Claim::named(name.as_bytes()) {
                 self.found.read(claim, &mut self.map)?;
                 continue;
             }
-            self.found.names.push(name.clone());
+            self.found.note(name.clone());
             return seed.deserialize(Name { name, error: std::marker::PhantomData }).map(Some);
         }
         Ok(None)
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         self.map.next_value_seed(seed)
     }
@@ -153,6 +156,7 @@ impl<'de> Visitor<'de> for NameSeed {
         f.write_str("a name")
     }
 
+    #[inline]
     fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
         Ok(Cow::Borrowed(name))
     }
@@ -182,6 +186,7 @@ macro_rules! from_text {
 impl<'de, E: de::Error> Deserializer<'de> for Name<'de, E> {
     type Error = E;
 
+    #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.name {
             Cow::Borrowed(name) => visitor.visit_borrowed_str(name),
