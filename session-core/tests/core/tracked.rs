@@ -58,7 +58,7 @@ async fn an_update_in_flight_does_not_bring_a_session_back() {
     let in_flight = sessions.slot();
     in_flight.receive(&browser.post("/visits"));
     in_flight.open().await.unwrap();
-    sessions.destroy_session(&browser.post("/logout")).await.unwrap();
+    let _ = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
     let outcome = in_flight.update(|user| user.visits += 1).await;
     assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     assert_eq!(browser.clone().who(&sessions).await, None);
