@@ -1,5 +1,6 @@
-//! What handlers ask for in their signatures.
+//! What handlers put in their signatures, and what they answer when it is not to be had.
 
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
@@ -10,56 +11,15 @@ use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use session_core::{Guard, SessionError, SessionPayload, Slots, no_layer};
 
-use crate::Head;
-use crate::response::response;
+use crate::translate::{Head, respond};
 
-/// Extracts a [`Guard`]: one of ours, or one of your own.
+/// Extracts any [`Guard`]: opens the session, once per request, and checks. Dereferences to the guard.
+///
+/// [`Session`](crate::Session), [`Authenticated`](crate::Authenticated),
+/// [`MaybeAuthenticated`](crate::MaybeAuthenticated) and [`Fresh`](crate::Fresh) are aliases of it; a guard of your
+/// own is `Extract(admin): Extract<AdminOnly>`.
 #[derive(Clone, Debug)]
-pub struct Extract<G>(pub G);
-
-/// The session, whoever is or is not logged in: [`core::Session`](session_core::Session).
-pub type Session<U> = Extract<session_core::Session<U>>;
-
-/// A user who is logged in: [`core::Authenticated`](session_core::Authenticated).
-pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
-
-/// Whoever is logged in, if anybody: [`core::MaybeAuthenticated`](session_core::MaybeAuthenticated).
-pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
-
-/// A user who logged in less than `SECONDS` ago: [`core::Fresh`](session_core::Fresh).
-pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;
-
-impl<U: SessionPayload> Authenticated<U> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> MaybeAuthenticated<U> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<G> Deref for Extract<G> {
-    type Target = G;
-
-    fn deref(&self) -> &G {
-        &self.0
-    }
-}
+pub struct Extract<G: Guard>(pub G);
 
 impl<G: Guard> FromRequest for Extract<G> {
     type Error = Rejection;
@@ -71,20 +31,57 @@ impl<G: Guard> FromRequest for Extract<G> {
     }
 }
 
-/// The session of the request, with what it needs to know of it.
+/// The request's session, which takes from the request what it needs.
 pub(crate) fn receive<U: SessionPayload>(
     request: &HttpRequest,
 ) -> Result<session_core::Session<U>, SessionError> {
-    match request.extensions().get::<Slots>() {
-        Some(slots) => slots.receive(&Head(request)),
-        None => Err(no_layer::<U>()),
+    let extensions = request.extensions();
+    let slots = extensions.get::<Slots>().ok_or_else(no_layer::<U>)?;
+    slots.receive(&Head(request))
+}
+
+impl<G: Guard> Deref for Extract<G> {
+    type Target = G;
+
+    fn deref(&self) -> &G {
+        &self.0
     }
 }
 
-/// A [`SessionError`] as the answer of an extractor or a handler: `session.create(user).await?` works in a handler
-/// that returns `Result<_, Rejection>`.
+impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        self.0.into_inner()
+    }
+}
+
+impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
+    /// The user, owned, if somebody is logged in.
+    #[must_use]
+    pub fn into_inner(self) -> Option<U> {
+        self.0.into_inner()
+    }
+}
+
+impl<U: SessionPayload, const SECONDS: u64> Extract<session_core::Fresh<U, SECONDS>> {
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        self.0.into_inner()
+    }
+}
+
+/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
+/// operations of a session.
 #[derive(Clone, Debug)]
 pub struct Rejection(pub SessionError);
+
+impl From<SessionError> for Rejection {
+    fn from(error: SessionError) -> Self {
+        Self(error)
+    }
+}
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
@@ -92,13 +89,7 @@ impl ResponseError for Rejection {
     }
 
     fn error_response(&self) -> HttpResponse {
-        response(self.0.to_response())
-    }
-}
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        Self(error)
+        respond(self.0.to_response())
     }
 }
 
@@ -108,8 +99,8 @@ impl fmt::Display for Rejection {
     }
 }
 
-impl std::error::Error for Rejection {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.source()
     }
 }

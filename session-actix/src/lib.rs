@@ -1,42 +1,24 @@
-//! Login sessions for [actix-web](actix_web): a signed cookie, or a session in a store behind it.
-//!
-//! Wrap the [`SessionMiddleware`] around the app and name in a handler's signature what it needs: a [`Session`] to log in
-//! and out, an [`Authenticated`] user (401, or a redirect to the login page), a [`MaybeAuthenticated`] one, a login
-//! that is [`Fresh`]. The [`routes`] tell a browser front end how its session stands.
+//! Login sessions for [actix-web](actix_web): sign in, stay signed in, see your devices, sign out everywhere.
 //!
 //! ```no_run
-//! use actix_web::{App, HttpServer, Responder, get, post, web};
+//! use actix_web::{App, HttpServer, web::{Form, Json, Redirect, get, post}};
 //! use serde::{Deserialize, Serialize};
-//! use session_actix::{
-//!     Authenticated, KeyRing, Rejection, Session, SessionManager, SessionMiddleware, SessionPayload, routes,
-//! };
+//! use session_actix::{Authenticated, KeyRing, Rejection, Session, SessionManager, SessionMiddleware, SessionPayload};
 //!
 //! #[derive(Clone, Serialize, Deserialize)]
-//! struct User {
-//!     user_id: String,
-//! }
+//! struct User { user_id: String }
 //!
 //! impl SessionPayload for User {
-//!     fn subject(&self) -> Option<&str> {
-//!         Some(&self.user_id)
-//!     }
+//!     fn subject(&self) -> Option<&str> { Some(&self.user_id) }
 //! }
 //!
-//! #[post("/login")]
-//! async fn login(session: Session<User>, name: String) -> Result<impl Responder, Rejection> {
-//!     session.create(User { user_id: name }).await?; // after checking a password
-//!     Ok(web::Redirect::to("/me").see_other())
+//! async fn login(session: Session<User>, user: Form<User>) -> Result<Redirect, Rejection> {
+//!     session.create(user.into_inner()).await?; // after you have checked a password
+//!     Ok(Redirect::to("/me").see_other())
 //! }
 //!
-//! #[get("/me")]
-//! async fn me(user: Authenticated<User>) -> impl Responder {
-//!     web::Json(user.into_inner())
-//! }
-//!
-//! #[post("/logout")]
-//! async fn logout(session: Session<User>) -> Result<impl Responder, Rejection> {
-//!     session.destroy().await?;
-//!     Ok(web::Redirect::to("/").see_other())
+//! async fn me(user: Authenticated<User>) -> Json<User> {
+//!     Json(user.into_inner()) // 401 without a session
 //! }
 //!
 //! #[actix_web::main]
@@ -44,31 +26,49 @@
 //!     let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).build()?;
 //!     let app = move || {
 //!         App::new()
-//!             .service((login, me, logout))
-//!             .service(routes("/session", &sessions))
+//!             .route("/login", post().to(login))
+//!             .route("/me", get().to(me))
+//!             .service(session_actix::routes("/session", &sessions))
 //!             .wrap(SessionMiddleware::new(sessions.clone()))
 //!     };
-//!     HttpServer::new(app).bind("127.0.0.1:3000")?.run().await?;
-//!     Ok(())
+//!     Ok(HttpServer::new(app).bind("127.0.0.1:3000")?.run().await?)
 //! }
 //! ```
 //!
-//! Everything that is decided is decided in [`core`], and equal on axum and Rocket: settings are described at
-//! [`core::SessionManagerBuilder`], operations at [`core::Session`], guards of your own at [`core::Guard`].
+//! * [`SessionMiddleware`] goes around the app, scope or resource that uses sessions.
+//! * Handlers ask for a [`Session`], for somebody who is logged in ([`Authenticated`], [`MaybeAuthenticated`]) or
+//!   has just logged in ([`Fresh`]), or for a [`Guard`] of your own in [`Extract`].
+//! * [`routes`] answers a browser front end: status, refresh, logout, list of devices.
+//! * [`SessionManager::builder`] has the settings; with a [`store`](core::store) a logout works everywhere at once.
+//!
+//! Session metadata names the address of the connection's peer, whatever `X-Forwarded-For` says; proxies of your own
+//! are [trusted by configuration](core::TrustedProxies).
+//!
+//! The behaviour is that of [`session_core`], the same for every framework.
 
 mod extract;
-mod head;
 mod middleware;
-mod response;
 mod routes;
+mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
-    SessionPayload,
+    CookieSettings, Guard, KeyRing, Lifetimes, SessionError, SessionManager, SessionPayload, SessionStatus,
 };
 
-pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session};
-pub use head::Head;
-pub use middleware::{ResponseFuture, SessionMiddleware, SessionService};
+pub use extract::{Extract, Rejection};
+pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;
+pub use translate::{Head, respond};
+
+/// The session, whoever is or is not logged in.
+pub type Session<U> = Extract<session_core::Session<U>>;
+
+/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
+pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
+
+/// Whoever is logged in, if anybody.
+pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
+
+/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
+pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

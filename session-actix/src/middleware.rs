@@ -10,20 +10,21 @@ use actix_web::{Error, HttpMessage};
 use session_core::{Session, SessionManager, SessionPayload, Slots};
 
 use crate::Rejection;
-use crate::head::Lines;
-use crate::response::apply;
+use crate::translate::{apply, close};
 
-/// Gives every request a session of `manager`, for extractors to open, and puts what became of it on the response.
+/// Gives every request below it a session of its manager.
 ///
-/// Wrap it around an app, a scope or a resource. It looks at nothing by itself: a request whose handler asks for no
-/// session costs one small allocation. Passing it twice is passing it once.
+/// It looks at nothing until a handler asks. Add one for each kind of user; they need different cookie names.
+///
+/// The answer that an inner service's `Err` turns into gets the session's headers, too.
 #[derive(Clone, Debug)]
 pub struct SessionMiddleware<U: SessionPayload> {
     manager: SessionManager<U>,
 }
 
 impl<U: SessionPayload> SessionMiddleware<U> {
-    /// The middleware of this manager.
+    /// A middleware for the sessions of `manager`.
+    #[must_use]
     pub fn new(manager: SessionManager<U>) -> Self {
         Self { manager }
     }
@@ -59,7 +60,7 @@ where
 {
     type Response = ServiceResponse<B>;
     type Error = Error;
-    type Future = ResponseFuture<S::Future, U>;
+    type Future = SessionFuture<S::Future, U>;
 
     actix_web::dev::forward_ready!(service);
 
@@ -67,9 +68,9 @@ where
         let entered = request.extensions_mut().get_or_insert_with(Slots::default).enter(&self.manager);
         match entered {
             Ok(session) => {
-                ResponseFuture { inner: Some(self.service.call(request)), session, rejection: None }
+                SessionFuture { inner: Some(self.service.call(request)), session, rejection: None }
             }
-            Err(error) => ResponseFuture { inner: None, session: None, rejection: Some(Rejection(error)) },
+            Err(error) => SessionFuture { inner: None, session: None, rejection: Some(Rejection(error)) },
         }
     }
 }
@@ -77,7 +78,7 @@ where
 pin_project_lite::pin_project! {
     /// The response of a [`SessionService`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, U: SessionPayload> {
+    pub struct SessionFuture<F, U: SessionPayload> {
         #[pin]
         inner: Option<F>,
         session: Option<Session<U>>,
@@ -85,7 +86,7 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F, B, U> Future for ResponseFuture<F, U>
+impl<F, B, U> Future for SessionFuture<F, U>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
     U: SessionPayload,
@@ -100,27 +101,26 @@ where
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
         let answer = ready!(inner.poll(cx));
         Poll::Ready(match this.session.take() {
-            Some(session) => close(session, answer),
+            Some(session) => leave(session, answer),
             None => answer,
         })
     }
 }
 
-fn close<B, U: SessionPayload>(
+fn leave<B, U: SessionPayload>(
     session: Session<U>,
     answer: Result<ServiceResponse<B>, Error>,
 ) -> Result<ServiceResponse<B>, Error> {
     match answer {
         Ok(mut response) => {
-            let changes = session.close(&Lines(response.headers()));
-            apply(changes, response.headers_mut());
+            apply(close(&session, response.headers()), response.headers_mut());
             Ok(response)
         }
         Err(mut error) => {
-            // It has no headers before actix-web turns it into a response, which may be more than once.
+            // Its headers are not known before actix-web makes a response of it, which can happen more than once.
             let changes = OnceCell::new();
             error.add_response_mapper(move |mut response| {
-                let changes = changes.get_or_init(|| session.close(&Lines(response.headers())));
+                let changes = changes.get_or_init(|| close(&session, response.headers()));
                 apply(changes.clone(), response.headers_mut());
                 response
             });
