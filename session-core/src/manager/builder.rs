@@ -212,7 +212,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let keys = self.keys.ok_or_else(|| {
             ConfigError::new("the manager has no keys: add .keys(KeyRing::from_env()?) or another key ring")
         })?;
-        let realm = self.realm.unwrap_or_else(|| self.cookie.name().to_string());
+        let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
         let codec = Codec::new(
             keys.clone(),
             realm.clone(),
@@ -224,7 +224,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         Ok(SessionManager(Arc::new(Manager {
             keys,
             codec,
-            cookie: self.cookie,
+            cookie: self.cookie.into_writer(),
             lifetimes: self.lifetimes,
             realm,
             store: self.store,

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cookie::CookieSettings;
+use crate::cookie::CookieWriter;
 use crate::ended::EndedList;
 use crate::request::{CrossOrigin, TrustedProxies};
 use crate::session::{Received, Who};
@@ -35,7 +35,7 @@ pub struct SessionManager<U: SessionPayload>(pub(crate) Arc<Manager<U>>);
 pub(crate) struct Manager<U> {
     pub(crate) keys: KeyRing,
     pub(crate) codec: Codec,
-    pub(crate) cookie: CookieSettings,
+    pub(crate) cookie: CookieWriter,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) realm: String,
     pub(crate) store: Option<Box<dyn SessionStore>>,
@@ -83,7 +83,6 @@ pub enum ReplayPolicy {
 
 impl<U: SessionPayload> SessionManager<U> {
     /// Starts a manager. The one thing it needs is [keys](SessionManagerBuilder::keys).
-    #[must_use]
     pub fn builder() -> SessionManagerBuilder<U> {
         SessionManagerBuilder::new()
     }

@@ -1,6 +1,18 @@
 //! What a session needs to know of a request, in plain data: frameworks differ, bytes do not.
 
+mod bearer;
+mod client;
+mod navigation;
+mod origin;
+
 use std::net::IpAddr;
+
+pub(crate) use bearer::{Bearer, bearer};
+pub use client::TrustedProxies;
+pub(crate) use client::user_agent;
+pub use navigation::checked_next;
+pub(crate) use navigation::{is_navigation, login_location};
+pub use origin::{CrossOrigin, CrossOriginRefusal};
 
 /// The header lines of a request or a response.
 ///
@@ -8,6 +20,13 @@ use std::net::IpAddr;
 pub trait Headers {
     /// Every value of the header `name` (given in lower case), in the order of arrival.
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
+}
+
+/// No header at all.
+impl Headers for () {
+    fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::empty()
+    }
 }
 
 /// The head of a request.
@@ -26,56 +45,12 @@ pub trait RequestHead: Headers {
     fn peer(&self) -> Option<IpAddr>;
 }
 
-/// No header at all.
-impl Headers for () {
-    fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        std::iter::empty()
-    }
+/// The one value of a header: `Ok(None)` without one, `Err` when lines contradict each other.
+fn single<'a>(head: &'a impl Headers, name: &'static str) -> Result<Option<&'a [u8]>, Conflict> {
+    let mut values = head.header(name);
+    let first = values.next();
+    if values.all(|value| Some(value) == first) { Ok(first) } else { Err(Conflict) }
 }
-mod stub {
-    #![allow(missing_docs, dead_code)]
-    use crate::*;
-    use std::net::IpAddr;
-    #[derive(Default)]
-    pub struct CrossOrigin;
-    #[derive(Debug)]
-    pub struct CrossOriginRefusal;
-    impl CrossOriginRefusal {
-        pub fn reason(&self) -> &'static str {
-            ""
-        }
-    }
-    impl CrossOrigin {
-        pub fn check(&self, _h: &impl RequestHead) -> Result<(), CrossOriginRefusal> {
-            Ok(())
-        }
-    }
-    #[derive(Default)]
-    pub struct TrustedProxies;
-    impl TrustedProxies {
-        pub(crate) fn client(&self, _h: &impl RequestHead) -> Option<IpAddr> {
-            None
-        }
-    }
-    pub fn checked_next(n: &str) -> Option<&str> {
-        Some(n)
-    }
-    pub(crate) enum Bearer {
-        Absent,
-        Token(Vec<u8>),
-        Malformed,
-    }
-    pub(crate) fn bearer(_h: &impl Headers) -> Bearer {
-        Bearer::Absent
-    }
-    pub(crate) fn user_agent(_h: &impl Headers) -> Option<String> {
-        None
-    }
-    pub(crate) fn is_navigation(_h: &impl RequestHead) -> bool {
-        false
-    }
-    pub(crate) fn login_location(a: &str, _b: &str) -> String {
-        a.into()
-    }
-}
-pub use stub::*;
+
+/// A header came twice with different values.
+struct Conflict;

@@ -192,10 +192,6 @@ impl<U: SessionPayload> Session<U> {
         SessionError::new(kind, self.now())
     }
 
-    pub(crate) fn is_received(&self) -> bool {
-        self.0.received.get().is_some()
-    }
-
     /// Why nobody is logged in, as the answer to a request that needs somebody.
     fn refusal(&self) -> SessionError {
         let (outcome, reason) = {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Current, Intent, Outgoing, Session, Who};
 use crate::manager::Revalidation;
 use crate::store::SessionRecord;
-use crate::token::Claims;
+use crate::token::{Claims, IssueError};
 use crate::{Device, ErrorKind, EventKind, SessionError, SessionPayload, SessionToken};
 
 /// What a logout reached.
@@ -245,13 +245,25 @@ impl<U: SessionPayload> Session<U> {
 
     /// Refuses a token whose cookie browsers would drop.
     pub(super) fn check_size(&self, token: &SessionToken) -> Result<(), SessionError> {
-        self.0.manager.cookie.check_size(token.expose().len()).map_err(|too_large| {
-            self.error(ErrorKind::PayloadTooLarge).detail(format!(
-                "the cookie would have {} bytes of name and value, and browsers keep at most 4096: put less into the \
-                 payload, or add a store, which keeps the payload out of the cookie",
-                too_large.size
-            ))
-        })
+        self.0
+            .manager
+            .cookie
+            .check_size(token.expose().len())
+            .map_err(|too_large| self.too_large(too_large.size))
+    }
+
+    pub(super) fn not_issued(&self, error: &IssueError) -> SessionError {
+        match error {
+            IssueError::TooLong(length) => self.too_large(self.0.manager.cookie.name().len() + length),
+            _ => self.error(ErrorKind::Misuse).detail(error.to_string()),
+        }
+    }
+
+    fn too_large(&self, size: usize) -> SessionError {
+        self.error(ErrorKind::PayloadTooLarge).detail(format!(
+            "the cookie would have {size} bytes of name and value, and browsers keep at most 4096: put less into the \
+             payload, or add a store, which keeps the payload out of the cookie"
+        ))
     }
 
     /// The sessions that the request names, the current one first.

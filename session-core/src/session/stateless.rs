@@ -156,7 +156,7 @@ impl<U: SessionPayload> Session<U> {
 
     fn issue_stateless(&self, current: &Current<U>) -> Result<SessionToken, SessionError> {
         let issued = self.0.manager.codec.issue(&current.claims, &*current.user);
-        issued.map(SessionToken::new).map_err(|error| self.error(ErrorKind::Misuse).detail(error.to_string()))
+        issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
     }
 
     fn send_stateless(&self, current: Current<U>, token: &SessionToken) -> Result<(), SessionError> {

@@ -374,12 +374,12 @@ impl<U: SessionPayload> Session<U> {
     /// The payload as the store keeps it. Its subject names the account and never changes.
     fn payload_of(&self, user: &U, subject: Option<&str>) -> Result<Vec<u8>, SessionError> {
         self.same_account(subject, user.subject())?;
-        payload_json(user).map_err(|error| self.error(ErrorKind::Misuse).detail(error.to_string()))
+        payload_json(user).map_err(|error| self.not_issued(&error))
     }
 
     fn token_of(&self, record: &SessionRecord) -> Result<SessionToken, SessionError> {
         let issued = self.0.manager.codec.issue_reference(&record.claims());
-        issued.map(SessionToken::new).map_err(|error| self.error(ErrorKind::Misuse).detail(error.to_string()))
+        issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
     }
 
     /// One call of the store: within the deadline, and never without a trace when it fails.

@@ -1,6 +1,7 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
 mod deadline;
+mod memory;
 mod record;
 
 use std::error::Error;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use crate::{SessionId, Timestamp};
 
 pub(crate) use deadline::within;
+pub use memory::MemoryStore;
 pub use record::{SessionRecord, Touch};
 
 /// A store of sessions. The contract, one clause a sentence:

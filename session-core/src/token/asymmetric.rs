@@ -167,8 +167,8 @@ impl PublicKey {
         let bits = modulus.first().map_or(0, |top| modulus.len() * 8 - top.leading_zeros() as usize);
         if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
             return Err(ConfigError::new(format!(
-                "the RSA key has {bits} bits and must have {MIN_RSA_BITS} to {MAX_RSA_BITS} (RFC 7518 section 3.3): \
-                 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072"
+                "the RSA key has {bits} bits and must have {MIN_RSA_BITS} to {MAX_RSA_BITS} \
+                 (RFC 7518 section 3.3): openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072"
             )));
         }
         let key = DecodingKey::from_rsa_raw_components(modulus, exponent);

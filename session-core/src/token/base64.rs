@@ -1,4 +1,4 @@
-//! Base64url as JWS has it (RFC 7515 section 2): no padding, and canonical, so that one value has one spelling.
+//! Base64url as JWS has it (RFC 7515 section 2): no padding, and canonical, so that a value has one spelling.
 
 use std::mem::MaybeUninit;
 
@@ -8,11 +8,13 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 pub(super) struct Room<const N: usize>([MaybeUninit<u8>; N]);
 
 impl<const N: usize> Room<N> {
+    #[inline]
     pub(super) const fn new() -> Self {
         Self([const { MaybeUninit::uninit() }; N])
     }
 
     /// The bytes behind `text`; `None` when it is not canonical base64url or needs more room.
+    #[inline]
     pub(super) fn decode(&mut self, text: &[u8]) -> Option<&[u8]> {
         if URL_SAFE_NO_PAD.decoded_length(text).ok()? > N {
             return None;

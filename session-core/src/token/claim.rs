@@ -83,10 +83,10 @@ impl<'de, 'c> Found<'de, 'c> {
 
     /// Takes down a name of the payload's.
     #[inline]
-    pub(super) fn note(&mut self, name: &Cow<'de, str>) {
+    pub(super) fn note(&mut self, name: Cow<'de, str>) {
         match name {
             Cow::Borrowed(name) => self.names.push(name),
-            Cow::Owned(name) => self.escaped.push(name.clone()),
+            Cow::Owned(name) => self.escaped.push(name),
         }
     }
 
@@ -95,7 +95,8 @@ impl<'de, 'c> Found<'de, 'c> {
         if self.escaped.is_empty() {
             return self.names.repeats(|name| name.as_bytes());
         }
-        let mut all: Vec<&str> = self.names.iter().copied().chain(self.escaped.iter().map(String::as_str)).collect();
+        let mut all: Vec<&str> =
+            self.names.iter().copied().chain(self.escaped.iter().map(String::as_str)).collect();
         all.sort_unstable();
         all.windows(2).any(|pair| pair.first() == pair.get(1))
     }

@@ -21,7 +21,8 @@ pub(super) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// # Errors
-    /// More bytes than the limit, or not three parts: never more work than one look at each byte.
+    /// More bytes than the limit, or not three parts: never more work than one look at each byte. The alphabet
+    /// is checked where each part is decoded.
     pub(super) fn open(token: &'a [u8]) -> Result<Self, &'static str> {
         if token.len() > MAX_TOKEN_LEN {
             return Err("the token is longer than 4096 bytes");

@@ -9,7 +9,7 @@ pub(super) const TYP: &str = "session+jwt";
 /// Three times what the longest legal header needs.
 const MAX_BYTES: usize = 512;
 
-/// A header: `alg`, `typ` and `kid`, and nothing else. `crit`, `jwk`, `jku`, `x5u`, `zip`, `b64` have no place here.
+/// A header: `alg`, `typ` and `kid`, and nothing else: `crit`, `jwk`, `jku`, `x5u`, `zip`, `b64` have no place.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header<'a> {
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 }
 
 impl<'a> Header<'a> {
-    /// The header in one segment of a token, or `None`. Strings with escapes are refused: no legal value needs one.
+    /// The header in one segment of a token, or `None`. Escapes in strings are refused: no legal value needs one.
     pub(super) fn parse(segment: &[u8], room: &'a mut Room<MAX_BYTES>) -> Option<Self> {
         let json = std::str::from_utf8(room.decode(segment)?).ok()?;
         // A derived struct would read a JSON list as well.

@@ -79,6 +79,7 @@ pub struct Key {
     material: Material,
 }
 
+#[cfg_attr(feature = "asymmetric", allow(clippy::large_enum_variant, reason = "one per key, behind an Arc"))]
 pub(super) enum Material {
     Mac(KeyedMac),
     #[cfg(feature = "asymmetric")]

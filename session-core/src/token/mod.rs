@@ -4,7 +4,6 @@
 //! not whether its session lives: a token whose `exp` is over is returned like any other.
 
 // Until the manager uses all of it.
-#![allow(dead_code)]
 
 #[cfg(feature = "asymmetric")]
 mod asymmetric;

@@ -43,6 +43,9 @@ pub(crate) enum IssueError {
 }
 
 /// `payload` as a JSON object without reserved names at its top level, for the records of tracked sessions.
+///
+/// What this writes can be read back, but for what JSON itself cannot say: it has `null` for a float that is
+/// infinite or not a number.
 pub(crate) fn payload_json<U: Serialize>(payload: &U) -> Result<Vec<u8>, IssueError> {
     let written = Cell::new(0);
     let mut sink = Sink { bytes: Vec::with_capacity(USUAL_LEN), written: &written };

@@ -126,7 +126,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
                 self.found.read(claim, &mut self.map)?;
                 continue;
             }
-            self.found.note(&name);
+            self.found.note(name.clone());
             return seed.deserialize(Name { name, error: std::marker::PhantomData }).map(Some);
         }
         Ok(None)

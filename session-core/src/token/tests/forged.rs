@@ -307,7 +307,7 @@ fn signed_claims_whose_base64_is_not_canonical_are_refused() {
     };
     let text = base64::encode(format!("{}{}", good_claims(), " ".repeat((4 - good_claims().len() % 3) % 3)));
     assert!(verify(&codec(), &signed_as(&text)).is_ok());
-    assert_eq!(text.as_bytes().len() % 4, 2, "one byte in the last group, four bits to spare");
+    assert_eq!(text.len() % 4, 2, "one byte in the last group, four bits to spare");
     let loose = format!("{}{}", &text[..text.len() - 1], char::from(text.as_bytes()[text.len() - 1] + 1));
     for claims in [loose, format!("{text}=="), format!("{text}\n"), text.replacen('e', "+", 1)] {
         is_refused(&codec(), &signed_as(&claims));

@@ -7,7 +7,6 @@ mod interop;
 mod payloads;
 mod properties;
 mod rotation;
-mod zz_bench;
 
 use std::time::Duration;
 
