@@ -7,9 +7,6 @@ const page = document.documentElement.dataset.page;
 // Cookies belong to a host: who came by 127.0.0.1 must stay on it to be known on the other ports.
 for (const link of document.querySelectorAll("a.to")) link.hostname = location.hostname;
 
-if (page === "login") loginPage();
-if (page === "dashboard") dashboardPage();
-
 function loginPage() {
   for (const button of document.querySelectorAll("button[data-username]")) {
     button.addEventListener("click", () => {
@@ -127,11 +124,10 @@ function showStatus(status) {
   if (!status.isValid) return backToLogin();
   if (typeof status.user?.visits === "number") byId("visits").textContent = status.user.visits;
   countFrom(status.remainingTime);
-  const due = status.refreshDue || status.remainingTime === status.absoluteRemaining;
   byId("due").textContent = status.refreshDue ? "left: refresh is due" : "left in this session";
-  byId("ring").classList.toggle("due", due);
+  byId("ring").classList.toggle("due", status.refreshDue);
   if (typeof status.absoluteRemaining === "number") {
-    byId("latest").textContent = `${absolute(Date.now() + status.absoluteRemaining * 1000)}, refreshed or not`;
+    byId("latest").textContent = absolute(Date.now() + status.absoluteRemaining * 1000);
   }
 }
 
@@ -174,9 +170,11 @@ async function askDevices() {
   } catch (error) {
     if (error.code !== "STORE_REQUIRED") throw error;
     showDevices([]);
-    byId("devices-note").textContent =
-      "This demo runs stateless: your session is in your cookie and nowhere else, so there is no list to show. " +
-      "Start it with --store memory to see your devices and log them out.";
+    byId("devices-note").replaceChildren(
+      "This demo runs stateless: your session is in your cookie and nowhere else, so there is no list to show. Start it with ",
+      make("code", {}, "--store memory"),
+      " to see your devices and to log them out.",
+    );
   }
 }
 
@@ -188,15 +186,15 @@ function showDevices(devices) {
 }
 
 function device({ id, current, createdAt, lastAccessed, userAgent, ipAddress }) {
-  const name = make("b", {}, agentName(userAgent));
-  const where = make("span", { title: userAgent ?? "" }, [
-    ipAddress ?? "unknown address", " · in since ", moment(createdAt), current ? "" : " · seen ", current ? "" : moment(lastAccessed),
-  ]);
+  const name = make("b", { title: userAgent ?? "" }, agentName(userAgent));
+  const where = make("span", {}, ipAddress ?? "unknown address");
+  const when = make("span", {}, ["Logged in ", moment(createdAt)]);
+  if (!current) when.append(", seen ", moment(lastAccessed));
   const end = current
     ? make("span", { className: "badge" }, "this device")
     : make("button", { type: "button", className: "small", ariaLabel: `Log out ${agentName(userAgent)}` }, "Log out");
   if (!current) end.dataset.revoke = id;
-  const item = make("li", {}, [icon(userAgent), make("div", {}, [name, where]), end]);
+  const item = make("li", {}, [icon(userAgent), make("div", {}, [name, where, when]), end]);
   item.dataset.id = id;
   if (current) item.dataset.current = "";
   return item;
@@ -241,7 +239,8 @@ function happened({ kind, at, ip, userAgent, framework }) {
   const where = [FRAMEWORKS[framework] && `on ${FRAMEWORKS[framework]}`, userAgent && agentName(userAgent), ip];
   const item = make("li", {}, [
     make("b", {}, KINDS[kind] ?? kind),
-    make("span", { title: userAgent ?? "" }, [moment(at), ...where.filter(Boolean).map((part) => ` · ${part}`)]),
+    moment(at),
+    make("span", { title: userAgent ?? "" }, where.filter(Boolean).join(" · ")),
   ]);
   item.dataset.kind = kind;
   if (framework) item.dataset.framework = framework;
@@ -309,3 +308,7 @@ function moment(iso) {
 function showTimes() {
   for (const time of document.querySelectorAll("time[datetime]")) time.textContent = absolute(time.dateTime);
 }
+
+// Last, when everything above is defined.
+if (page === "login") loginPage();
+if (page === "dashboard") dashboardPage();

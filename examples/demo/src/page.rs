@@ -87,6 +87,7 @@ pub fn dashboard(app: &App, user: &User, remaining: Option<u64>) -> String {
             fill(r#"<a class="to" data-framework="{{key}}" href="{{url}}">{{name}}</a>"#, &values)
         })
         .collect();
+    let max_age = app.shared().max_age;
     let seconds = remaining.unwrap_or(0);
     let body = fill(
         DASHBOARD,
@@ -99,8 +100,9 @@ pub fn dashboard(app: &App, user: &User, remaining: Option<u64>) -> String {
             ("last-login", Text(&user.last_login)),
             ("visits", Text(&user.visits.to_string())),
             ("seconds", Text(&seconds.to_string())),
-            ("max-age", Text(&app.shared().max_age.to_string())),
+            ("max-age", Text(&max_age.to_string())),
             ("clock", Text(&clock(seconds))),
+            ("percent", Text(&(100 * seconds / max_age.max(1)).min(100).to_string())),
         ],
     );
     shell(app, &user.username, "dashboard", &body)
