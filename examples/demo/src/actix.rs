@@ -1,8 +1,8 @@
 //! The demo on actix-web.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{self, HeaderName};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, Responder, web};
 use session_actix::{Authenticated, Session, SessionManager, SessionMiddleware};

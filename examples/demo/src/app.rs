@@ -129,7 +129,12 @@ impl App {
     }
 
     /// `POST /login`. `content_type` is the first such header.
-    pub async fn login(&self, session: &Session<User>, content_type: Option<&[u8]>, body: Body<'_>) -> Answer {
+    pub async fn login(
+        &self,
+        session: &Session<User>,
+        content_type: Option<&[u8]>,
+        body: Body<'_>,
+    ) -> Answer {
         let (style, login) = match login::parse(content_type, body) {
             Ok(parsed) => parsed,
             Err(refusal) => {
@@ -254,54 +259,30 @@ fn is_form(content_type: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use session_core::KeyRing;
+    use session_core::testing::TestRequest;
 
     use super::*;
+    use crate::sessions;
 
     const FORM: Option<&[u8]> = Some(b"application/x-www-form-urlencoded");
     const JSON: Option<&[u8]> = Some(b"application/json");
 
-    /// A session in memory; with `down` every operation fails.
-    #[derive(Default)]
-    struct Fake {
-        user: Mutex<Option<User>>,
-        down: bool,
+    /// The session of a request that has just arrived.
+    fn session() -> Session<User> {
+        asked(TestRequest::new("POST", "/"))
     }
 
-    impl Fake {
-        fn up(&self) -> Result<(), SessionError> {
-            if self.down { Err(SessionError::forbidden("down", Timestamp::EPOCH)) } else { Ok(()) }
-        }
+    /// A request that the session refuses whatever it asks.
+    fn refused() -> Session<User> {
+        asked(TestRequest::new("POST", "/").header("sec-fetch-site", "cross-site"))
     }
 
-    impl Logins for Fake {
-        fn user(&self) -> Option<Arc<User>> {
-            self.user.lock().unwrap().clone().map(Arc::new)
-        }
-
-        async fn create(&self, user: User) -> Result<(), SessionError> {
-            self.up()?;
-            *self.user.lock().unwrap() = Some(user);
-            Ok(())
-        }
-
-        async fn destroy(&self) -> Result<(), SessionError> {
-            self.up()?;
-            *self.user.lock().unwrap() = None;
-            Ok(())
-        }
-
-        async fn update(&self, mut change: impl FnMut(&mut User) + Send) -> Result<Arc<User>, SessionError> {
-            self.up()?;
-            let mut user = self.user.lock().unwrap();
-            let user = user.as_mut().ok_or_else(|| SessionError::forbidden("none", Timestamp::EPOCH))?;
-            change(user);
-            Ok(Arc::new(user.clone()))
-        }
-
-        fn remaining_time(&self) -> Option<u64> {
-            self.user().map(|_| 86_000)
-        }
+    fn asked(request: TestRequest) -> Session<User> {
+        let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
+        let session = sessions::build(keys, Store::Memory, Arc::default()).unwrap().slot();
+        session.receive(&request);
+        session
     }
 
     fn app() -> App {
@@ -309,12 +290,12 @@ mod tests {
         App::new(Framework::Axum, Arc::new(shared))
     }
 
-    async fn log_in(session: &Fake, content_type: Option<&[u8]>, body: &str) -> Answer {
+    async fn log_in(session: &Session<User>, content_type: Option<&[u8]>, body: &str) -> Answer {
         app().login(session, content_type, Body::Complete(body.as_bytes())).await
     }
 
-    async fn logged_in(body: &str) -> (Fake, Arc<User>) {
-        let session = Fake::default();
+    async fn logged_in(body: &str) -> (Session<User>, Arc<User>) {
+        let session = session();
         assert_eq!(log_in(&session, FORM, body).await.status, 303);
         let user = session.user().unwrap();
         (session, user)
@@ -330,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_form_login_goes_to_next_or_to_the_page() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, FORM, "username=alice&password=wonderland").await;
         assert_eq!((answer.status, value(&answer, "location")), (303, Some("/")));
         assert!(session.user().is_some());
@@ -340,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_json_login_is_answered_with_the_user() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, JSON, r#"{"username":"bob","password":"builder"}"#).await;
         assert_eq!(answer.status, 200);
         assert!(
@@ -351,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_credentials_are_401_in_the_style_of_the_request() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, JSON, r#"{"username":"bob","password":"x"}"#).await;
         assert_eq!(answer.status, 401);
         assert!(text(&answer).starts_with(r#"{"code":"INVALID_CREDENTIALS","message":"#));
@@ -369,7 +350,7 @@ mod tests {
             (FORM, &*"x".repeat(9000), 413, "CONTENT_TOO_LARGE"),
             (JSON, "{", 400, "BAD_REQUEST"),
         ] {
-            let answer = log_in(&Fake::default(), content_type, body).await;
+            let answer = log_in(&session(), content_type, body).await;
             assert_eq!((answer.status, value(&answer, "content-type")), (status, Some("application/json")));
             assert!(text(&answer).contains(code));
         }
@@ -377,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_login_that_the_session_refuses_is_no_login() {
-        let session = Fake { down: true, ..Fake::default() };
+        let session = refused();
         assert_eq!(log_in(&session, FORM, "username=alice&password=wonderland").await.status, 403);
     }
 
@@ -416,12 +397,12 @@ mod tests {
         let (session, _) = logged_in("username=bob&password=builder").await;
         assert_eq!(text(&app().visits(&session).await), r#"{"visits":1}"#);
         assert_eq!(text(&app().visits(&session).await), r#"{"visits":2}"#);
-        assert_eq!(app().visits(&Fake { down: true, ..Fake::default() }).await.status, 403);
+        assert_eq!(app().visits(&refused()).await.status, 403);
     }
 
     #[tokio::test]
     async fn the_page_is_a_form_or_a_dashboard() {
-        let answer = app().home(&Fake::default(), Some("next=%2Fapi%2Fme"));
+        let answer = app().home(&session(), Some("next=%2Fapi%2Fme"));
         assert!(text(&answer).contains(r#"id="login-form""#) && text(&answer).contains(r#"value="/api/me""#));
         let (session, _) = logged_in("username=bob&password=builder").await;
         let answer = app().home(&session, None);

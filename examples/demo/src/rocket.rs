@@ -7,6 +7,7 @@ use rocket::data::{Data, ToByteUnit as _};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder, Response};
+use rocket::shield::Shield;
 use rocket::{Config, Request, State, catch, catchers, get, post, routes};
 use session_rocket::{Authenticated, Session, SessionFairing, SessionManager};
 
@@ -29,7 +30,7 @@ pub async fn serve(
         address: address.ip(),
         port: address.port(),
         ident: Ident::none(),
-        log_level: LogLevel::Critical,
+        log_level: LogLevel::Off,
         cli_colors: false,
         shutdown: RocketShutdown { ctrlc: false, signals: Default::default(), ..Default::default() },
         ..Config::default()
@@ -39,6 +40,8 @@ pub async fn serve(
         .mount("/session", session_rocket::routes(&sessions))
         .register("/", catchers![elsewhere])
         .attach(SessionFairing::new(sessions))
+        // The answers bring their own headers, the same on all three.
+        .attach(Shield::new())
         .manage(app)
         .ignite()
         .await?;
