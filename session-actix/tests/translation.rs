@@ -1,5 +1,7 @@
 //! What this crate adds to core: actix-web's requests, responses and errors.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt;
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
