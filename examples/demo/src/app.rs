@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use session_core::{Clock, SessionError, SystemClock, Timestamp};
+use session_core::{Clock, Session, SystemClock, Timestamp};
 
 use crate::accounts::Accounts;
 use crate::events::{Events, served_by};
@@ -58,23 +58,6 @@ impl Framework {
             Self::Rocket => "rocket",
         }
     }
-}
-
-/// What the app asks of a request's session: exactly what core's handle offers.
-pub trait Logins: Send + Sync {
-    /// Who is logged in.
-    fn user(&self) -> Option<Arc<User>>;
-    /// Logs in, under a new session id.
-    fn create(&self, user: User) -> impl Future<Output = Result<(), SessionError>> + Send;
-    /// Logs out.
-    fn destroy(&self) -> impl Future<Output = Result<(), SessionError>> + Send;
-    /// Changes the payload; `change` may run more than once.
-    fn update(
-        &self,
-        change: impl FnMut(&mut User) + Send,
-    ) -> impl Future<Output = Result<Arc<User>, SessionError>> + Send;
-    /// Seconds until the session expires, when there is one.
-    fn remaining_time(&self) -> Option<u64>;
 }
 
 /// The app as one framework serves it. Cheap to clone.
@@ -137,16 +120,16 @@ impl App {
     }
 
     /// `GET /`: the dashboard, or the login form. `query` is the part of the target after `?`.
-    pub fn home(&self, session: &impl Logins, query: Option<&str>) -> Answer {
+    pub fn home(&self, session: &Session<User>, query: Option<&str>) -> Answer {
         let html = match session.user() {
-            Some(user) => page::dashboard(self, &user, session.remaining_time()),
+            Some(user) => page::dashboard(self, &user, session.status().remaining_time.as_secs()),
             None => page::login(self, &page::Attempt::first(query.and_then(login::next_of_query))),
         };
         Answer::page(200, html)
     }
 
     /// `POST /login`. `content_type` is the first such header.
-    pub async fn login(&self, session: &impl Logins, content_type: Option<&[u8]>, body: Body<'_>) -> Answer {
+    pub async fn login(&self, session: &Session<User>, content_type: Option<&[u8]>, body: Body<'_>) -> Answer {
         let (style, login) = match login::parse(content_type, body) {
             Ok(parsed) => parsed,
             Err(refusal) => {
@@ -161,8 +144,8 @@ impl App {
         let created = served_by(self.framework, session.create(user.clone())).await;
         match (created, style) {
             (Err(error), _) => error.into(),
-            (Ok(()), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
-            (Ok(()), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
+            (Ok(_), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
+            (Ok(_), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
         }
     }
 
@@ -179,14 +162,14 @@ impl App {
     /// `POST /logout`: back to the page for a form, 204 for everybody else. Both are the first such header.
     pub async fn logout(
         &self,
-        session: &impl Logins,
+        session: &Session<User>,
         content_type: Option<&[u8]>,
         accept: Option<&[u8]>,
     ) -> Answer {
         match served_by(self.framework, session.destroy()).await {
             Err(error) => error.into(),
-            Ok(()) if is_form(content_type, accept) => Answer::see_other("/".into()),
-            Ok(()) => Answer::no_content(),
+            Ok(_) if is_form(content_type, accept) => Answer::see_other("/".into()),
+            Ok(_) => Answer::no_content(),
         }
     }
 
@@ -209,7 +192,7 @@ impl App {
     }
 
     /// `POST /api/visits`: one more.
-    pub async fn visits(&self, session: &impl Logins) -> Answer {
+    pub async fn visits(&self, session: &Session<User>) -> Answer {
         #[derive(Serialize)]
         struct Visits {
             visits: u64,
