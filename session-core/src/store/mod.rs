@@ -1,5 +1,6 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
+mod memory;
 mod record;
 
 use std::error::Error;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 
 use crate::{SessionId, Timestamp};
 
+pub use memory::MemoryStore;
 pub use record::{SessionRecord, Touch};
 
 /// A store of sessions. The contract, one clause a sentence:
