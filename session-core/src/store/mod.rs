@@ -1,5 +1,7 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
+#[cfg(test)]
+mod conformance;
 mod memory;
 mod record;
 

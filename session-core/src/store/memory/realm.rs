@@ -237,4 +237,17 @@ impl Realm {
         }
         assert_eq!(*roster, expected);
     }
+
+    /// Leaves every lock as a thread that panicked would.
+    pub(super) fn poison(&self) {
+        std::thread::scope(|scope| {
+            let panicking = scope.spawn(|| {
+                let _roster = write(&self.roster);
+                let _shards: Vec<_> = self.shards.iter().map(write).collect();
+                panic!("on purpose");
+            });
+            assert!(panicking.join().is_err());
+        });
+        assert!(self.roster.is_poisoned() && self.shards.iter().all(RwLock::is_poisoned));
+    }
 }
