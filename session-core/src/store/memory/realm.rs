@@ -2,7 +2,8 @@
 //!
 //! Whoever adds or removes records holds the roster for writing and then takes shards, one at a time; reads and
 //! replaces take a single shard and nothing else. So the members of an account stand still while a login counts
-//! them, and nothing can deadlock.
+//! them, and nothing can deadlock. Only cleanup takes its records, which are expired, before it takes the roster: for
+//! a moment the roster names sessions that are not there, and everybody passes over them.
 
 use std::array;
 use std::mem;
@@ -16,7 +17,7 @@ use crate::{SessionId, Timestamp};
 
 const SHARDS: usize = 64;
 
-/// So many records are deleted before cleanup lets others go ahead: well below a millisecond.
+/// So many records cleanup deletes under one lock: well below a millisecond.
 const BATCH: usize = 256;
 
 pub(super) struct Realm {
@@ -122,22 +123,33 @@ impl Realm {
         shards.iter().map(Shard::len).sum()
     }
 
-    /// Deletes at most `limit`. While nothing is expired it only looks at the head of each shard's order.
+    /// Deletes at most `limit`. It goes around the shards, a batch each, and never holds two locks for long: whoever
+    /// waits for one of them gets it while this works under the other.
     pub(super) fn delete_expired(&self, now: Timestamp, limit: usize) -> usize {
         let mut left = limit;
-        for shard in &self.shards {
-            while left > 0 && read(shard).has_expired(now) {
+        loop {
+            let before = left;
+            for shard in &self.shards {
                 left -= self.delete_expired_batch(shard, now, left.min(BATCH));
             }
+            if left == 0 || left == before {
+                return limit - left;
+            }
         }
-        limit - left
     }
 
     fn delete_expired_batch(&self, shard: &RwLock<Shard>, now: Timestamp, limit: usize) -> usize {
-        let mut roster = write(&self.roster);
+        if limit == 0 || !read(shard).has_expired(now) {
+            return 0;
+        }
         let expired = write(shard).take_expired(now, limit);
+        let mut roster = write(&self.roster);
         for (id, packed) in &expired {
             roster.remove(packed.subject(), *id);
+            // Between the locks somebody may have used the id again.
+            if let Some(packed) = read(shard).get(*id) {
+                roster.insert(packed.subject(), *id);
+            }
         }
         drop(roster);
         expired.len()

@@ -63,10 +63,6 @@ fn indexes_fit_the_records_after_calls_from_many_threads() {
         }
     });
     store.realms.iter().for_each(|realm| realm.check());
-    for realm in REALMS {
-        let live = now(store.list(Account { realm, subject: "ann" }, Timestamp::EPOCH)).unwrap();
-        assert!(live.len() <= 3, "the limit holds for those that nobody saw expire");
-    }
 }
 
 #[test]
@@ -216,10 +212,8 @@ fn storm(store: &MemoryStore, seed: u64) {
         random ^= random >> 7;
         random ^= random << 17;
         let [kind, id, other, choice, ..] = random.to_le_bytes();
-        let (realm, at) = (
-            REALMS[usize::from(choice % 2)],
-            Timestamp::EPOCH.plus(MINUTE * 2 + MINUTE / 60 * u32::try_from(step / 100).unwrap()),
-        );
+        let realm = REALMS[usize::from(choice % 2)];
+        let at = Timestamp::EPOCH.plus(Duration::from_secs(step / 100));
         let subject = SUBJECTS[usize::from(choice / 2 % 3)];
         let (id, other) = (id % 32, other % 32);
         let key = Key { realm, id: session(id) };
