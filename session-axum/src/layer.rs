@@ -12,12 +12,15 @@ use tower_service::Service;
 
 use crate::translate::{close, respond};
 
-/// Gives every request below it a session of its manager.
+/// Gives every request below it a session of its manager, for handlers to ask for, and puts what became of it on the
+/// response, whatever that is.
 ///
-/// It looks at nothing until a handler asks. Add one for each kind of user; they need different cookie names.
+/// It looks at nothing by itself: a request whose handler asks for no session costs a small allocation or two. Add
+/// one layer for each kind of user; they need different cookie names. Passing one twice is passing it once.
 ///
-/// A service error (`Err`, not an error response) has no headers to write to: put a
-/// [`HandleErrorLayer`](axum::error_handling::HandleErrorLayer) below this layer, not above it.
+/// Layers that turn a service error into a response
+/// ([`HandleErrorLayer`](axum::error_handling::HandleErrorLayer)) belong below this one, or their response goes out
+/// without the cookie; layers that catch panics belong above it, so that a panic sends none.
 #[derive(Clone, Debug)]
 pub struct SessionLayer<U: SessionPayload> {
     manager: SessionManager<U>,

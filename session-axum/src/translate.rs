@@ -11,8 +11,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, Session, SessionPayload};
 
-/// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
-/// like.
+/// A request as core sees it, for handlers that use the [manager](crate::SessionManager) without a session.
+///
+/// ```
+/// # use session_axum::{Head, Rejection, SessionManager, SessionPayload};
+/// # use axum::http::request::Parts;
+/// async fn vote<User: SessionPayload>(sessions: SessionManager<User>, parts: Parts) -> Result<(), Rejection> {
+///     Ok(sessions.check_origin(&Head(&parts))?)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a>(pub &'a Parts);
 
