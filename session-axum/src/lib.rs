@@ -48,7 +48,7 @@
 //! * [`SessionManager::builder`] has the settings; with a [`store`](core::store) a logout works everywhere at once.
 //!
 //! Session metadata names the client's address if the server is started with
-//! [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info).
+//! [`into_make_service_with_connect_info::<SocketAddr>()`](axum::Router::into_make_service_with_connect_info).
 //!
 //! The behaviour is that of [`session_core`], the same for every framework. The examples `basic`, `login` and `store`
 //! run as they are.
@@ -68,9 +68,6 @@ pub use extract::{Extract, Rejection};
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;
 pub use translate::{Head, respond};
-
-#[cfg(doc)]
-use axum::Router;
 
 /// The session, whoever is or is not logged in.
 pub type Session<U> = Extract<session_core::Session<U>>;
