@@ -1,0 +1,1 @@
+//! The demo, as a person uses it (when it is there).
