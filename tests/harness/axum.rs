@@ -116,8 +116,9 @@ async fn cached(user: Authenticated<User>) -> Answer {
     app::cached(&user)
 }
 
-async fn streamed(_user: Authenticated<User>) -> Body {
-    Body::from_stream(stream::iter(CHUNKS.map(Ok::<_, Infallible>)))
+async fn streamed(_user: Authenticated<User>) -> impl IntoResponse {
+    let body = Body::from_stream(stream::iter(CHUNKS.map(Ok::<_, Infallible>)));
+    ([(header::CONTENT_TYPE, "application/octet-stream")], body)
 }
 
 async fn error(_user: MaybeAuthenticated<User>) -> Result<Answer, Teapot> {

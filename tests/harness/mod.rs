@@ -35,13 +35,14 @@ pub(crate) trait Framework: 'static {
 /// A running server. Stops when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) is_tracked: bool,
     world: World,
     stop: Option<Box<dyn FnOnce()>>,
 }
 
 impl Server {
     fn new(address: SocketAddr, world: World, stop: impl FnOnce() + 'static) -> Self {
-        Self { address, world, stop: Some(Box::new(stop)) }
+        Self { address, is_tracked: true, world, stop: Some(Box::new(stop)) }
     }
 
     /// A browser without cookies.

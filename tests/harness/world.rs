@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_core::store::MemoryStore;
-use session_core::testing::ManualClock;
+use session_core::testing::{ManualClock, logged_in_cookie};
 use session_core::{CookieSettings, KeyRing, SessionManager, SessionManagerBuilder, Timestamp};
 
 use super::{Admin, App, FaultyStore, Framework, Server, User};
@@ -61,6 +61,15 @@ impl World {
         F::serve(App { users, admins: Some(self.admins()), world: self.clone() }).await
     }
 
+    /// A cookie that is well signed for the users of `server`, and whose payload is none of theirs: as after a deploy
+    /// that changed the type.
+    pub(crate) async fn cookie_of_another_shape(&self, server: &Server) -> String {
+        let others = SessionManager::builder().keys(keys()).clock(self.clock.clone());
+        let others = if server.is_tracked { others.store(self.store.clone()) } else { others };
+        let admin = Admin { admin_id: "root".to_owned() };
+        logged_in_cookie(&others.build().unwrap(), admin).await.unwrap()
+    }
+
     /// A world of its own with a server for tracked users in it.
     pub(crate) async fn with_store<F: Framework>() -> (Self, Server) {
         let world = Self::new();
@@ -71,7 +80,8 @@ impl World {
     /// A world of its own with a server for stateless users in it.
     pub(crate) async fn without_store<F: Framework>() -> (Self, Server) {
         let world = Self::new();
-        let server = world.serve::<F>(world.stateless()).await;
+        let mut server = world.serve::<F>(world.stateless()).await;
+        server.is_tracked = false;
         (world, server)
     }
 }
