@@ -20,6 +20,7 @@ async fn a_response_that_sets_a_cookie_is_not_stored<F: Framework>() {
         responses.push(browser.post("/reauthenticate").await);
         world.advance(60);
         responses.push(browser.post("/session/refresh").await);
+        assert_eq!(browser.who().await, "alice");
         world.advance(24 * 3600 - 60);
         responses.push(browser.get("/me").await);
         responses.push(browser.post("/logout").await);

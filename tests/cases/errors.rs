@@ -99,8 +99,6 @@ async fn a_payload_too_large_is_500_and_changes_nothing<F: Framework>() {
     let mut browser = server.logged_in("alice").await;
     browser.post("/update-big").await.expect_error(500, "PAYLOAD_TOO_LARGE").expect_no_cookie();
     assert_eq!(browser.who().await, "alice");
-    let long = Request::post("/login").body(format!("name={}", "a".repeat(4000)));
-    server.send(long).await.expect_error(500, "PAYLOAD_TOO_LARGE").expect_no_cookie();
     // With a store the cookie holds a reference.
     let (_world, server) = World::with_store::<F>().await;
     server.logged_in("alice").await.post("/update-big").await.expect(200);

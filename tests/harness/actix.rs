@@ -24,6 +24,7 @@ type Outcome = Result<Answer, Rejection>;
 impl Framework for Actix {
     const NAME: &'static str = "actix-web";
     const PANIC_CLOSES: bool = true;
+    const SHIELDED: bool = false;
 
     async fn serve(app: App) -> Server {
         let App { users, admins, world } = app;

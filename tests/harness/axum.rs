@@ -23,6 +23,7 @@ type Outcome = Result<Answer, Rejection>;
 impl Framework for Axum {
     const NAME: &'static str = "axum";
     const PANIC_CLOSES: bool = true;
+    const SHIELDED: bool = false;
 
     async fn serve(app: App) -> Server {
         let world = app.world.clone();

@@ -27,6 +27,8 @@ pub(crate) trait Framework: 'static {
     const NAME: &'static str;
     /// Whether a handler's panic closes the connection; otherwise it is answered with 500.
     const PANIC_CLOSES: bool;
+    /// Whether it sends `X-Content-Type-Options` with every response by itself.
+    const SHIELDED: bool;
 
     /// Serves the app on a free port of 127.0.0.1, until the server is dropped.
     fn serve(app: App) -> impl Future<Output = Server>;

@@ -23,6 +23,7 @@ type Outcome = Result<Answer, Rejection>;
 impl Framework for Rocket {
     const NAME: &'static str = "Rocket";
     const PANIC_CLOSES: bool = false;
+    const SHIELDED: bool = true;
 
     async fn serve(app: App) -> Server {
         let world = app.world.clone();
