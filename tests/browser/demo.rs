@@ -93,7 +93,7 @@ async fn executable() -> String {
     let paths = messages.filter(|message| message["target"]["name"] == "session-demo");
     paths
         .filter_map(|message| message["executable"].as_str().map(str::to_owned))
-        .last()
+        .next_back()
         .expect("an executable")
 }
 
@@ -201,14 +201,14 @@ async fn another_device_can_be_logged_out() {
     let demo = Demo::start().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
-    for framework in 0..3 {
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         let elsewhere = demo.log_in_elsewhere(2).await;
         assert!(demo.is_logged_in(&elsewhere).await);
         browser.go(&demo.url(framework)).await;
         browser.until(&format!("{DEVICES} === 2")).await;
         browser.click("#devices button[data-revoke]").await;
         browser.until(&format!("{DEVICES} === 1")).await;
-        assert!(!demo.is_logged_in(&elsewhere).await, "on {}", FRAMEWORKS[framework]);
+        assert!(!demo.is_logged_in(&elsewhere).await, "on {name}");
         assert_eq!(browser.text("#who").await, "alice");
     }
     browser.stop().await;
@@ -220,14 +220,14 @@ async fn log_out_everywhere() {
     let demo = Demo::start().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
-    for framework in 0..3 {
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         let elsewhere = [demo.log_in_elsewhere(0).await, demo.log_in_elsewhere(1).await];
         browser.go(&demo.url(framework)).await;
         browser.until(&format!("{DEVICES} === 3")).await;
         browser.click("#revoke-others").await;
         browser.until(&format!("{DEVICES} === 1")).await;
         for cookie in &elsewhere {
-            assert!(!demo.is_logged_in(cookie).await, "on {}", FRAMEWORKS[framework]);
+            assert!(!demo.is_logged_in(cookie).await, "on {name}");
         }
     }
     browser.click("#logout").await;

@@ -16,6 +16,7 @@ on_each_framework! {
     an_update_is_stored
     a_login_makes_a_new_session
     reauthentication_makes_a_new_session
+    a_request_costs_one_round_trip
 }
 
 async fn authenticated_is_the_user<F: Framework>() {
@@ -152,5 +153,18 @@ async fn reauthentication_makes_a_new_session<F: Framework>() {
         );
         assert_eq!(status["user"]["visits"], 1);
         server.send(Request::get("/me").cookie(old)).await.expect_error(401, "SESSION_NOT_FOUND");
+    }
+}
+
+async fn a_request_costs_one_round_trip<F: Framework>() {
+    let world = World::new();
+    let server = world.serve_both::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    // The first use of a token is written down.
+    browser.get("/me").await.expect(200);
+    for path in ["/me", "/maybe", "/fresh", "/stream", "/session", "/both"] {
+        let before = world.store.all_calls();
+        browser.get(path).await.expect(200);
+        assert_eq!(world.store.all_calls() - before, 1, "{path}");
     }
 }

@@ -81,7 +81,7 @@ impl FaultyStore {
         self.0.deadlines.send_modify(|count| *count += 1);
     }
 
-    /// How often this method was called.
+    /// How often this method was called; `read_and_touch` counts as `read`.
     pub(crate) fn calls(&self, method: &str) -> usize {
         self.0.calls.lock().unwrap().get(method).copied().unwrap_or(0)
     }

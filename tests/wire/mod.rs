@@ -10,7 +10,7 @@ mod response;
 mod transcript;
 
 pub(crate) use connection::{Broken, Connection};
-pub(crate) use jar::{Jar, Refused};
+pub(crate) use jar::Jar;
 pub(crate) use request::Request;
 pub(crate) use response::Response;
 pub(crate) use transcript::Transcript;
