@@ -7,7 +7,7 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use session_core::{Guard, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{Guard, Session, SessionError, SessionPayload, Slots, no_layer};
 
 use crate::translate::{Head, respond};
 
@@ -23,10 +23,13 @@ impl<G: Guard, S: Send + Sync> FromRequestParts<S> for Extract<G> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
-        let slots = parts.extensions.get::<Slots>().ok_or_else(no_layer::<G::Payload>)?;
-        let session = slots.receive::<G::Payload>(&Head(parts))?;
-        Ok(Self(session.extract().await?))
+        Ok(Self(receive::<G::Payload>(parts)?.extract().await?))
     }
+}
+
+/// The session of the request, with what it needs to know of it.
+pub(crate) fn receive<U: SessionPayload>(parts: &Parts) -> Result<Session<U>, SessionError> {
+    parts.extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(parts))
 }
 
 impl<G: Guard> Deref for Extract<G> {
@@ -39,7 +42,6 @@ impl<G: Guard> Deref for Extract<G> {
 
 impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
     /// The user, owned.
-    #[must_use]
     pub fn into_inner(self) -> U {
         self.0.into_inner()
     }
@@ -47,7 +49,6 @@ impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
 
 impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
     /// The user, owned, if somebody is logged in.
-    #[must_use]
     pub fn into_inner(self) -> Option<U> {
         self.0.into_inner()
     }
@@ -55,7 +56,6 @@ impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
 
 impl<U: SessionPayload, const SECONDS: u64> Extract<session_core::Fresh<U, SECONDS>> {
     /// The user, owned.
-    #[must_use]
     pub fn into_inner(self) -> U {
         self.0.into_inner()
     }

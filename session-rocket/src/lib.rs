@@ -53,6 +53,8 @@
 mod extract;
 mod fairing;
 mod routes;
+#[cfg(test)]
+mod tests;
 mod translate;
 
 pub use session_core as core;
@@ -61,6 +63,7 @@ pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, 
 pub use fairing::SessionFairing;
 pub use routes::routes;
 pub use session_core::{
-    ErrorKind, Guard, KeyRing, SessionError, SessionManager, SessionPayload, SessionStatus,
+    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    SessionPayload, SessionStatus,
 };
 pub use translate::{Head, respond};

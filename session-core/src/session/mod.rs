@@ -8,6 +8,9 @@ mod received;
 mod stateless;
 mod tracked;
 
+#[cfg(test)]
+mod model;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
