@@ -7,7 +7,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use session_core::{Guard, Session, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{Guard, IntoInner, Session, SessionError, SessionPayload, Slots, no_layer};
 
 use crate::translate::{Head, respond};
 
@@ -43,26 +43,10 @@ impl<G: Guard> Deref for Extract<G> {
     }
 }
 
-impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
-    /// The user, owned.
+impl<G: Guard + IntoInner> Extract<G> {
+    /// What the guard holds: the user, owned.
     #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Extract<session_core::Fresh<U, SECONDS>> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> G::Inner {
         self.0.into_inner()
     }
 }

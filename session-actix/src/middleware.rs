@@ -1,6 +1,5 @@
 //! The middleware: a slot on the way in, the header changes on the way out.
 
-use std::cell::OnceCell;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -108,10 +107,8 @@ where
 
 /// An error's headers are not known before actix-web makes a response of it, which can happen more than once.
 fn closing<U: SessionPayload>(session: Session<U>) -> impl Fn(HttpResponse) -> HttpResponse {
-    let changes = OnceCell::new();
     move |mut response| {
-        let changes = changes.get_or_init(|| session.close(&Lines(response.headers())));
-        apply(changes.clone(), response.headers_mut());
+        apply(session.close(&Lines(response.headers())), response.headers_mut());
         response
     }
 }
