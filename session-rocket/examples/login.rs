@@ -9,6 +9,7 @@
 //! `bob` with `builder`, back to where it wanted to go. Only alice gets to see <http://127.0.0.1:3000/admin>.
 
 use rocket::form::{Form, FromForm};
+use rocket::http::uri::Origin;
 use rocket::response::{Redirect, content::RawHtml, status::Unauthorized};
 use rocket::{Config, get, post, routes};
 use serde::{Deserialize, Serialize};
@@ -61,9 +62,11 @@ struct Next {
 }
 
 impl Next {
-    /// Only to a path of ours: an attacker can write the link to the login page.
+    /// Only to a path of ours: an attacker can write the link to the login page. And only where Rocket's `Redirect`
+    /// goes: it is stricter than its router.
     fn path(&self) -> String {
-        self.next.as_deref().and_then(checked_next).unwrap_or("/account").to_owned()
+        let next = self.next.as_deref().and_then(checked_next).filter(|next| Origin::parse(next).is_ok());
+        next.unwrap_or("/account").to_owned()
     }
 }
 
