@@ -1,17 +1,15 @@
 //! What a handler asks for, and what it gets instead.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::Deref;
 
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, SessionError, SessionPayload};
+use session_core::{Guard, SessionError, SessionPayload, no_layer};
 
-use crate::fairing::{self, PerRequest};
-use crate::{Head, respond};
+use crate::fairing::{Attached, cached, session};
+use crate::translate::respond;
 
 /// A request guard for any [`Guard`]: those of this library, and your own.
 ///
@@ -68,36 +66,28 @@ impl<'r, G: Guard> FromRequest<'r> for Extract<G> {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        match extract(request).await {
+        let guard = async { session::<G::Payload>(request, None)?.extract().await };
+        match guard.await {
             Ok(guard) => Outcome::Success(Self(guard)),
             Err(error) => {
-                let status = Status::new(error.to_response().status);
-                PerRequest::of(request).refused = Some(error.clone());
-                Outcome::Error((status, Rejection(error)))
+                *cached(request) = Some(error.clone());
+                Outcome::Error((Status::new(error.to_response().status), Rejection(error)))
             }
         }
     }
 }
 
-async fn extract<G: Guard>(request: &Request<'_>) -> Result<G, SessionError> {
-    let session = fairing::session::<G::Payload>(request)?;
-    session.receive(&Head::of(request));
-    session.extract().await
-}
-
 impl<G: Guard> Sentinel for Extract<G> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let missing = fairing::attached::<G::Payload, _>(rocket).is_none();
-        if missing {
-            log::error!("{}", session_core::no_layer::<G::Payload>());
-        }
-        missing
+        let attached = rocket.state::<Attached<G::Payload>>();
+        attached.ok_or_else(|| log::error!("{}", no_layer::<G::Payload>())).is_err()
     }
 }
 
 /// Core's error as an answer: handlers return `Result<T, Rejection>` and use `?` on the session's operations.
-#[derive(Clone, Debug)]
-pub struct Rejection(pub SessionError);
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(#[from] pub SessionError);
 
 impl Rejection {
     /// The refusal that a request guard left behind, for an error catcher of your own.
@@ -113,30 +103,12 @@ impl Rejection {
     /// ```
     #[must_use]
     pub fn of(request: &Request<'_>) -> Option<Self> {
-        PerRequest::of(request).refused.clone().map(Self)
-    }
-}
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Rejection {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        cached::<Option<SessionError>>(request).clone().map(Self)
     }
 }
 
 impl<'r> Responder<'r, 'static> for Rejection {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        Ok(respond(request, self.0.to_response()))
+    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
+        Ok(respond(self.0.to_response()))
     }
 }
