@@ -101,6 +101,13 @@ fn a_request_is_seen_as_it_was_sent() {
 }
 
 #[test]
+fn debug_of_a_head_shows_no_cookie() {
+    let request = TestRequest::default().insert_header((header::COOKIE, "session=credential"));
+    let shown = format!("{:?}", Head(&request.to_http_request()));
+    assert!(!shown.contains("credential"), "{shown}");
+}
+
+#[test]
 fn a_target_without_a_path_and_an_unknown_peer_are_fine() {
     let request = TestRequest::default().uri("*").to_http_request();
     assert_eq!(Head(&request).target(), "*");

@@ -81,6 +81,13 @@ async fn the_head_is_what_the_client_sent() {
 }
 
 #[test]
+fn debug_of_a_head_shows_no_cookie() {
+    let (parts, ()) = Request::get("/").header("cookie", "session=credential").body(()).unwrap().into_parts();
+    let shown = format!("{:?}", Head(&parts));
+    assert!(shown.contains("GET") && !shown.contains("credential"), "{shown}");
+}
+
+#[test]
 fn an_answer_keeps_status_and_headers_and_never_panics() {
     let headers = vec![("allow", Cow::Borrowed("GET")), ("location", Cow::Owned("/a\nb".to_owned()))];
     let response = respond(PlainResponse { status: 405, headers, body: b"{}".to_vec() });

@@ -1,8 +1,10 @@
-//! The repository itself: who may depend on whom, how long adapters are, what core's API names, what README.md says.
+//! The repository itself: who may depend on whom, how long adapters are, what core's API names, what README.md and
+//! SECURITY.md say.
 
 mod architecture;
 mod public_api;
 mod readme;
+mod security;
 mod source;
 
 use std::path::PathBuf;
