@@ -72,8 +72,8 @@ impl<U: SessionPayload> Session<U> {
 
     async fn find(&self, intent: Intent) -> Result<(), SessionError> {
         let intent = match intent {
-            // A native client asks for its refresh: there is no cookie to carry one it did not ask for.
-            Intent::Use if self.is_bearer() => Intent::Observe,
+            // There is no cookie to carry a refresh that a native client did not ask for.
+            Intent::Use if self.is_bearer() => Intent::UseAsIs,
             intent => intent,
         };
         if self.0.manager.store.is_some() {

@@ -26,7 +26,7 @@ impl<U: SessionPayload> Session<U> {
         }
         self.state().current = Some(Current { user: Arc::new(user), claims, record: None });
         match intent {
-            Intent::Observe => Ok(()),
+            Intent::Observe | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
             Intent::Use | Intent::Refresh => self.renew_stateless(intent).await.map(drop),
         }

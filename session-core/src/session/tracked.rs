@@ -41,7 +41,8 @@ impl<U: SessionPayload> Session<U> {
                 }
                 Step::Replay => return Err(self.replay(token, record, wanted).await),
                 Step::Serve { send_token } => {
-                    return self.serve(token, record, send_token && wanted != Intent::Observe);
+                    let send_token = send_token && matches!(wanted, Intent::Use | Intent::Refresh);
+                    return self.serve(token, record, send_token);
                 }
                 Step::Write(change, next) => match self.write(change, *next).await {
                     Ok(Written::Done(next)) => record = Some(next),
@@ -77,7 +78,9 @@ impl<U: SessionPayload> Session<U> {
         };
         match intent {
             Intent::Observe => self.call(|store| store.read(key, now)).await,
-            Intent::Use | Intent::Refresh => self.call(|store| store.read_and_touch(key, touch, now)).await,
+            Intent::UseAsIs | Intent::Use | Intent::Refresh => {
+                self.call(|store| store.read_and_touch(key, touch, now)).await
+            }
         }
     }
 
