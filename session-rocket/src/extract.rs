@@ -6,30 +6,21 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, SessionError, SessionPayload, no_layer};
+use session_core::{Guard, IntoInner, SessionError, no_layer};
 
-use crate::fairing::{Attached, cached, session};
+use crate::fairing::{SessionFairing, cached, session};
 use crate::translate::respond;
 
-/// A request guard for any [`Guard`]: those of this library, and your own.
+/// Extracts any [`Guard`]: opens the session, once per request, and checks. Dereferences to the guard.
 ///
-/// Rocket refuses to launch when the [`SessionFairing`](crate::SessionFairing) of its payload is missing.
-#[derive(Debug)]
-pub struct Extract<G>(pub G);
+/// [`Session`](crate::Session), [`Authenticated`](crate::Authenticated),
+/// [`MaybeAuthenticated`](crate::MaybeAuthenticated) and [`Fresh`](crate::Fresh) are aliases of it; a guard of your
+/// own is `admin: Extract<AdminOnly>`. Rocket refuses to launch when the [`SessionFairing`](crate::SessionFairing)
+/// of its payload is missing.
+#[derive(Clone, Debug)]
+pub struct Extract<G: Guard>(pub G);
 
-/// The session, whoever is or is not logged in: create, update, refresh, destroy.
-pub type Session<U> = Extract<session_core::Session<U>>;
-
-/// Somebody is logged in: 401 otherwise, or a redirect to the login page. Dereferences to the user.
-pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
-
-/// Whoever is logged in, if anybody.
-pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
-
-/// Somebody logged in less than `SECONDS` ago: 403 otherwise. Dereferences to the user.
-pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;
-
-impl<G> Deref for Extract<G> {
+impl<G: Guard> Deref for Extract<G> {
     type Target = G;
 
     fn deref(&self) -> &G {
@@ -37,26 +28,10 @@ impl<G> Deref for Extract<G> {
     }
 }
 
-impl<U: SessionPayload> Authenticated<U> {
-    /// The user, owned.
+impl<G: Guard + IntoInner> Extract<G> {
+    /// What the guard holds: the user, owned.
     #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> MaybeAuthenticated<U> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> G::Inner {
         self.0.into_inner()
     }
 }
@@ -70,8 +45,8 @@ impl<'r, G: Guard> FromRequest<'r> for Extract<G> {
         match guard.await {
             Ok(guard) => Outcome::Success(Self(guard)),
             Err(error) => {
-                *cached(request) = Some(error.clone());
-                Outcome::Error((Status::new(error.to_response().status), Rejection(error)))
+                cached(request).refusal = Some(error.clone());
+                Outcome::Error((Status::new(error.status()), Rejection(error)))
             }
         }
     }
@@ -79,12 +54,13 @@ impl<'r, G: Guard> FromRequest<'r> for Extract<G> {
 
 impl<G: Guard> Sentinel for Extract<G> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let attached = rocket.state::<Attached<G::Payload>>();
+        let attached = rocket.state::<SessionFairing<G::Payload>>();
         attached.ok_or_else(|| log::error!("{}", no_layer::<G::Payload>())).is_err()
     }
 }
 
-/// Core's error as an answer: handlers return `Result<T, Rejection>` and use `?` on the session's operations.
+/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
+/// operations of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Rejection(#[from] pub SessionError);
@@ -101,14 +77,13 @@ impl Rejection {
     ///     Rejection::of(request).ok_or_else(|| Redirect::to("/"))
     /// }
     /// ```
-    #[must_use]
     pub fn of(request: &Request<'_>) -> Option<Self> {
-        cached::<Option<SessionError>>(request).clone().map(Self)
+        cached(request).refusal.clone().map(Self)
     }
 }
 
 impl<'r> Responder<'r, 'static> for Rejection {
-    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
-        Ok(respond(self.0.to_response()))
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Ok(respond(request, self.0.to_response()))
     }
 }

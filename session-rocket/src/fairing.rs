@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rocket::catcher::{BoxFuture, Catcher};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
+use rocket::response::Responder;
 use rocket::{Build, Request, Response, Rocket};
 use session_core::{Session, SessionError, SessionManager, SessionPayload, Slots};
 
-use crate::translate::{Head, close, respond};
+use crate::Rejection;
+use crate::translate::{Head, NOSNIFF, close};
 
 /// Gives the routes of an application the sessions of one manager. Attach one for each manager; Rocket refuses to
 /// launch when two have the same cookie or the same payload, and its log says so.
@@ -23,6 +25,9 @@ use crate::translate::{Head, close, respond};
 #[derive(Clone, Debug)]
 pub struct SessionFairing<U: SessionPayload>(SessionManager<U>);
 
+/// In Rocket's managed state beside the fairings, to find two with one cookie.
+pub(crate) type Managers = Mutex<Slots>;
+
 impl<U: SessionPayload> SessionFairing<U> {
     /// A fairing for the sessions of `manager`.
     #[must_use]
@@ -31,9 +36,6 @@ impl<U: SessionPayload> SessionFairing<U> {
     }
 }
 
-/// The manager for the payload `U`, in Rocket's managed state.
-pub(crate) struct Attached<U: SessionPayload>(SessionManager<U>);
-
 #[rocket::async_trait]
 impl<U: SessionPayload> Fairing for SessionFairing<U> {
     fn info(&self) -> Info {
@@ -41,22 +43,23 @@ impl<U: SessionPayload> Fairing for SessionFairing<U> {
     }
 
     async fn on_ignite(&self, mut rocket: Rocket<Build>) -> fairing::Result {
-        if rocket.state::<Mutex<Slots>>().is_none() {
-            rocket = rocket.manage(Mutex::<Slots>::default());
+        if rocket.state::<Managers>().is_none() {
+            rocket = rocket.manage(Managers::default());
         }
-        let clash = match rocket.state().map(|managers| lock::<Slots>(managers).enter(&self.0)) {
+        let twin = rocket.state::<Self>().is_some();
+        let clash = match rocket.state::<Managers>().map(|managers| lock(managers).enter(&self.0)) {
             Some(Err(error)) => error.to_string(),
-            _ if rocket.state::<Attached<U>>().is_some() => {
-                format!("two session fairings for one payload type: {}", std::any::type_name::<U>())
-            }
-            _ => return Ok(register_catchers(rocket.manage(Attached(self.0.clone())))),
+            _ if twin => format!("two session fairings for one payload type: {}", std::any::type_name::<U>()),
+            _ => return Ok(register_catchers(rocket.manage(self.clone()))),
         };
         log::error!("{clash}");
         Err(rocket)
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if let Some(session) = cached::<Slots>(request).get::<U>() {
+        let here = cached(request);
+        here.nosniff.then(|| response.set_raw_header(NOSNIFF, "nosniff"));
+        if let Some(session) = here.slots.get::<U>() {
             close(&session, response);
         }
     }
@@ -67,16 +70,25 @@ pub(crate) fn session<U: SessionPayload>(
     request: &Request<'_>,
     manager: Option<&SessionManager<U>>,
 ) -> Result<Session<U>, SessionError> {
-    let mut slots = cached::<Slots>(request);
-    let attached = request.rocket().state::<Attached<U>>().map(|attached| &attached.0);
+    let slots = &mut cached(request).slots;
+    let attached = request.rocket().state::<SessionFairing<U>>().map(|fairing| &fairing.0);
     for manager in attached.into_iter().chain(manager) {
         slots.enter(manager)?;
     }
     slots.receive(&Head(request))
 }
 
-/// What is kept for this request: the sessions, and why a guard refused.
-pub(crate) fn cached<'a, T: Default + Send + 'static>(request: &'a Request<'_>) -> MutexGuard<'a, T> {
+/// What is kept in a request.
+#[derive(Default)]
+pub(crate) struct PerRequest {
+    slots: Slots,
+    /// Why a guard refused.
+    pub(crate) refusal: Option<SessionError>,
+    /// The response lacks `X-Content-Type-Options` so far.
+    pub(crate) nosniff: bool,
+}
+
+pub(crate) fn cached<'a>(request: &'a Request<'_>) -> MutexGuard<'a, PerRequest> {
     lock(request.local_cache(Mutex::default))
 }
 
@@ -96,9 +108,8 @@ fn register_catchers(rocket: Rocket<Build>) -> Rocket<Build> {
 }
 
 fn refused<'r>(status: Status, request: &'r Request<'_>) -> BoxFuture<'r> {
-    let refusal = cached::<Option<SessionError>>(request).as_ref().map(SessionError::to_response);
-    if let Some(answer) = refusal.filter(|answer| answer.status == status.code) {
-        return Box::pin(async { Ok(respond(answer)) });
+    if let Some(refusal) = Rejection::of(request).filter(|refusal| refusal.0.status() == status.code) {
+        return Box::pin(async { refusal.respond_to(request) });
     }
     let default = request.rocket().catchers().find(|known| known.code.is_none() && known.base == "/");
     let default = default.cloned().unwrap_or_default();

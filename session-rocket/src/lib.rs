@@ -51,13 +51,11 @@
 mod extract;
 mod fairing;
 mod routes;
-#[cfg(test)]
-mod tests;
 mod translate;
 
 pub use session_core as core;
 
-pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session};
+pub use extract::{Extract, Rejection};
 pub use fairing::SessionFairing;
 pub use routes::routes;
 pub use session_core::{
@@ -65,3 +63,15 @@ pub use session_core::{
     SessionPayload, SessionStatus,
 };
 pub use translate::{Head, respond};
+
+/// The session, whoever is or is not logged in.
+pub type Session<U> = Extract<session_core::Session<U>>;
+
+/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
+pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
+
+/// Whoever is logged in, if anybody.
+pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
+
+/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
+pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

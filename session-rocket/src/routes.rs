@@ -5,7 +5,7 @@ use rocket::route::{Handler, Outcome, Route};
 use rocket::{Data, Request};
 use session_core::{SessionManager, SessionPayload};
 
-use crate::fairing::{Attached, session};
+use crate::fairing::{SessionFairing, session};
 use crate::translate::{close, respond};
 
 /// The [session routes](session_core::routes::answer) for a browser front end, to mount under a prefix:
@@ -29,11 +29,11 @@ impl<U: SessionPayload> Handler for SessionRoutes<U> {
     async fn handle<'r>(&self, request: &'r Request<'_>, _body: Data<'r>) -> Outcome<'r> {
         let session = match session(request, Some(&self.0)) {
             Ok(session) => session,
-            Err(error) => return Outcome::Success(respond(error.to_response())),
+            Err(error) => return Outcome::Success(respond(request, error.to_response())),
         };
         let (method, path) = (request.method().as_str(), below_prefix(request));
-        let mut response = respond(session_core::routes::answer(&session, method, path).await);
-        if request.rocket().state::<Attached<U>>().is_none() {
+        let mut response = respond(request, session_core::routes::answer(&session, method, path).await);
+        if request.rocket().state::<SessionFairing<U>>().is_none() {
             close(&session, &mut response);
         }
         Outcome::Success(response)

@@ -7,6 +7,8 @@ use rocket::http::{HeaderMap, Status};
 use rocket::{Request, Response};
 use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, Session, SessionPayload};
 
+use crate::fairing::{Managers, cached};
+
 /// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
 /// like.
 #[derive(Clone, Copy)]
@@ -40,15 +42,21 @@ impl RequestHead for Head<'_, '_> {
     }
 }
 
-/// Core's answer as Rocket's response. `X-Content-Type-Options` comes from Rocket's [`Shield`](rocket::shield::Shield),
-/// which is on by default and warns when it is there already.
+pub(crate) const NOSNIFF: &str = "x-content-type-options";
+
+/// Core's answer as Rocket's response.
 #[must_use]
-pub fn respond(plain: PlainResponse) -> Response<'static> {
+pub fn respond(request: &Request<'_>, plain: PlainResponse) -> Response<'static> {
     let mut response = Response::new();
     response.set_status(Status::new(plain.status));
     response.set_sized_body(plain.body.len(), Cursor::new(plain.body));
-    for (name, value) in plain.headers.into_iter().filter(|(name, _)| *name != "x-content-type-options") {
-        response.set_raw_header(name, value);
+    // Rocket's Shield sends it, too, and warns of a second one. The fairing comes after it.
+    let later = request.rocket().state::<Managers>().is_some();
+    for (name, value) in plain.headers {
+        match name {
+            NOSNIFF if later => cached(request).nosniff = true,
+            _ => drop(response.set_raw_header(name, value)),
+        }
     }
     response
 }
