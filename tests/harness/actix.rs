@@ -1,4 +1,2 @@
-//! The test app on actix-web. Its `Framework` implementation comes with the adapter.
-
-/// The test app on actix-web.
-pub(crate) struct Actix;
+//! The test app on actix-web: `pub(crate) struct Actix;` and its `Framework` implementation come with the adapter.
+//! `serve` hands `Server::start` a function that serves on the listener it is given until `Stop::requested`.

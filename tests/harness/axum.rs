@@ -1,4 +1,2 @@
-//! The test app on axum. Its `Framework` implementation comes with the adapter.
-
-/// The test app on axum.
-pub(crate) struct Axum;
+//! The test app on axum: `pub(crate) struct Axum;` and its `Framework` implementation come with the adapter.
+//! `serve` hands `Server::start` a function that serves on the listener it is given until `Stop::requested`.

@@ -7,25 +7,27 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::Server;
+use super::{Server, Stop};
 
 /// Answers each request, head and body as text, with whatever bytes the function makes of it. The connection
 /// is closed after an answer that says `Connection: close`, and after an empty one.
 pub(crate) fn respond(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Server {
-    Server::start(|listener, stop| async move {
-        let listener = TcpListener::from_std(listener).expect("a listener in the runtime");
-        let answer = Rc::new(answer);
-        let accept = async {
-            while let Ok((stream, _)) = listener.accept().await {
-                let answer = Rc::clone(&answer);
-                tokio::task::spawn_local(async move { serve(stream, answer.as_ref()).await });
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            () = stop.requested() => {}
+    Server::start(|listener, stop| accept(listener, stop, answer))
+}
+
+async fn accept(listener: std::net::TcpListener, stop: Stop, answer: impl Fn(&str) -> Vec<u8> + 'static) {
+    let listener = TcpListener::from_std(listener).expect("a listener in the runtime");
+    let answer = Rc::new(answer);
+    let forever = async {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = Rc::clone(&answer);
+            tokio::task::spawn_local(async move { serve(stream, answer.as_ref()).await });
         }
-    })
+    };
+    tokio::select! {
+        () = forever => {}
+        () = stop.requested() => {}
+    }
 }
 
 async fn serve(mut stream: TcpStream, answer: &impl Fn(&str) -> Vec<u8>) -> io::Result<()> {

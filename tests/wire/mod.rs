@@ -20,7 +20,7 @@ use tokio::{
 
 use self::response::{BodyEnd, Head};
 pub(crate) use self::{
-    jar::{Jar, Refusal, StoredCookie},
+    jar::{Jar, Refusal},
     request::Request,
     response::Response,
     transcript::Transcript,
