@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn text_that_is_not_canonical_is_no_id() {
-        for text in ["", "short", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAA+A"] {
+        for text in
+            ["", "short", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAA+A"]
+        {
             assert_eq!(SessionId::from_text(text), None, "{text}");
         }
     }

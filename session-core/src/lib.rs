@@ -1,20 +1,40 @@
 //! Login sessions for any Rust web framework.
 
 mod clock;
+mod cookie;
+mod ended;
 mod error;
+mod event;
+mod guard;
 mod id;
 mod lifetimes;
+mod manager;
 mod payload;
 mod request;
 mod response;
+pub mod routes;
+mod session;
+mod slots;
+mod status;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
+mod token;
 
 pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
+pub use cookie::{CookieSettings, SameSite};
 pub use error::{ConfigError, ErrorKind, SessionError};
+pub use event::{EventKind, SessionEvent, SessionObserver};
+pub use guard::{Authenticated, Fresh, Guard, MaybeAuthenticated};
 pub use id::SessionId;
 pub use lifetimes::Lifetimes;
+pub use manager::{Outcome, ReplayPolicy, Revalidation, SessionManager, SessionManagerBuilder};
 pub use payload::SessionPayload;
-pub use request::{Headers, RequestHead};
-pub use response::{HeaderChange, PlainResponse};
+pub use request::{CrossOrigin, CrossOriginRefusal, Headers, RequestHead, TrustedProxies, checked_next};
+pub use response::{HeaderChange, PlainResponse, ResponseChanges, SessionToken};
+pub use session::{Destroyed, Session};
+pub use slots::{Slots, no_layer};
+pub use status::{Device, SessionMetadata, SessionStatus};
 pub use time::Timestamp;
+pub use token::{Key, KeyRing, SigningAlgorithm, TokenForm};

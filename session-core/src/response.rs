@@ -6,13 +6,105 @@ use serde::Serialize;
 
 use crate::{ErrorKind, Timestamp};
 
-/// A header to change on a response that is on its way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A header to change on a response that is on its way out. Names are lower case, values are ASCII.
+///
+/// `Debug` shows the name only: the value of a `Set-Cookie` is a credential.
+#[derive(Clone, PartialEq, Eq)]
 pub enum HeaderChange {
     /// Replace every value of this header.
     Set(&'static str, Cow<'static, str>),
     /// Add a line with this header, leaving others.
     Append(&'static str, Cow<'static, str>),
+}
+
+impl HeaderChange {
+    /// The header's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Set(name, _) | Self::Append(name, _) => name,
+        }
+    }
+}
+
+impl std::fmt::Debug for HeaderChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The header changes of one response: apply each before it is sent. `Debug` shows no values.
+#[must_use = "without these headers the browser does not learn of the login, the refresh or the logout"]
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ResponseChanges {
+    changes: Vec<HeaderChange>,
+}
+
+impl ResponseChanges {
+    /// Nothing to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The changes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &HeaderChange> {
+        self.changes.iter()
+    }
+
+    /// The value of the `Set-Cookie` line, if there is one.
+    #[must_use]
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.changes.iter().find_map(|change| match change {
+            HeaderChange::Append("set-cookie", value) => Some(&**value),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.changes.push(HeaderChange::Set(name, value.into()));
+    }
+
+    pub(crate) fn append(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.changes.push(HeaderChange::Append(name, value.into()));
+    }
+}
+
+impl IntoIterator for ResponseChanges {
+    type Item = HeaderChange;
+    type IntoIter = std::vec::IntoIter<HeaderChange>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.changes.into_iter()
+    }
+}
+
+impl std::fmt::Debug for ResponseChanges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.changes.iter().map(HeaderChange::name)).finish()
+    }
+}
+
+/// A session token, for native clients that keep it themselves. A credential: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    pub(crate) fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token, for the one place that hands it to the client.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionToken([redacted])")
+    }
 }
 
 /// A complete answer: status, headers and body. Header names are lower case, values are ASCII.

@@ -38,7 +38,8 @@ impl Lifetimes {
     }
 
     fn is_within(&self, level: &Self) -> bool {
-        let idle_is_within = level.idle_timeout.is_none_or(|most| self.idle_timeout.is_some_and(|own| own <= most));
+        let idle_is_within =
+            level.idle_timeout.is_none_or(|most| self.idle_timeout.is_some_and(|own| own <= most));
         self.absolute_lifetime <= level.absolute_lifetime && idle_is_within
     }
 }

@@ -171,8 +171,11 @@ impl Lifetimes {
 
     fn validate_whole_seconds(&self) -> Result<(), ConfigError> {
         let idle = self.idle_timeout.unwrap_or(self.max_age);
-        let must_be_positive =
-            [("max_age", self.max_age), ("absolute_lifetime", self.absolute_lifetime), ("idle_timeout", idle)];
+        let must_be_positive = [
+            ("max_age", self.max_age),
+            ("absolute_lifetime", self.absolute_lifetime),
+            ("idle_timeout", idle),
+        ];
         let may_be_zero = [
             ("refresh_threshold", self.refresh_threshold),
             ("last_seen_interval", self.last_seen_interval),

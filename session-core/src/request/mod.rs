@@ -1,6 +1,18 @@
 //! What a session needs to know of a request, in plain data: frameworks differ, bytes do not.
 
+mod bearer;
+mod client;
+mod navigation;
+mod origin;
+
 use std::net::IpAddr;
+
+pub(crate) use bearer::{Bearer, bearer};
+pub use client::TrustedProxies;
+pub(crate) use client::user_agent;
+pub use navigation::checked_next;
+pub(crate) use navigation::{is_navigation, login_location};
+pub use origin::{CrossOrigin, CrossOriginRefusal};
 
 /// The header lines of a request or a response.
 ///
@@ -8,6 +20,13 @@ use std::net::IpAddr;
 pub trait Headers {
     /// Every value of the header `name` (given in lower case), in the order of arrival.
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]>;
+}
+
+/// No header at all.
+impl Headers for () {
+    fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::empty()
+    }
 }
 
 /// The head of a request.
@@ -25,3 +44,13 @@ pub trait RequestHead: Headers {
     /// The address of the peer of the connection, when it is known. Never one that a header claims.
     fn peer(&self) -> Option<IpAddr>;
 }
+
+/// The one value of a header: `Ok(None)` without one, `Err` when lines contradict each other.
+fn single<'a>(head: &'a impl Headers, name: &'static str) -> Result<Option<&'a [u8]>, Conflict> {
+    let mut values = head.header(name);
+    let first = values.next();
+    if values.all(|value| Some(value) == first) { Ok(first) } else { Err(Conflict) }
+}
+
+/// A header came twice with different values.
+struct Conflict;

@@ -1,5 +1,7 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
+mod deadline;
+mod memory;
 mod record;
 
 use std::error::Error;
@@ -12,6 +14,8 @@ use async_trait::async_trait;
 
 use crate::{SessionId, Timestamp};
 
+pub(crate) use deadline::within;
+pub use memory::MemoryStore;
 pub use record::{SessionRecord, Touch};
 
 /// A store of sessions. The contract, one clause a sentence:
@@ -30,7 +34,8 @@ pub use record::{SessionRecord, Touch};
 /// 8. **Replacing is safe.** `create` makes the new record before (or at once with) deleting the one that it
 ///    replaces; if it fails, the old one is still there.
 /// 9. **A rotation needs its predecessor.** With [`Replaces::MustExist`] nothing is created when that record is
-///    absent, and a concurrent deletion of it either sees the new record or prevents it.
+///    absent or has another version, and a concurrent deletion of the account either takes the new record along or
+///    prevents it.
 /// 10. **Deleting is idempotent** and says whether it was this call that deleted.
 /// 11. **Cost follows the account**, not the table: listing and revoking go through an index.
 /// 12. **Cleanup is bounded:** `delete_expired` removes at most `limit` expired records, and never a live one.
@@ -132,8 +137,13 @@ pub struct Create {
 pub enum Replaces {
     /// A login: the session that the cookie names, if there is one.
     IfPresent(SessionId),
-    /// A re-authentication: nothing happens unless this one is live.
-    MustExist(SessionId),
+    /// A re-authentication: nothing happens unless this one is live and unchanged.
+    MustExist {
+        /// The session.
+        id: SessionId,
+        /// The version that the new record was made from.
+        version: u64,
+    },
 }
 
 impl Replaces {
@@ -141,7 +151,7 @@ impl Replaces {
     #[must_use]
     pub fn id(self) -> SessionId {
         match self {
-            Self::IfPresent(id) | Self::MustExist(id) => id,
+            Self::IfPresent(id) | Self::MustExist { id, .. } => id,
         }
     }
 }
@@ -169,6 +179,8 @@ pub enum Created {
     LimitReached,
     /// The session to replace is not there. Nothing changed.
     PredecessorGone,
+    /// The session to replace has another version. Nothing changed.
+    PredecessorChanged,
 }
 
 /// What [`SessionStore::replace`] did.

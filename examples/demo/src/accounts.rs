@@ -1,0 +1,191 @@
+//! The accounts, and whether a password is right.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use anyhow::Context as _;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordVerifier as _, Version};
+use session_core::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::User;
+use crate::user::Role;
+
+/// The two accounts: user id, name, mail address, role and the password's hash, as a database would hold them.
+/// Argon2id with m = 19 MiB, t = 2, p = 1, the least that the OWASP Password Storage Cheat Sheet asks for.
+const ACCOUNTS: [(&str, &str, &str, Role, &str); 2] = [
+    (
+        "user-1",
+        "alice",
+        "alice@example.com",
+        Role::Admin,
+        "$argon2id$v=19$m=19456,t=2,p=1$gvmN+0nTu82UGM90XcRssA$rjRGTt76o4/0gGDqT7o1YUcOp7/vAnq93IJYgCpYNLM",
+    ),
+    (
+        "user-2",
+        "bob",
+        "bob@example.com",
+        Role::User,
+        "$argon2id$v=19$m=19456,t=2,p=1$ajd33alPLIHlXtQb3TaEcA$gN4T6Kt7Tz8riiSgt0YRuO19eluxuUDHD+9l1y0bxkc",
+    ),
+];
+
+/// What an unknown name is checked against: the hash of 32 random bytes that nobody has kept.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$lyfZ+Y5YQZp3hfS/DsCI5g$VEaXHlw0z0d6uCrHKkrFvveHEpvtH4C8ufboam+5uZM";
+
+/// The name or the password is wrong. Which of them is not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongCredentials;
+
+/// Checks passwords, a few at a time.
+#[derive(Debug)]
+pub struct Accounts {
+    accounts: Vec<Account>,
+    nobody: Arc<PasswordHash>,
+    /// Each check takes 19 MiB and a processor: no more at once than there are processors, the rest wait in line.
+    at_once: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Account {
+    /// Without the time of the login.
+    user: User,
+    hash: Arc<PasswordHash>,
+}
+
+impl Accounts {
+    /// The two accounts of the demo.
+    ///
+    /// # Errors
+    /// When one of the stored hashes is none.
+    pub fn new() -> anyhow::Result<Self> {
+        let accounts = ACCOUNTS.into_iter().map(Account::read).collect::<anyhow::Result<_>>()?;
+        let nobody = parse(NOBODY)?;
+        let at_once = available_parallelism().map_or(1, usize::from);
+        Ok(Self { accounts, nobody, at_once: Arc::new(Semaphore::new(at_once)) })
+    }
+
+    /// The user, if the password is right. Takes as long when there is no such user.
+    ///
+    /// # Errors
+    /// [`WrongCredentials`], and nothing more precise.
+    pub async fn check(
+        &self,
+        username: &str,
+        password: String,
+        now: Timestamp,
+    ) -> Result<User, WrongCredentials> {
+        let (account, hash) = self.find(username);
+        let hash = Arc::clone(hash);
+        let permit = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| WrongCredentials)?;
+        let check = spawn_blocking(move || {
+            let is_right = verify(&password, &hash);
+            // Held by the work and not by the request, which may be gone by now.
+            drop(permit);
+            is_right
+        });
+        let is_right = check.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a password check did not finish");
+            false
+        });
+        match account {
+            Some(account) if is_right => Ok(account.logged_in(now)),
+            _ => Err(WrongCredentials),
+        }
+    }
+
+    /// The account of a name, and the hash to check the password against in any case.
+    fn find(&self, username: &str) -> (Option<&Account>, &Arc<PasswordHash>) {
+        let account = self.accounts.iter().find(|account| account.user.username == username);
+        (account, account.map_or(&self.nobody, |account| &account.hash))
+    }
+}
+
+impl Account {
+    fn read(row: (&str, &str, &str, Role, &str)) -> anyhow::Result<Self> {
+        let (user_id, username, email, role, hash) = row;
+        let user = User {
+            user_id: user_id.into(),
+            username: username.into(),
+            email: email.into(),
+            role,
+            last_login: String::new(),
+            visits: 0,
+        };
+        Ok(Self { user, hash: parse(hash)? })
+    }
+
+    fn logged_in(&self, now: Timestamp) -> User {
+        User { last_login: now.to_string(), ..self.user.clone() }
+    }
+}
+
+fn parse(hash: &str) -> anyhow::Result<Arc<PasswordHash>> {
+    PasswordHash::new(hash).map(Arc::new).context("a stored password hash is not in the PHC format")
+}
+
+/// The parameters are those written in the hash.
+fn verify(password: &str, hash: &PasswordHash) -> bool {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
+    argon2.verify_password(password.as_bytes(), hash).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn check(username: &str, password: &str) -> Result<User, WrongCredentials> {
+        Accounts::new().unwrap().check(username, password.into(), Timestamp::EPOCH).await
+    }
+
+    #[tokio::test]
+    async fn both_accounts_can_log_in() {
+        let alice = check("alice", "wonderland").await.unwrap();
+        assert_eq!((alice.role, alice.last_login.as_str()), (Role::Admin, "1970-01-01T00:00:00Z"));
+        assert_eq!(check("bob", "builder").await.unwrap().role, Role::User);
+    }
+
+    #[tokio::test]
+    async fn nobody_else_can() {
+        for (username, password) in [
+            ("alice", "builder"),
+            ("alice", ""),
+            ("alice", "wonderland "),
+            ("Alice", "wonderland"),
+            ("carol", "wonderland"),
+            ("", ""),
+        ] {
+            assert_eq!(check(username, password).await, Err(WrongCredentials), "{username} {password}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_user_costs_the_same_work() {
+        let accounts = Accounts::new().unwrap();
+        let (account, of_nobody) = accounts.find("carol");
+        assert!(account.is_none());
+        let (account, of_alice) = accounts.find("alice");
+        assert!(account.is_some());
+        assert_eq!(
+            (of_nobody.algorithm, of_nobody.version, &of_nobody.params),
+            (of_alice.algorithm, of_alice.version, &of_alice.params),
+        );
+        assert_eq!(of_nobody.params.to_string(), "m=19456,t=2,p=1");
+    }
+
+    #[tokio::test]
+    async fn a_check_waits_for_its_turn() {
+        let accounts = Accounts::new().unwrap();
+        let all = accounts.at_once.available_permits();
+        let taken = accounts.at_once.acquire_many(u32::try_from(all).unwrap()).await.unwrap();
+        let waiting = accounts.check("alice", "wonderland".into(), Timestamp::EPOCH);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, &mut waiting).await.is_err());
+        drop(taken);
+        assert!(waiting.await.is_ok());
+        assert_eq!(accounts.at_once.available_permits(), all);
+    }
+}

@@ -1,0 +1,464 @@
+//! The app: one function per route, from plain data to a plain [`Answer`].
+//!
+//! | route | function | session |
+//! |---|---|---|
+//! | `GET /` | [`App::home`] | optional |
+//! | `POST /login` | [`App::login`] | any |
+//! | `POST /logout` | [`App::logout`] | any |
+//! | `GET /api/me` | [`App::me`] | required |
+//! | `GET /api/admin` | [`App::admin`] | required |
+//! | `GET /api/events` | [`App::events`] | required |
+//! | `POST /api/visits` | [`App::visits`] | required |
+//! | `GET /healthz` | [`App::healthz`] | untouched |
+//! | `GET /assets/{name}` | [`App::asset`] | untouched |
+//! | anything else | [`App::elsewhere`] | untouched |
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use session_core::{Clock, SessionError, SystemClock, Timestamp};
+
+use crate::accounts::Accounts;
+use crate::events::{Events, served_by};
+use crate::login::{self, Body, Login, Style};
+use crate::options::Store;
+use crate::user::{PublicUser, Role};
+use crate::{Answer, User, page};
+
+/// One of the three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the names are the documentation")]
+pub enum Framework {
+    Axum,
+    ActixWeb,
+    Rocket,
+}
+
+impl Framework {
+    /// In the order of their ports.
+    pub const ALL: [Self; 3] = [Self::Axum, Self::ActixWeb, Self::Rocket];
+
+    /// As its authors write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::ActixWeb => "actix-web",
+            Self::Rocket => "Rocket",
+        }
+    }
+
+    /// As the style sheet, the script and JSON write it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::ActixWeb => "actix-web",
+            Self::Rocket => "rocket",
+        }
+    }
+}
+
+/// What the app asks of a request's session: exactly what core's handle offers.
+pub trait Logins: Send + Sync {
+    /// Who is logged in.
+    fn user(&self) -> Option<Arc<User>>;
+    /// Logs in, under a new session id.
+    fn create(&self, user: User) -> impl Future<Output = Result<(), SessionError>> + Send;
+    /// Logs out.
+    fn destroy(&self) -> impl Future<Output = Result<(), SessionError>> + Send;
+    /// Changes the payload; `change` may run more than once.
+    fn update(
+        &self,
+        change: impl FnMut(&mut User) + Send,
+    ) -> impl Future<Output = Result<Arc<User>, SessionError>> + Send;
+    /// Seconds until the session expires, when there is one.
+    fn remaining_time(&self) -> Option<u64>;
+}
+
+/// The app as one framework serves it. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    framework: Framework,
+    shared: Arc<Shared>,
+}
+
+/// What all three have in common.
+pub struct Shared {
+    /// Who can log in.
+    pub accounts: Accounts,
+    /// What happened to whose sessions; core's observer writes to it.
+    pub events: Arc<Events>,
+    /// The ports of axum, actix-web and Rocket.
+    pub ports: [u16; 3],
+    /// Where sessions are kept.
+    pub store: Store,
+    /// What a full countdown is, in seconds: the `max_age` of the sessions.
+    pub max_age: u64,
+    /// For the times in logins and errors.
+    pub clock: Box<dyn Clock>,
+}
+
+impl Shared {
+    /// With the system's clock and sessions of 24 hours.
+    ///
+    /// # Errors
+    /// As [`Accounts::new`].
+    pub fn new(ports: [u16; 3], store: Store) -> anyhow::Result<Self> {
+        Ok(Self {
+            accounts: Accounts::new()?,
+            events: Arc::default(),
+            ports,
+            store,
+            max_age: 86_400,
+            clock: Box::new(SystemClock),
+        })
+    }
+}
+
+impl App {
+    /// The app for one framework.
+    #[must_use]
+    pub fn new(framework: Framework, shared: Arc<Shared>) -> Self {
+        Self { framework, shared }
+    }
+
+    /// Which framework serves this.
+    #[must_use]
+    pub fn framework(&self) -> Framework {
+        self.framework
+    }
+
+    /// What all three have in common.
+    #[must_use]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// `GET /`: the dashboard, or the login form. `query` is the part of the target after `?`.
+    pub fn home(&self, session: &impl Logins, query: Option<&str>) -> Answer {
+        let html = match session.user() {
+            Some(user) => page::dashboard(self, &user, session.remaining_time()),
+            None => page::login(self, &page::Attempt::first(query.and_then(login::next_of_query))),
+        };
+        Answer::page(200, html)
+    }
+
+    /// `POST /login`. `content_type` is the first such header.
+    pub async fn login(&self, session: &impl Logins, content_type: Option<&[u8]>, body: Body<'_>) -> Answer {
+        let (style, login) = match login::parse(content_type, body) {
+            Ok(parsed) => parsed,
+            Err(refusal) => {
+                let (status, code, message) = refusal.answer();
+                return Answer::error(status, code, message, self.now());
+            }
+        };
+        let Login { username, password, next } = login;
+        let Ok(user) = self.shared.accounts.check(&username, password, self.now()).await else {
+            return self.wrong_credentials(style, &username, next);
+        };
+        let created = served_by(self.framework, session.create(user.clone())).await;
+        match (created, style) {
+            (Err(error), _) => error.into(),
+            (Ok(()), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
+            (Ok(()), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
+        }
+    }
+
+    fn wrong_credentials(&self, style: Style, username: &str, next: Option<String>) -> Answer {
+        match style {
+            Style::Form => Answer::page(401, page::login(self, &page::Attempt::failed(username, next))),
+            Style::Json => {
+                let message = "The username or the password is wrong.";
+                Answer::error(401, "INVALID_CREDENTIALS", message, self.now())
+            }
+        }
+    }
+
+    /// `POST /logout`: back to the page for a form, 204 for everybody else. Both are the first such header.
+    pub async fn logout(
+        &self,
+        session: &impl Logins,
+        content_type: Option<&[u8]>,
+        accept: Option<&[u8]>,
+    ) -> Answer {
+        match served_by(self.framework, session.destroy()).await {
+            Err(error) => error.into(),
+            Ok(()) if is_form(content_type, accept) => Answer::see_other("/".into()),
+            Ok(()) => Answer::no_content(),
+        }
+    }
+
+    /// `GET /api/me`.
+    pub fn me(&self, user: &User) -> Answer {
+        Answer::json(200, &PublicUser::from(user))
+    }
+
+    /// `GET /api/admin`.
+    pub fn admin(&self, user: &User) -> Answer {
+        match user.role {
+            Role::Admin => Answer::json(200, &PublicUser::from(user)),
+            Role::User => Answer::error(403, "FORBIDDEN", "This is for the role admin.", self.now()),
+        }
+    }
+
+    /// `GET /api/events`: the last events of this user's sessions, newest first.
+    pub fn events(&self, user: &User) -> Answer {
+        Answer::json(200, &self.shared.events.of(&user.user_id))
+    }
+
+    /// `POST /api/visits`: one more.
+    pub async fn visits(&self, session: &impl Logins) -> Answer {
+        #[derive(Serialize)]
+        struct Visits {
+            visits: u64,
+        }
+        let more = |user: &mut User| user.visits = user.visits.saturating_add(1);
+        match served_by(self.framework, session.update(more)).await {
+            Ok(user) => Answer::json(200, &Visits { visits: user.visits }),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// `GET /healthz`.
+    pub fn healthz(&self) -> Answer {
+        Answer::text(200, "ok")
+    }
+
+    /// `GET /assets/{name}`.
+    pub fn asset(&self, name: &str) -> Answer {
+        page::asset(name).unwrap_or_else(|| self.not_found())
+    }
+
+    /// Every other request: 405 where another method would do, else 404. `path` is without the query.
+    pub fn elsewhere(&self, path: &str) -> Answer {
+        match allowed(path) {
+            Some(methods) => {
+                let message = "This path has other methods: see the Allow header.";
+                Answer::error(405, "METHOD_NOT_ALLOWED", message, self.now()).header("allow", methods)
+            }
+            None => self.not_found(),
+        }
+    }
+
+    fn not_found(&self) -> Answer {
+        Answer::error(404, "NOT_FOUND", "There is nothing here.", self.now())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+}
+
+/// The methods of a path.
+fn allowed(path: &str) -> Option<&'static str> {
+    match path {
+        "/" | "/api/me" | "/api/admin" | "/api/events" | "/healthz" => Some("GET, HEAD"),
+        "/login" | "/logout" | "/api/visits" => Some("POST"),
+        _ => path.strip_prefix("/assets/").and_then(page::asset).map(|_| "GET, HEAD"),
+    }
+}
+
+/// Whether a browser's form asks. One without fields may come without a content type; then `Accept` tells.
+fn is_form(content_type: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
+    match content_type {
+        Some(content_type) => login::style(content_type) == Some(Style::Form),
+        None => accept
+            .is_some_and(|accept| accept.to_ascii_lowercase().windows(9).any(|part| part == b"text/html")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    const FORM: Option<&[u8]> = Some(b"application/x-www-form-urlencoded");
+    const JSON: Option<&[u8]> = Some(b"application/json");
+
+    /// A session in memory; with `down` every operation fails.
+    #[derive(Default)]
+    struct Fake {
+        user: Mutex<Option<User>>,
+        down: bool,
+    }
+
+    impl Fake {
+        fn up(&self) -> Result<(), SessionError> {
+            if self.down { Err(SessionError::forbidden("down", Timestamp::EPOCH)) } else { Ok(()) }
+        }
+    }
+
+    impl Logins for Fake {
+        fn user(&self) -> Option<Arc<User>> {
+            self.user.lock().unwrap().clone().map(Arc::new)
+        }
+
+        async fn create(&self, user: User) -> Result<(), SessionError> {
+            self.up()?;
+            *self.user.lock().unwrap() = Some(user);
+            Ok(())
+        }
+
+        async fn destroy(&self) -> Result<(), SessionError> {
+            self.up()?;
+            *self.user.lock().unwrap() = None;
+            Ok(())
+        }
+
+        async fn update(&self, mut change: impl FnMut(&mut User) + Send) -> Result<Arc<User>, SessionError> {
+            self.up()?;
+            let mut user = self.user.lock().unwrap();
+            let user = user.as_mut().ok_or_else(|| SessionError::forbidden("none", Timestamp::EPOCH))?;
+            change(user);
+            Ok(Arc::new(user.clone()))
+        }
+
+        fn remaining_time(&self) -> Option<u64> {
+            self.user().map(|_| 86_000)
+        }
+    }
+
+    fn app() -> App {
+        let shared = Shared::new([3000, 3001, 3002], Store::Memory).unwrap();
+        App::new(Framework::Axum, Arc::new(shared))
+    }
+
+    async fn log_in(session: &Fake, content_type: Option<&[u8]>, body: &str) -> Answer {
+        app().login(session, content_type, Body::Complete(body.as_bytes())).await
+    }
+
+    async fn logged_in(body: &str) -> (Fake, Arc<User>) {
+        let session = Fake::default();
+        assert_eq!(log_in(&session, FORM, body).await.status, 303);
+        let user = session.user().unwrap();
+        (session, user)
+    }
+
+    fn value<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+    }
+
+    fn text(answer: &Answer) -> &str {
+        std::str::from_utf8(&answer.body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_form_login_goes_to_next_or_to_the_page() {
+        let session = Fake::default();
+        let answer = log_in(&session, FORM, "username=alice&password=wonderland").await;
+        assert_eq!((answer.status, value(&answer, "location")), (303, Some("/")));
+        assert!(session.user().is_some());
+        let body = "username=alice&password=wonderland&next=%2Fapi%2Fme";
+        assert_eq!(value(&log_in(&session, FORM, body).await, "location"), Some("/api/me"));
+    }
+
+    #[tokio::test]
+    async fn a_json_login_is_answered_with_the_user() {
+        let session = Fake::default();
+        let answer = log_in(&session, JSON, r#"{"username":"bob","password":"builder"}"#).await;
+        assert_eq!(answer.status, 200);
+        assert!(
+            text(&answer).starts_with(r#"{"userId":"user-2","username":"bob","email":"bob@example.com""#)
+        );
+        assert_eq!(answer.body, app().me(&session.user().unwrap()).body);
+    }
+
+    #[tokio::test]
+    async fn wrong_credentials_are_401_in_the_style_of_the_request() {
+        let session = Fake::default();
+        let answer = log_in(&session, JSON, r#"{"username":"bob","password":"x"}"#).await;
+        assert_eq!(answer.status, 401);
+        assert!(text(&answer).starts_with(r#"{"code":"INVALID_CREDENTIALS","message":"#));
+        let answer = log_in(&session, FORM, "username=%22%3Cb%3E&password=x&next=%2Fapi%2Fme").await;
+        assert_eq!((answer.status, value(&answer, "content-type")), (401, Some("text/html; charset=utf-8")));
+        assert!(text(&answer).contains(r#"value="&quot;&lt;b&gt;""#));
+        assert!(text(&answer).contains(r#"name="next" value="/api/me""#));
+        assert!(session.user().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_none_is_refused_as_json() {
+        for (content_type, body, status, code) in [
+            (None, "", 415, "UNSUPPORTED_MEDIA_TYPE"),
+            (FORM, &*"x".repeat(9000), 413, "CONTENT_TOO_LARGE"),
+            (JSON, "{", 400, "BAD_REQUEST"),
+        ] {
+            let answer = log_in(&Fake::default(), content_type, body).await;
+            assert_eq!((answer.status, value(&answer, "content-type")), (status, Some("application/json")));
+            assert!(text(&answer).contains(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_that_the_session_refuses_is_no_login() {
+        let session = Fake { down: true, ..Fake::default() };
+        assert_eq!(log_in(&session, FORM, "username=alice&password=wonderland").await.status, 403);
+    }
+
+    #[tokio::test]
+    async fn a_logout_is_answered_in_the_style_of_the_request() {
+        let html: Option<&[u8]> = Some(b"text/html,*/*;q=0.8");
+        for (content_type, accept, status) in [
+            (FORM, None, 303),
+            (FORM, html, 303),
+            (None, html, 303),
+            (JSON, html, 204),
+            (JSON, None, 204),
+            (None, None, 204),
+            (None, JSON, 204),
+        ] {
+            let (session, _) = logged_in("username=bob&password=builder").await;
+            let answer = app().logout(&session, content_type, accept).await;
+            assert_eq!(answer.status, status);
+            assert_eq!(value(&answer, "location"), (status == 303).then_some("/"));
+            assert!(session.user().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn admin_is_for_admins() {
+        let (_, alice) = logged_in("username=alice&password=wonderland").await;
+        let (_, bob) = logged_in("username=bob&password=builder").await;
+        assert_eq!(app().admin(&alice).status, 200);
+        let answer = app().admin(&bob);
+        assert_eq!(answer.status, 403);
+        assert!(text(&answer).contains(r#""code":"FORBIDDEN""#));
+    }
+
+    #[tokio::test]
+    async fn visits_are_counted_in_the_session() {
+        let (session, _) = logged_in("username=bob&password=builder").await;
+        assert_eq!(text(&app().visits(&session).await), r#"{"visits":1}"#);
+        assert_eq!(text(&app().visits(&session).await), r#"{"visits":2}"#);
+        assert_eq!(app().visits(&Fake { down: true, ..Fake::default() }).await.status, 403);
+    }
+
+    #[tokio::test]
+    async fn the_page_is_a_form_or_a_dashboard() {
+        let answer = app().home(&Fake::default(), Some("next=%2Fapi%2Fme"));
+        assert!(text(&answer).contains(r#"id="login-form""#) && text(&answer).contains(r#"value="/api/me""#));
+        let (session, _) = logged_in("username=bob&password=builder").await;
+        let answer = app().home(&session, None);
+        assert!(text(&answer).contains(r#"id="who""#) && text(&answer).contains("bob@example.com"));
+    }
+
+    #[test]
+    fn another_path_is_404_and_another_method_405() {
+        assert_eq!(app().elsewhere("/nothing").status, 404);
+        assert_eq!(app().elsewhere("/assets/nothing").status, 404);
+        assert_eq!(app().asset("../src/main.rs").status, 404);
+        for (path, allow) in [("/login", "POST"), ("/", "GET, HEAD"), ("/assets/demo.css", "GET, HEAD")] {
+            let answer = app().elsewhere(path);
+            assert_eq!((answer.status, value(&answer, "allow")), (405, Some(allow)));
+        }
+    }
+
+    #[test]
+    fn health_is_plain() {
+        let answer = app().healthz();
+        assert_eq!((answer.status, text(&answer)), (200, "ok"));
+    }
+}

@@ -1,0 +1,343 @@
+//! The page, as HTML. Templates, style sheet and script are files in `assets/`, built into the program.
+//!
+//! Element ids and data attributes that tests may rely on: `#framework` (the name of the framework that served the
+//! page). Login form: `#login-form`, `#username`, `#password`, `#login-error`. Dashboard: `#who`, `#countdown` (with
+//! `data-seconds`), `#refresh`, `#logout`, `#visits`, `#visit`, `#devices li[data-id]` (with `data-current` on this
+//! device), `button[data-revoke]`, `#revoke-others`, `#events li[data-kind]`, `#notice`.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::{Answer, App, Framework, User};
+
+const SHELL: &str = include_str!("../assets/page.html");
+const LOGIN: &str = include_str!("../assets/login.html");
+const DASHBOARD: &str = include_str!("../assets/dashboard.html");
+const STYLE: &str = include_str!("../assets/demo.css");
+const SCRIPT: &str = include_str!("../assets/demo.js");
+
+/// Changes when style sheet or script do, so that browsers may keep both for good.
+const BUILD: u64 = fnv(SCRIPT.as_bytes(), fnv(STYLE.as_bytes(), 0xCBF2_9CE4_8422_2325));
+
+/// What the login form is about to show.
+#[derive(Clone, Debug, Default)]
+pub struct Attempt<'a> {
+    username: &'a str,
+    next: Option<String>,
+    failed: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// An empty form that leads to `next`, which has been checked.
+    #[must_use]
+    pub fn first(next: Option<String>) -> Self {
+        Self { next, ..Self::default() }
+    }
+
+    /// The form again, after a wrong password.
+    #[must_use]
+    pub fn failed(username: &'a str, next: Option<String>) -> Self {
+        Self { username, next, failed: true }
+    }
+}
+
+/// The page with the login form.
+#[must_use]
+pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
+    let error = if attempt.failed {
+        r#"<p class="error" id="login-error" role="alert">That name and password do not match. Try again.</p>"#
+    } else {
+        ""
+    };
+    let next = attempt.next.as_deref().map_or_else(String::new, |next| {
+        fill(r#"<input type="hidden" name="next" value="{{next}}">"#, &[("next", Text(next))])
+    });
+    let body = fill(
+        LOGIN,
+        &[
+            ("framework", Text(app.framework().name())),
+            ("error", Html(error)),
+            ("next", Html(&next)),
+            ("username", Text(attempt.username)),
+            (
+                "invalid",
+                Html(if attempt.failed {
+                    r#" aria-invalid="true" aria-describedby="login-error""#
+                } else {
+                    ""
+                }),
+            ),
+            ("focus-username", Html(if attempt.failed { "" } else { " autofocus" })),
+            ("focus-password", Html(if attempt.failed { " autofocus" } else { "" })),
+        ],
+    );
+    shell(app, "Log in", "login", &body)
+}
+
+/// The page of somebody who is logged in.
+#[must_use]
+pub fn dashboard(app: &App, user: &User, remaining: Option<u64>) -> String {
+    let others: Vec<String> = Framework::ALL
+        .into_iter()
+        .zip(app.shared().ports)
+        .filter(|(framework, _)| *framework != app.framework())
+        .map(|(framework, port)| {
+            let values =
+                [("key", Text(framework.key())), ("url", Text(&url(port))), ("name", Text(framework.name()))];
+            fill(r#"<a class="to" data-framework="{{key}}" href="{{url}}">{{name}}</a>"#, &values)
+        })
+        .collect();
+    let max_age = app.shared().max_age;
+    let seconds = remaining.unwrap_or(0);
+    let body = fill(
+        DASHBOARD,
+        &[
+            ("framework", Text(app.framework().name())),
+            ("others", Html(&others.join(" and "))),
+            ("username", Text(&user.username)),
+            ("email", Text(&user.email)),
+            ("role", Text(user.role.as_str())),
+            ("last-login", Text(&user.last_login)),
+            ("visits", Text(&user.visits.to_string())),
+            ("seconds", Text(&seconds.to_string())),
+            ("max-age", Text(&max_age.to_string())),
+            ("clock", Text(&clock(seconds))),
+            ("percent", Text(&(100 * seconds / max_age.max(1)).min(100).to_string())),
+        ],
+    );
+    shell(app, &user.username, "dashboard", &body)
+}
+
+/// A file of the page, by the name in its path.
+#[must_use]
+pub fn asset(name: &str) -> Option<Answer> {
+    match name {
+        "demo.css" => Some(Answer::asset("text/css; charset=utf-8", STYLE)),
+        "demo.js" => Some(Answer::asset("text/javascript; charset=utf-8", SCRIPT)),
+        _ => None,
+    }
+}
+
+fn shell(app: &App, title: &str, page: &str, body: &str) -> String {
+    let framework = app.framework();
+    let tabs = Framework::ALL.into_iter().zip(app.shared().ports).fold(String::new(), |tabs, (tab, port)| {
+        let here = if tab == framework { r#" aria-current="page""# } else { "" };
+        tabs + &fill(
+            r#"<li><a class="to" data-framework="{{key}}" href="{{url}}"{{here}}><b>{{name}}</b> <span>:{{port}}</span></a></li>"#,
+            &[
+                ("key", Text(tab.key())),
+                ("url", Text(&url(port))),
+                ("here", Html(here)),
+                ("name", Text(tab.name())),
+                ("port", Text(&port.to_string())),
+            ],
+        )
+    });
+    fill(
+        SHELL,
+        &[
+            ("key", Text(framework.key())),
+            ("page", Text(page)),
+            ("title", Text(title)),
+            ("framework", Text(framework.name())),
+            ("colour", Text(colour(framework))),
+            ("build", Text(&format!("{BUILD:016x}"))),
+            ("tabs", Html(&tabs)),
+            ("body", Html(body)),
+        ],
+    )
+}
+
+/// The script replaces the host by the one that the page was asked under: cookies belong to a host.
+fn url(port: u16) -> String {
+    format!("http://localhost:{port}/")
+}
+
+/// The colour of the icon, written as in a URL. The others are in the style sheet.
+const fn colour(framework: Framework) -> &'static str {
+    match framework {
+        Framework::Axum => "%230f766e",
+        Framework::ActixWeb => "%232563c9",
+        Framework::Rocket => "%23c2410c",
+    }
+}
+
+/// Hours, minutes and seconds, as the script shows them too.
+fn clock(seconds: u64) -> String {
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// What a template is filled with.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    /// Escaped.
+    Text(&'a str),
+    /// As it is; never anything from outside.
+    Html(&'a str),
+}
+
+use Value::{Html, Text};
+
+/// The template with every `{{name}}` replaced by its value. One pass: what a value contains is not looked at again.
+fn fill(template: &str, values: &[(&str, Value<'_>)]) -> String {
+    let mut page = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+        page.push_str(before);
+        match values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value) {
+            Some(Text(text)) => page.push_str(&escape(text)),
+            Some(Html(html)) => page.push_str(html),
+            None => debug_assert!(false, "the template asks for {name}"),
+        }
+        rest = after;
+    }
+    page.push_str(rest);
+    page
+}
+
+/// For text and for attribute values in quotes.
+fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        match character {
+            '&' | '<' | '>' | '"' | '\'' => {
+                let name = match character {
+                    '&' => "amp",
+                    '<' => "lt",
+                    '>' => "gt",
+                    '"' => "quot",
+                    _ => "#39",
+                };
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "&{name};");
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped.into()
+}
+
+/// FNV-1a, at compile time.
+const fn fnv(bytes: &[u8], mut hash: u64) -> u64 {
+    let mut at = 0;
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0100_0000_01B3);
+        at += 1;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::Shared;
+    use crate::options::Store;
+    use crate::user::Role;
+
+    fn app(framework: Framework) -> App {
+        App::new(framework, Arc::new(Shared::new([3000, 3001, 3002], Store::Memory).unwrap()))
+    }
+
+    fn user(username: &str) -> User {
+        User {
+            user_id: "user-1".into(),
+            username: username.into(),
+            email: "alice@example.com".into(),
+            role: Role::Admin,
+            last_login: "2026-11-24T05:00:00Z".into(),
+            visits: 3,
+        }
+    }
+
+    /// Both pages of all three.
+    fn pages() -> Vec<(String, String)> {
+        Framework::ALL
+            .into_iter()
+            .flat_map(|framework| {
+                let app = app(framework);
+                let failed = Attempt::failed("alice", Some("/api/me".into()));
+                [
+                    (format!("{}-login", framework.key()), login(&app, &Attempt::first(None))),
+                    (format!("{}-failed", framework.key()), login(&app, &failed)),
+                    (framework.key().to_owned(), dashboard(&app, &user("alice"), Some(86_000))),
+                ]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        assert_eq!(escape("plain"), "plain");
+        assert_eq!(escape(r#"<a href="x">&'</a>"#), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;");
+    }
+
+    #[test]
+    fn a_value_is_not_a_template() {
+        assert_eq!(fill("{{a}}-{{b}}", &[("a", Text("{{b}}")), ("b", Html("<i>"))]), "{{b}}-<i>");
+    }
+
+    #[test]
+    fn names_from_outside_cannot_write_html() {
+        let evil = r#""><script>alert(1)</script>"#;
+        let app = app(Framework::Axum);
+        for page in
+            [dashboard(&app, &user(evil), None), login(&app, &Attempt::failed(evil, Some(evil.into())))]
+        {
+            assert!(!page.contains("<script>alert"), "{page}");
+            assert!(page.contains("&lt;script&gt;alert"));
+        }
+    }
+
+    #[test]
+    fn every_template_is_filled_and_needs_nothing_inline() {
+        for (name, page) in pages() {
+            for never in ["{{", "}}", "style=", "onclick=", "<style", "<script>"] {
+                assert!(!page.contains(never), "{never} in {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_ids_that_tests_rely_on_are_there() {
+        let app = app(Framework::ActixWeb);
+        let form = login(&app, &Attempt::failed("x", None));
+        for id in ["framework", "login-form", "username", "password", "login-error"] {
+            assert!(form.contains(&format!(r#"id="{id}""#)), "{id}");
+        }
+        let page = dashboard(&app, &user("alice"), Some(5));
+        for id in ["framework", "who", "countdown", "refresh", "devices", "revoke-others", "logout", "visits"]
+        {
+            assert!(page.contains(&format!(r#"id="{id}""#)), "{id}");
+        }
+        for id in ["visit", "events", "notice"] {
+            assert!(page.contains(&format!(r#"id="{id}""#)), "{id}");
+        }
+        assert!(page.contains(r#"href="http://localhost:3000/">axum</a> and <a"#));
+        assert!(page.contains(r#"<strong id="framework">actix-web</strong>"#));
+    }
+
+    #[test]
+    fn a_clock_is_readable() {
+        assert_eq!(clock(86_399), "23:59:59");
+        assert_eq!(clock(61), "0:01:01");
+    }
+
+    /// `RENDER_TO=directory cargo test -p session-demo render` writes the pages for a look at them.
+    #[test]
+    fn render() {
+        let Some(directory) = std::env::var_os("RENDER_TO") else { return };
+        let directory = std::path::Path::new(&directory);
+        std::fs::create_dir_all(directory.join("assets")).unwrap();
+        for (name, page) in pages() {
+            std::fs::write(directory.join(name + ".html"), page).unwrap();
+        }
+        std::fs::write(directory.join("assets/demo.css"), STYLE).unwrap();
+        std::fs::write(directory.join("assets/demo.js"), SCRIPT).unwrap();
+    }
+}

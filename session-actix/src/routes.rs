@@ -1,0 +1,55 @@
+//! The session routes, mounted.
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::{HttpRequest, HttpResponse, web};
+use session_core::{SessionManager, SessionPayload};
+
+use crate::extract::receive;
+use crate::translate::respond;
+use crate::{Rejection, SessionMiddleware};
+
+/// The session routes of `manager` for a browser front end, below `prefix` (such as `/session`):
+///
+/// | request | answer |
+/// |---|---|
+/// | `GET /session` | how the session stands, and the user |
+/// | `DELETE /session` | logs out |
+/// | `POST /session/refresh` | refreshes |
+/// | `GET /session/list` | the account's sessions |
+/// | `DELETE /session/list/{id}` | ends one of them |
+/// | `POST /session/revoke-others` | ends all but this one |
+///
+/// Add them with [`App::service`] or [`Scope::service`]. They work inside and outside of a [`SessionMiddleware`].
+///
+/// ```
+/// # use session_actix::{SessionManager, SessionPayload};
+/// # fn app<User: SessionPayload>(sessions: SessionManager<User>) {
+/// actix_web::App::new().service(session_actix::routes("/session", &sessions));
+/// # }
+/// ```
+///
+/// [`App::service`]: actix_web::App::service
+/// [`Scope::service`]: actix_web::Scope::service
+pub fn routes<U: SessionPayload>(
+    prefix: &str,
+    manager: &SessionManager<U>,
+) -> impl HttpServiceFactory + use<U> {
+    web::scope(prefix.trim_end_matches('/'))
+        .default_service(web::to(answer::<U>))
+        .wrap(SessionMiddleware::new(manager.clone()))
+}
+
+async fn answer<U: SessionPayload>(request: HttpRequest) -> Result<HttpResponse, Rejection> {
+    let session = receive::<U>(&request)?;
+    let below = below(request.uri().path(), request.match_info().unprocessed());
+    Ok(respond(session_core::routes::answer(&session, request.method().as_str(), below).await))
+}
+
+/// The part of the path as sent that the scopes around have left over. They match a decoded path, in which a slash
+/// is a slash of the path as sent: `%2F` stays encoded.
+fn below<'a>(sent: &'a str, left_over: &str) -> &'a str {
+    match left_over.matches('/').count() {
+        0 => "",
+        slashes => sent.rmatch_indices('/').nth(slashes - 1).map_or("", |(start, _)| &sent[start..]),
+    }
+}

@@ -1,0 +1,77 @@
+//! Login sessions for [axum]: sign in, stay signed in, see your devices, sign out everywhere.
+//!
+//! ```no_run
+//! use axum::{Form, Json, Router, response::Redirect, routing::{get, post}};
+//! use serde::{Deserialize, Serialize};
+//! use session_axum::{Authenticated, KeyRing, Rejection, Session, SessionLayer, SessionManager, SessionPayload};
+//!
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct User { user_id: String }
+//!
+//! impl SessionPayload for User {
+//!     fn subject(&self) -> Option<&str> { Some(&self.user_id) }
+//! }
+//!
+//! async fn login(session: Session<User>, Form(user): Form<User>) -> Result<Redirect, Rejection> {
+//!     session.create(user).await?; // after you have checked a password
+//!     Ok(Redirect::to("/me"))
+//! }
+//!
+//! async fn me(user: Authenticated<User>) -> Json<User> {
+//!     Json(user.into_inner()) // 401 without a session
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).build()?;
+//!     let app = Router::new()
+//!         .route("/login", post(login))
+//!         .route("/me", get(me))
+//!         .merge(session_axum::routes("/session", &sessions))
+//!         .layer(SessionLayer::new(sessions));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//! ```
+//!
+//! * [`SessionLayer`] goes around the routes that use sessions.
+//! * Handlers ask for a [`Session`], for somebody who is logged in ([`Authenticated`], [`MaybeAuthenticated`]) or
+//!   has just logged in ([`Fresh`]), or for a [`Guard`] of your own in [`Extract`].
+//! * [`routes`] answers a browser front end: status, refresh, logout, list of devices.
+//! * [`SessionManager::builder`] has the settings; with a [`store`](core::store) a logout works everywhere at once.
+//!
+//! Session metadata names the client's address if the server is started with
+//! [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info).
+//!
+//! The behaviour is that of [`session_core`], the same for every framework.
+
+mod extract;
+mod layer;
+mod routes;
+mod translate;
+
+pub use session_core as core;
+pub use session_core::{
+    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    SessionPayload, SessionStatus,
+};
+
+pub use extract::{Extract, Rejection};
+pub use layer::{SessionFuture, SessionLayer, SessionService};
+pub use routes::routes;
+pub use translate::{Head, respond};
+
+#[cfg(doc)]
+use axum::Router;
+
+/// The session, whoever is or is not logged in.
+pub type Session<U> = Extract<session_core::Session<U>>;
+
+/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
+pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
+
+/// Whoever is logged in, if anybody.
+pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
+
+/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
+pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

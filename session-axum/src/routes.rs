@@ -1,0 +1,70 @@
+//! The session routes, mounted.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::any;
+use session_core::{SessionManager, SessionPayload, Slots, no_layer};
+
+use crate::Rejection;
+use crate::layer::SessionLayer;
+use crate::translate::{Head, respond};
+
+/// The session routes of `manager` for a browser front end, below `prefix` (such as `/session`):
+///
+/// | request | answer |
+/// |---|---|
+/// | `GET /session` | how the session stands, and the user |
+/// | `DELETE /session` | logs out |
+/// | `POST /session/refresh` | refreshes |
+/// | `GET /session/list` | the account's sessions |
+/// | `DELETE /session/list/{id}` | ends one of them |
+/// | `POST /session/revoke-others` | ends all but this one |
+///
+/// Add them with [`Router::merge`], also in a nested router; `nest` would lose the path without a trailing slash.
+/// They work inside and outside of a [`SessionLayer`].
+///
+/// ```
+/// # use session_axum::{SessionManager, SessionPayload};
+/// # fn app<User: SessionPayload>(sessions: SessionManager<User>) -> axum::Router {
+/// axum::Router::new().merge(session_axum::routes("/session", &sessions))
+/// # }
+/// ```
+pub fn routes<U, S>(prefix: &str, manager: &SessionManager<U>) -> Router<S>
+where
+    U: SessionPayload,
+    S: Clone + Send + Sync + 'static,
+{
+    let depth = prefix.matches('/').count();
+    let endpoint = any(move |request| answer::<U>(request, depth)).layer(SessionLayer::new(manager.clone()));
+    Router::new()
+        .route(prefix, endpoint.clone())
+        .route(&format!("{prefix}/"), endpoint.clone())
+        .route(&format!("{prefix}/{{*session_route}}"), endpoint)
+}
+
+async fn answer<U: SessionPayload>(request: Request, depth: usize) -> Result<Response, Rejection> {
+    let (parts, _body) = request.into_parts();
+    let slots = parts.extensions.get::<Slots>().ok_or_else(no_layer::<U>)?;
+    let session = slots.receive::<U>(&Head(&parts))?;
+    let path = below(parts.uri.path(), depth);
+    Ok(respond(session_core::routes::answer(&session, parts.method.as_str(), path).await))
+}
+
+/// What follows the first `depth` segments, which a prefix may have parameters in.
+fn below(path: &str, depth: usize) -> &str {
+    path.match_indices('/').nth(depth).map_or("", |(at, _)| &path[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn the_path_below_the_prefix_is_raw() {
+        assert_eq!(below("/session", 1), "");
+        assert_eq!(below("/session/", 1), "/");
+        assert_eq!(below("/session/list/a%2Fb", 1), "/list/a%2Fb");
+        assert_eq!(below("/acme/session/list/", 2), "/list/");
+    }
+}

@@ -1,0 +1,168 @@
+//! Finding the cookie: the raw bytes of the Cookie lines, because frameworks' jars disagree on duplicates, quotes
+//! and bytes beyond ASCII.
+
+use memchr::memchr;
+
+use super::MAX_SIZE;
+use crate::Headers;
+
+/// So many cookies of our name are tried; more is no browser's doing.
+const MOST: usize = 16;
+
+/// The values of the cookies with our name, in the order of arrival. One buffer holds them all.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    bytes: Vec<u8>,
+    ends: [u32; MOST],
+    count: usize,
+}
+
+impl Candidates {
+    /// Reads every Cookie line (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length.
+    pub(crate) fn from_head(head: &impl Headers, name: &str) -> Self {
+        let mut found = Self::default();
+        for line in head.header("cookie") {
+            found.read_line(line, name.as_bytes());
+        }
+        found
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.ends.iter().take(self.count).map(|&end| end as usize);
+        let starts = std::iter::once(0).chain(ends.clone());
+        starts.zip(ends).filter_map(|(start, end)| self.bytes.get(start..end))
+    }
+
+    fn read_line(&mut self, line: &[u8], name: &[u8]) {
+        let mut rest = line;
+        while self.count < MOST {
+            let end = memchr(b';', rest).unwrap_or(rest.len());
+            let (pair, behind) = rest.split_at(end);
+            if let Some(value) = value_of(pair, name) {
+                self.push(value);
+            }
+            match behind.split_first() {
+                Some((_, next)) => rest = next,
+                None => return,
+            }
+        }
+    }
+
+    /// One longer than any cookie of ours is left out.
+    fn push(&mut self, value: &[u8]) {
+        let Some(end) = self.ends.get_mut(self.count) else { return };
+        if value.len() > MAX_SIZE {
+            return;
+        }
+        self.bytes.extend_from_slice(value);
+        *end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.count += 1;
+    }
+}
+
+/// The value, if the pair has our name: exactly, case and all (RFC 6265 section 4.2.2).
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = pair.trim_ascii_start().strip_prefix(name)?;
+    Some(rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::TestRequest;
+
+    fn found(lines: &[&[u8]]) -> Vec<Vec<u8>> {
+        let request =
+            lines.iter().fold(TestRequest::new("GET", "/"), |request, line| request.header("cookie", line));
+        Candidates::from_head(&request, "sid").iter().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn finds_ours_among_others() {
+        assert_eq!(found(&[b"a=1; sid=token; b=2"]), [b"token".to_vec()]);
+        assert_eq!(found(&[b"a=1;sid=token"]), [b"token".to_vec()]);
+        assert_eq!(found(&[b"  sid = token  "]), [b"token".to_vec()]);
+        assert!(found(&[]).is_empty());
+    }
+
+    #[test]
+    fn names_compare_exactly() {
+        assert!(found(&[b"SID=a; sid2=b; xsid=c; si=d; sid; =sid; \"sid\"=e"]).is_empty());
+    }
+
+    #[test]
+    fn duplicates_are_kept_in_order_over_all_lines() {
+        assert_eq!(found(&[b"sid=bad; x=1; sid=good", b"sid=third"]), [&b"bad"[..], b"good", b"third"]);
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_in_a_neighbour_hide_nothing() {
+        assert_eq!(found(&[b"n=caf\xe9; sid=token; m=\xff\xfe"]), [b"token".to_vec()]);
+    }
+
+    #[test]
+    fn quotes_belong_to_the_value() {
+        assert_eq!(found(&[b"sid=\"token\""]), [b"\"token\"".to_vec()]);
+    }
+
+    #[test]
+    fn an_equals_sign_in_the_value_belongs_to_it() {
+        assert_eq!(found(&[b"sid=a=b"]), [b"a=b".to_vec()]);
+    }
+
+    #[test]
+    fn of_a_thousand_of_our_name_sixteen_are_tried() {
+        let line = "sid=x; ".repeat(1000);
+        assert_eq!(found(&[line.as_bytes()]).len(), MOST);
+    }
+
+    #[test]
+    fn among_ten_thousand_neighbours_ours_is_found() {
+        let line = "n=x; ".repeat(10_000) + "sid=token";
+        assert_eq!(found(&[line.as_bytes()]), [b"token".to_vec()]);
+    }
+
+    #[test]
+    fn a_value_longer_than_any_cookie_is_left_out_and_the_next_one_found() {
+        let line = format!("sid={}; sid=token", "x".repeat(64 * 1024));
+        assert_eq!(found(&[line.as_bytes()]), [b"token".to_vec()]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_like_the_plain_model(lines in prop::collection::vec(cookie_line(), 0..4)) {
+            let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(found(&lines), model(&lines));
+        }
+
+        #[test]
+        fn a_planted_cookie_is_found_among_any_neighbours(before in "[^;]{0,40}", after in "\\PC{0,40}") {
+            let line = format!("{before}; sid=planted; {after}");
+            prop_assert!(found(&[line.as_bytes()]).contains(&b"planted".to_vec()));
+        }
+    }
+
+    /// Random bytes, rich in what matters.
+    fn cookie_line() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just(b"sid=".to_vec()),
+            Just(b"; ".to_vec()),
+            Just(b"=".to_vec()),
+            Just(b" \t".to_vec()),
+            prop::collection::vec(any::<u8>(), 0..6),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    fn model(lines: &[&[u8]]) -> Vec<Vec<u8>> {
+        let pairs = lines.iter().flat_map(|line| line.split(|&byte| byte == b';'));
+        let named = pairs.filter_map(|pair| {
+            let equals = pair.iter().position(|&byte| byte == b'=')?;
+            let (name, value) = pair.split_at(equals);
+            (name.trim_ascii() == b"sid").then(|| value[1..].trim_ascii().to_vec())
+        });
+        named.take(MOST).collect()
+    }
+}

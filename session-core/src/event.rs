@@ -1,0 +1,132 @@
+//! What happens to sessions, for the log and for an auditor.
+
+use std::net::IpAddr;
+
+use crate::{ErrorKind, Timestamp};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A login.
+    Created,
+    /// A newer token was issued.
+    Refreshed,
+    /// The payload changed.
+    Updated,
+    /// A logout.
+    Destroyed,
+    /// Ended by somebody else: another device, an administrator, the limit, a newer login, a disabled account.
+    Revoked,
+    /// A request brought a session whose time is over.
+    Expired,
+    /// A request brought a token that is not accepted, or came from another origin.
+    Rejected,
+    /// A token was used long after its successor: somebody has a copy. The session was ended.
+    ReplayDetected,
+    /// The store failed or did not answer in time.
+    StoreFailed,
+    /// The list of ended sessions is full: a logout cleared the cookie, but a copy of it stays good.
+    EndedListFull,
+}
+
+impl EventKind {
+    /// A word for logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Refreshed => "refreshed",
+            Self::Updated => "updated",
+            Self::Destroyed => "destroyed",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Rejected => "rejected",
+            Self::ReplayDetected => "replay_detected",
+            Self::StoreFailed => "store_failed",
+            Self::EndedListFull => "ended_list_full",
+        }
+    }
+}
+
+impl EventKind {
+    const fn level(self) -> tracing::Level {
+        match self {
+            Self::StoreFailed => tracing::Level::ERROR,
+            Self::ReplayDetected | Self::EndedListFull => tracing::Level::WARN,
+            Self::Created | Self::Destroyed | Self::Revoked => tracing::Level::INFO,
+            Self::Refreshed | Self::Updated | Self::Expired | Self::Rejected => tracing::Level::DEBUG,
+        }
+    }
+
+    /// Whether a log may want it: cheap to ask.
+    pub(crate) fn is_traced(self) -> bool {
+        self.level() <= tracing::level_filters::LevelFilter::current()
+    }
+}
+
+/// One thing that happened to a session. Never holds a token or a session id.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionEvent {
+    /// What.
+    pub kind: EventKind,
+    /// When, by the manager's clock.
+    pub at: Timestamp,
+    /// Which manager: its realm.
+    pub realm: String,
+    /// Whose session, when that is known.
+    pub subject: Option<String>,
+    /// The session's handle, as in the list of devices: a hash, useless as a credential.
+    pub session: Option<String>,
+    /// The client of this request.
+    pub ip_address: Option<IpAddr>,
+    /// The browser of this request.
+    pub user_agent: Option<String>,
+    /// Why, for the kinds that say no.
+    pub reason: Option<ErrorKind>,
+    /// More words, for people.
+    pub detail: Option<String>,
+}
+
+/// Sees every event, in the task that caused it: hand it on if writing it down takes time.
+///
+/// Any `Fn(&SessionEvent)` is one.
+pub trait SessionObserver: Send + Sync + 'static {
+    /// Called once per event.
+    fn event(&self, event: &SessionEvent);
+}
+
+impl<F: Fn(&SessionEvent) + Send + Sync + 'static> SessionObserver for F {
+    fn event(&self, event: &SessionEvent) {
+        self(event);
+    }
+}
+
+impl SessionEvent {
+    /// Writes the event to `tracing`, target `session`.
+    pub(crate) fn trace(&self) {
+        let ip = self.ip_address.map(|ip| ip.to_string());
+        macro_rules! write {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "session",
+                    event = self.kind.as_str(),
+                    realm = self.realm,
+                    subject = self.subject,
+                    session = self.session,
+                    ip = ip,
+                    user_agent = self.user_agent,
+                    reason = self.reason.map(ErrorKind::code),
+                    detail = self.detail,
+                )
+            };
+        }
+        match self.kind.level() {
+            tracing::Level::ERROR => write!(error),
+            tracing::Level::WARN => write!(warn),
+            tracing::Level::INFO => write!(info),
+            _ => write!(debug),
+        }
+    }
+}

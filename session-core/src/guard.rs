@@ -1,0 +1,208 @@
+//! What a handler asks for in its signature: the session, a user, a recent login.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{ErrorKind, Session, SessionError, SessionPayload};
+
+/// A condition on the session, checked before the handler runs. Write your own once and use it in all three
+/// frameworks: each adapter extracts any guard.
+///
+/// ```
+/// use session_core::{Authenticated, Guard, Session, SessionError, SessionPayload};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct User { user_id: String, role: String }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+///
+/// struct AdminOnly(Authenticated<User>);
+///
+/// impl Guard for AdminOnly {
+///     type Payload = User;
+///
+///     fn check(session: Session<User>) -> Result<Self, SessionError> {
+///         let user = Authenticated::check(session.clone())?;
+///         if user.role == "admin" { Ok(Self(user)) } else { Err(session.forbidden("not an admin")) }
+///     }
+/// }
+/// ```
+pub trait Guard: Sized + Send + 'static {
+    /// The payload of the manager whose sessions it guards.
+    type Payload: SessionPayload;
+
+    /// Judges a session that has been opened.
+    ///
+    /// # Errors
+    /// The answer to a request that does not pass.
+    fn check(session: Session<Self::Payload>) -> Result<Self, SessionError>;
+}
+
+impl<U: SessionPayload> Session<U> {
+    /// Opens the session and checks a guard: what every adapter's extractor does.
+    ///
+    /// # Errors
+    /// The guard's answer.
+    pub async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
+        // Guards ask for the outcome themselves.
+        let _ = self.open().await;
+        G::check(self.clone())
+    }
+}
+
+/// The session, whoever is or is not logged in: fails only when the answer is not known (503) or the request may
+/// not ask (403).
+impl<U: SessionPayload> Guard for Session<U> {
+    type Payload = U;
+
+    fn check(session: Session<U>) -> Result<Self, SessionError> {
+        match session.outcome() {
+            Some(Err(error)) if !error.kind().is_unauthenticated() => Err(error),
+            Some(_) => Ok(session),
+            None => Err(session
+                .error(ErrorKind::Misuse)
+                .detail("a guard was checked before the session was opened")),
+        }
+    }
+}
+
+/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the configured login page.
+/// Dereferences to the user.
+pub struct Authenticated<U: SessionPayload> {
+    user: Arc<U>,
+    session: Session<U>,
+}
+
+impl<U: SessionPayload> Authenticated<U> {
+    /// The user, owned. Copies the payload when the session holds on to it.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        U::clone(&self.user)
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        &self.session
+    }
+}
+
+impl<U: SessionPayload> Guard for Authenticated<U> {
+    type Payload = U;
+
+    fn check(session: Session<U>) -> Result<Self, SessionError> {
+        Ok(Self { user: session.require_user()?, session })
+    }
+}
+
+impl<U: SessionPayload> Deref for Authenticated<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.user
+    }
+}
+
+/// Whoever is logged in, if anybody. Empty only for the reasons of a 401: an outage (503) or a request from another
+/// origin (403) is an error, not an anonymous visitor.
+pub struct MaybeAuthenticated<U: SessionPayload> {
+    user: Option<Arc<U>>,
+    session: Session<U>,
+}
+
+impl<U: SessionPayload> MaybeAuthenticated<U> {
+    /// The user, if somebody is logged in.
+    #[must_use]
+    pub fn user(&self) -> Option<&U> {
+        self.user.as_deref()
+    }
+
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> Option<U> {
+        self.user.as_deref().cloned()
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        &self.session
+    }
+}
+
+impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
+    type Payload = U;
+
+    fn check(session: Session<U>) -> Result<Self, SessionError> {
+        let session = Session::check(session)?;
+        Ok(Self { user: session.user(), session })
+    }
+}
+
+/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise.
+/// Dereferences to the user.
+pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
+
+impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        self.0.into_inner()
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        self.0.session()
+    }
+}
+
+impl<U: SessionPayload, const SECONDS: u64> Guard for Fresh<U, SECONDS> {
+    type Payload = U;
+
+    fn check(session: Session<U>) -> Result<Self, SessionError> {
+        let user = Authenticated::check(session)?;
+        user.session.require_fresh(Duration::from_secs(SECONDS))?;
+        Ok(Self(user))
+    }
+}
+
+impl<U: SessionPayload, const SECONDS: u64> Deref for Fresh<U, SECONDS> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
+impl<U: SessionPayload> Session<U> {
+    /// Refuses unless the login is less than `limit` ago.
+    ///
+    /// # Errors
+    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in.
+    pub fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
+        self.require_user()?;
+        match self.status().authenticated_at {
+            Some(at) if self.now() < at.plus(limit) => Ok(()),
+            _ => Err(self.error(ErrorKind::ReauthenticationRequired)),
+        }
+    }
+}
+
+macro_rules! debug_as_session {
+    ($($name:ident)*) => {$(
+        impl<U: SessionPayload> fmt::Debug for $name<U> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.session).finish()
+            }
+        }
+    )*};
+}
+debug_as_session!(Authenticated MaybeAuthenticated);
+
+impl<U: SessionPayload, const SECONDS: u64> fmt::Debug for Fresh<U, SECONDS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fresh").field(&self.0.session).finish()
+    }
+}

@@ -1,0 +1,277 @@
+//! Building a manager: every setting, its default, and the checks between them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Manager, ReplayPolicy, Revalidate, Revalidation, SessionManager};
+use crate::cookie::CookieSettings;
+use crate::ended::EndedList;
+use crate::request::{self, CrossOrigin, TrustedProxies};
+use crate::store::{SessionLimit, SessionStore};
+use crate::token::{Codec, TokenForm};
+use crate::{
+    Clock, ConfigError, KeyRing, Lifetimes, RandomSource, SessionObserver, SessionPayload, SystemClock,
+    SystemRandom,
+};
+
+/// Collects the settings of a [`SessionManager`]; [`build`](Self::build) checks them against each other.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use session_core::{KeyRing, SessionManager, SessionPayload, store::MemoryStore};
+/// # #[derive(Clone, Serialize, Deserialize)]
+/// # struct User { user_id: String }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+/// # fn main() -> Result<(), session_core::ConfigError> {
+/// let keys = KeyRing::from_secret("a secret of at least thirty-two bytes")?;
+/// let sessions = SessionManager::<User>::builder().keys(keys).store(MemoryStore::new()).build()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is built before .build()"]
+pub struct SessionManagerBuilder<U: SessionPayload> {
+    keys: Option<KeyRing>,
+    token_form: TokenForm,
+    issuer: Option<String>,
+    cookie: CookieSettings,
+    lifetimes: Lifetimes,
+    realm: Option<String>,
+    store: Option<Box<dyn SessionStore>>,
+    store_deadline: Duration,
+    session_limit: Option<SessionLimit>,
+    replay: ReplayPolicy,
+    fresh_for_revocation: Option<Duration>,
+    cross_origin: CrossOrigin,
+    proxies: TrustedProxies,
+    bearer: bool,
+    login_page: Option<String>,
+    revalidate: Option<Revalidate<U>>,
+    observer: Option<Box<dyn SessionObserver>>,
+    clock: Box<dyn Clock>,
+    random: Box<dyn RandomSource>,
+}
+
+impl<U: SessionPayload> SessionManagerBuilder<U> {
+    pub(super) fn new() -> Self {
+        Self {
+            keys: None,
+            token_form: TokenForm::default(),
+            issuer: None,
+            cookie: CookieSettings::default(),
+            lifetimes: Lifetimes::default(),
+            realm: None,
+            store: None,
+            store_deadline: Duration::from_secs(2),
+            session_limit: Some(SessionLimit::EvictOldest(100)),
+            replay: ReplayPolicy::default(),
+            fresh_for_revocation: None,
+            cross_origin: CrossOrigin::default(),
+            proxies: TrustedProxies::default(),
+            bearer: false,
+            login_page: None,
+            revalidate: None,
+            observer: None,
+            clock: Box::new(SystemClock),
+            random: Box::new(SystemRandom),
+        }
+    }
+
+    /// The keys that sign and verify tokens. Required.
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Keeps sessions in a store: logout everywhere at once, lists of devices, no lost updates. Costs one round trip
+    /// per request that uses the session. Default: none, the cookie holds everything (stateless).
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// How long one call of the store may take. Default 2 s.
+    pub fn store_deadline(mut self, deadline: Duration) -> Self {
+        self.store_deadline = deadline;
+        self
+    }
+
+    /// Settings for plain http on a developer's machine: a cookie `session` without Secure.
+    pub fn development(self) -> Self {
+        self.cookie(CookieSettings::development())
+    }
+
+    /// The cookie. Default `__Host-session`, Secure, HttpOnly, SameSite=Lax, Path=/.
+    pub fn cookie(mut self, cookie: CookieSettings) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// How long sessions live. Default: 24 h, refreshed in the last 30 minutes, at most 30 days.
+    pub fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    /// Sets this manager apart from others with the same keys or store: written and checked as the claim `aud`
+    /// (RFC 7519 section 4.1.3), and the manager's part of the store. Default: the cookie's name.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = Some(realm.into());
+        self
+    }
+
+    /// Writes and checks the claim `iss` (RFC 7519 section 4.1.1). Default: none.
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The shape of tokens. [`TokenForm::Plain`] shares a login with a Next.js module on `jose`; read its warning.
+    /// Only without a store. Default [`TokenForm::Typed`].
+    pub fn token_form(mut self, form: TokenForm) -> Self {
+        self.token_form = form;
+        self
+    }
+
+    /// How many sessions one account may have, with a store. Default: 100, the least recently used makes room.
+    pub fn session_limit(mut self, limit: impl Into<Option<SessionLimit>>) -> Self {
+        self.session_limit = limit.into();
+        self
+    }
+
+    /// What a replayed token does to its session, with a store. Default: end it.
+    pub fn replay(mut self, policy: ReplayPolicy) -> Self {
+        self.replay = policy;
+        self
+    }
+
+    /// The session routes end other sessions only within so long after a login (ASVS 7.5.2). Default: no limit.
+    pub fn fresh_for_revocation(mut self, limit: Duration) -> Self {
+        self.fresh_for_revocation = Some(limit);
+        self
+    }
+
+    /// Protection against requests from other origins. Default: on, no other origin trusted.
+    pub fn cross_origin(mut self, settings: CrossOrigin) -> Self {
+        self.cross_origin = settings;
+        self
+    }
+
+    /// The proxies whose word on the client's address counts. Default: none, the address is the peer's.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Accepts `Authorization: Bearer` (RFC 6750) from native clients. If present it decides alone. Default: off.
+    pub fn bearer(mut self, accept: bool) -> Self {
+        self.bearer = accept;
+        self
+    }
+
+    /// Where guards send a browser navigation without a session: a path of this origin. It gets the checked query
+    /// parameter `next`. Default: none, the answer is 401.
+    pub fn login_page(mut self, path: impl Into<String>) -> Self {
+        self.login_page = Some(path.into());
+        self
+    }
+
+    /// Asks at each refresh whether the account may go on, so that a disabled one ends in every mode. Default: yes.
+    pub fn revalidate<F, Answer>(mut self, ask: F) -> Self
+    where
+        F: Fn(Arc<U>) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Revalidation<U>> + Send + 'static,
+    {
+        self.revalidate = Some(Box::new(move |user| Box::pin(ask(user))));
+        self
+    }
+
+    /// Sees every event, beside `tracing` (target `session`). Default: none.
+    pub fn observer(mut self, observer: impl SessionObserver) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Where the time comes from. Default: the system.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Where session ids come from. Default: the system's secure source. Anything else belongs in tests.
+    pub fn random(mut self, random: impl RandomSource) -> Self {
+        self.random = Box::new(random);
+        self
+    }
+
+    /// Checks the settings and builds the manager.
+    ///
+    /// # Errors
+    /// A sentence that says which settings contradict each other and what to change.
+    pub fn build(self) -> Result<SessionManager<U>, ConfigError> {
+        self.check()?;
+        let keys = self.keys.ok_or_else(|| {
+            ConfigError::new("the manager has no keys: add .keys(KeyRing::from_env()?) or another key ring")
+        })?;
+        let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
+        let codec = Codec::new(
+            keys.clone(),
+            realm.clone(),
+            self.issuer,
+            self.token_form,
+            self.lifetimes.leeway,
+            self.lifetimes.absolute_lifetime,
+        );
+        Ok(SessionManager(Arc::new(Manager {
+            keys,
+            codec,
+            cookie: self.cookie.into_writer(),
+            lifetimes: self.lifetimes,
+            realm,
+            store: self.store,
+            store_deadline: self.store_deadline,
+            session_limit: self.session_limit,
+            replay: self.replay,
+            fresh_for_revocation: self.fresh_for_revocation,
+            cross_origin: self.cross_origin,
+            proxies: self.proxies,
+            bearer: self.bearer,
+            login_page: self.login_page,
+            revalidate: self.revalidate,
+            observer: self.observer,
+            clock: self.clock,
+            random: self.random,
+            ended: EndedList::default(),
+        })))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.cookie.validate()?;
+        self.lifetimes.validate(self.store.is_some())?;
+        if self.store.is_some() && self.token_form == TokenForm::Plain {
+            return Err(ConfigError::new(
+                "plain tokens carry the payload and a store keeps it: use TokenForm::Typed, or no store",
+            ));
+        }
+        if self.store_deadline.is_zero() {
+            return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
+        }
+        if let Some(SessionLimit::EvictOldest(0) | SessionLimit::Refuse(0)) = self.session_limit {
+            return Err(ConfigError::new(
+                "session_limit is zero, so nobody could log in: use 1 or more, or None",
+            ));
+        }
+        if self
+            .realm
+            .as_deref()
+            .is_some_and(|realm| realm.is_empty() || realm.len() > 255 || realm.contains('\0'))
+        {
+            return Err(ConfigError::new("realm must be 1 to 255 bytes long and without NUL"));
+        }
+        match &self.login_page {
+            Some(path) if request::checked_next(path).is_none() => Err(ConfigError::new(
+                "login_page must be a path of this origin, such as /login: printable ASCII with one leading slash",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

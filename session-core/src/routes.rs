@@ -1,0 +1,146 @@
+//! The session routes for a browser front end: one function from a plain request to a plain answer.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::status::StatusBody;
+use crate::{ErrorKind, PlainResponse, Session, SessionError, SessionPayload};
+
+/// Answers one request below the prefix where an adapter has mounted the session routes.
+///
+/// `path` is what follows the prefix, as sent: empty, or from a slash on, without the query. The session must have
+/// [received](Session::receive) the request; the caller [closes](Session::close) it with the answer.
+///
+/// | request | answer |
+/// |---|---|
+/// | `GET` | 200, the status and the user; never writes |
+/// | `DELETE` | 204, logged out |
+/// | `POST /refresh` | 200, the new status |
+/// | `GET /list` | 200, the account's sessions |
+/// | `DELETE /list/{id}` | 204, or 404 |
+/// | `POST /revoke-others` | 200 `{"revoked":2}` |
+///
+/// Anything else is 404 or 405, without opening the session.
+pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path: &str) -> PlainResponse {
+    let answer = match route(method, path) {
+        Ok(Route::Status) => status(session).await,
+        Ok(Route::Logout) => session.destroy().await.map(|_| PlainResponse::no_content()),
+        Ok(Route::Refresh) => refresh(session).await,
+        Ok(Route::List) => list(session).await,
+        Ok(Route::Revoke(id)) => revoke(session, &id).await,
+        Ok(Route::RevokeOthers) => revoke_others(session).await,
+        Err(refusal) => Ok(refusal.answer(session)),
+    };
+    let mut response = answer.unwrap_or_else(|error| error.to_response());
+    if method == "HEAD" {
+        response.body.clear();
+    }
+    response
+}
+
+enum Route {
+    Status,
+    Logout,
+    Refresh,
+    List,
+    Revoke(String),
+    RevokeOthers,
+}
+
+enum NoRoute {
+    Unknown,
+    Method(&'static str),
+}
+
+fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
+    let path: Cow<'_, str> = percent_decode_str(path).decode_utf8().map_err(|_| NoRoute::Unknown)?;
+    let path = path.strip_suffix('/').unwrap_or(&path);
+    match (path, method) {
+        ("", "GET" | "HEAD") => Ok(Route::Status),
+        ("", "DELETE") => Ok(Route::Logout),
+        ("", _) => Err(NoRoute::Method("GET, HEAD, DELETE")),
+        ("/refresh", "POST") => Ok(Route::Refresh),
+        ("/refresh" | "/revoke-others", _) if method != "POST" => Err(NoRoute::Method("POST")),
+        ("/revoke-others", _) => Ok(Route::RevokeOthers),
+        ("/list", "GET" | "HEAD") => Ok(Route::List),
+        ("/list", _) => Err(NoRoute::Method("GET, HEAD")),
+        _ => match (path.strip_prefix("/list/").filter(|id| !id.is_empty() && !id.contains('/')), method) {
+            (Some(id), "DELETE") => Ok(Route::Revoke(id.to_owned())),
+            (Some(_), _) => Err(NoRoute::Method("DELETE")),
+            (None, _) => Err(NoRoute::Unknown),
+        },
+    }
+}
+
+impl NoRoute {
+    fn answer<U: SessionPayload>(self, session: &Session<U>) -> PlainResponse {
+        let at = session.now();
+        match self {
+            Self::Unknown => PlainResponse::error_body(404, "NOT_FOUND", "There is nothing here.", at),
+            Self::Method(allow) => PlainResponse::error_body(
+                405,
+                "METHOD_NOT_ALLOWED",
+                "This path does not take this method.",
+                at,
+            )
+            .header("allow", allow),
+        }
+    }
+}
+
+async fn status<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    match session.observe().await {
+        Err(error) if !error.kind().is_unauthenticated() => Err(error),
+        _ => Ok(status_response(session)),
+    }
+}
+
+async fn refresh<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    let token = session.refresh().await?;
+    let response = status_response(session);
+    Ok(match token.filter(|_| session.is_bearer()) {
+        Some(token) => response.header("session-token", token.expose().to_owned()),
+        None => response,
+    })
+}
+
+fn status_response<U: SessionPayload>(session: &Session<U>) -> PlainResponse {
+    let status = session.status();
+    let user = session.user().filter(|_| status.is_valid);
+    PlainResponse::json(200, &StatusBody { status: &status, user: user.as_deref() })
+}
+
+async fn list<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    Ok(PlainResponse::json(200, &session.list().await?))
+}
+
+async fn revoke<U: SessionPayload>(session: &Session<U>, id: &str) -> Result<PlainResponse, SessionError> {
+    may_revoke(session).await?;
+    Ok(match session.revoke(id).await? {
+        true => PlainResponse::no_content(),
+        false => NoRoute::Unknown.answer(session),
+    })
+}
+
+async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    #[derive(serde::Serialize)]
+    struct Body {
+        revoked: u64,
+    }
+    may_revoke(session).await?;
+    Ok(PlainResponse::json(200, &Body { revoked: session.revoke_others().await? }))
+}
+
+/// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2).
+async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
+    let manager = &session.0.manager;
+    if manager.store.is_none() {
+        return Err(session.error(ErrorKind::StoreRequired));
+    }
+    session.open().await?;
+    match manager.fresh_for_revocation {
+        Some(limit) => session.require_fresh(limit),
+        None => Ok(()),
+    }
+}

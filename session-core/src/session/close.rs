@@ -1,0 +1,60 @@
+//! The way out: what the response says of the session. No I/O: the cookie says what the store holds.
+
+use super::{Outgoing, Session, State};
+use crate::response::ResponseChanges;
+use crate::{Headers, SessionPayload};
+
+impl<U: SessionPayload> Session<U> {
+    /// The header changes for the response whose headers are given; apply them all. From here on, operations that
+    /// need a cookie fail with `ResponseSent` before they touch the store.
+    ///
+    /// A request whose session nobody asked for changes nothing.
+    pub fn close(&self, response: &impl Headers) -> ResponseChanges {
+        let mut changes = ResponseChanges::default();
+        let mut state = self.state();
+        state.closed = true;
+        if state.opened.is_none() && matches!(state.outgoing, Outgoing::Nothing) {
+            return changes;
+        }
+        match self.set_cookie(&mut state) {
+            Some(cookie) => {
+                changes.append("set-cookie", cookie);
+                if !says(response, b"no-store") {
+                    changes.set("cache-control", "no-store");
+                }
+            }
+            None => {
+                changes.append("vary", "Cookie");
+                if response.header("cache-control").next().is_none() {
+                    changes.set("cache-control", "private");
+                }
+            }
+        }
+        changes
+    }
+
+    fn set_cookie(&self, state: &mut State<U>) -> Option<String> {
+        let outgoing = std::mem::replace(&mut state.outgoing, Outgoing::Nothing);
+        if state.panicked || self.is_bearer() {
+            return None;
+        }
+        match outgoing {
+            Outgoing::Nothing => None,
+            Outgoing::Clear => Some(self.0.manager.cookie.clear()),
+            // Without a store: a logout that came in between wins over this request's refresh.
+            Outgoing::Send { claims, .. } if self.0.manager.ended.contains(claims.sid) => None,
+            Outgoing::Send { token, claims } => {
+                let lifetime = claims.expires_at.remaining(claims.issued_at);
+                // Its size was checked when it was made.
+                self.0.manager.cookie.set(token.expose(), lifetime).ok()
+            }
+        }
+    }
+}
+
+fn says(response: &impl Headers, word: &[u8]) -> bool {
+    response
+        .header("cache-control")
+        .flat_map(|line| line.split(|&byte| byte == b','))
+        .any(|directive| directive.trim_ascii().eq_ignore_ascii_case(word))
+}

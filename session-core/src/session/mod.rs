@@ -1,0 +1,297 @@
+//! One request's session: received once, opened at most once, changed by the handler, closed with the response.
+
+mod close;
+mod decide;
+mod open;
+mod operations;
+mod received;
+mod stateless;
+mod tracked;
+
+#[cfg(test)]
+mod model;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::manager::Manager;
+use crate::store::SessionRecord;
+use crate::token::Claims;
+use crate::{
+    ErrorKind, EventKind, RequestHead, SessionError, SessionManager, SessionMetadata, SessionPayload,
+    SessionStatus, SessionToken, Timestamp,
+};
+
+pub(crate) use decide::Intent;
+pub use operations::Destroyed;
+pub(crate) use received::Received;
+
+/// The session of one request.
+///
+/// Made empty by [`SessionManager::slot`] when the request arrives, filled by [`receive`](Self::receive) and
+/// [`open`](Self::open) when somebody first asks, changed by the operations, and read out by
+/// [`close`](Self::close) when the response leaves. Adapters call those four; a handler gets the session opened.
+///
+/// A clone is another handle on the same session. Operations on one session run one after the other. An operation
+/// has happened when it returns; one that fails, or whose future is dropped, leaves the session before it or
+/// after it.
+pub struct Session<U: SessionPayload>(pub(crate) Arc<Inner<U>>);
+
+pub(crate) struct Inner<U: SessionPayload> {
+    pub(crate) manager: Arc<Manager<U>>,
+    received: OnceLock<Received>,
+    /// Held while opening and during every operation.
+    turn: async_lock::Mutex<()>,
+    state: Mutex<State<U>>,
+}
+
+struct State<U> {
+    /// `None` until somebody asked.
+    opened: Option<Result<(), SessionError>>,
+    /// The sessions that the request names under our signature, usable or not.
+    named: Named,
+    current: Option<Current<U>>,
+    outgoing: Outgoing,
+    closed: bool,
+    panicked: bool,
+}
+
+/// The session ids that the request's tokens name; almost always one or none.
+#[derive(Default)]
+struct Named {
+    first: Option<Claims>,
+    rest: Vec<Claims>,
+}
+
+impl Named {
+    fn push(&mut self, claims: Claims) {
+        match &self.first {
+            None => self.first = Some(claims),
+            Some(first) if first.sid == claims.sid => {}
+            Some(_) if self.rest.iter().any(|known| known.sid == claims.sid) => {}
+            Some(_) => self.rest.push(claims),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Claims> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+/// The session as it stands in this request.
+struct Current<U> {
+    user: Arc<U>,
+    /// What the client showed, or was just given.
+    claims: Claims,
+    /// With a store.
+    record: Option<Arc<SessionRecord>>,
+}
+
+impl<U> Clone for Current<U> {
+    fn clone(&self) -> Self {
+        Self { user: Arc::clone(&self.user), claims: self.claims, record: self.record.clone() }
+    }
+}
+
+/// What the response will do to the client's token.
+#[derive(Clone)]
+enum Outgoing {
+    Nothing,
+    Send { token: SessionToken, claims: Claims },
+    Clear,
+}
+
+impl<U: SessionPayload> SessionManager<U> {
+    /// An empty session for a request that has just arrived. Looks at nothing; costs one small allocation.
+    #[must_use]
+    pub fn slot(&self) -> Session<U> {
+        Session(Arc::new(Inner {
+            manager: Arc::clone(&self.0),
+            received: OnceLock::new(),
+            turn: async_lock::Mutex::new(()),
+            state: Mutex::new(State {
+                opened: None,
+                named: Named::default(),
+                current: None,
+                outgoing: Outgoing::Nothing,
+                closed: false,
+                panicked: false,
+            }),
+        }))
+    }
+}
+
+impl<U: SessionPayload> Session<U> {
+    /// The user, when somebody is logged in.
+    #[must_use]
+    pub fn user(&self) -> Option<Arc<U>> {
+        self.state().current.as_ref().map(|current| Arc::clone(&current.user))
+    }
+
+    /// The user, or the error that says why there is none: 401, or for a browser navigation, when a
+    /// [login page](crate::SessionManagerBuilder::login_page) is configured, a redirect to it.
+    ///
+    /// # Errors
+    /// Whatever [`open`](Self::open) answered.
+    pub fn require_user(&self) -> Result<Arc<U>, SessionError> {
+        self.user().ok_or_else(|| self.refusal())
+    }
+
+    /// How the session stands now. Writes nothing, extends nothing.
+    #[must_use]
+    pub fn status(&self) -> SessionStatus {
+        let now = self.now();
+        let state = self.state();
+        match &state.current {
+            Some(current) => SessionStatus::live(
+                &current.judge(&self.0.manager.lifetimes, now),
+                current.claims.authenticated_at,
+            ),
+            None => SessionStatus::none(state.reason()),
+        }
+    }
+
+    /// When and from where the session is used, when there is one.
+    #[must_use]
+    pub fn metadata(&self) -> Option<SessionMetadata> {
+        let current = self.current()?;
+        let times = current.times();
+        let (user_agent, ip_address) = match (&current.record, self.0.received.get()) {
+            (Some(record), _) => (record.user_agent.clone(), record.ip_address),
+            (None, Some(received)) => (received.user_agent.clone(), received.ip_address),
+            (None, None) => (None, None),
+        };
+        Some(SessionMetadata {
+            created_at: times.authenticated_at,
+            last_accessed: times.last_seen.unwrap_or(times.issued_at),
+            expires_at: current.judge(&self.0.manager.lifetimes, self.now()).expires_at,
+            user_agent,
+            ip_address,
+        })
+    }
+
+    /// A 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own. `detail` goes to logs, not to the client.
+    #[must_use]
+    pub fn forbidden(&self, detail: impl Into<std::borrow::Cow<'static, str>>) -> SessionError {
+        SessionError::forbidden(detail, self.now())
+    }
+
+    /// The manager that this session belongs to.
+    #[must_use]
+    pub fn manager(&self) -> SessionManager<U> {
+        SessionManager(Arc::clone(&self.0.manager))
+    }
+
+    /// Takes from the request what the session needs. Does no I/O; a second call changes nothing.
+    pub fn receive(&self, head: &impl RequestHead) {
+        self.0.received.get_or_init(|| Received::of(&self.0.manager, head));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.manager.clock.now()
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> SessionError {
+        SessionError::new(kind, self.now())
+    }
+
+    /// Why nobody is logged in, as the answer to a request that needs somebody.
+    fn refusal(&self) -> SessionError {
+        let (outcome, reason) = {
+            let state = self.state();
+            (state.opened.clone(), state.reason())
+        };
+        let error = match outcome {
+            Some(Err(error)) => error,
+            _ => self.error(reason),
+        };
+        match self.0.received.get().and_then(|received| received.login_redirect.clone()) {
+            Some(location) if error.kind().is_unauthenticated() => error.redirect_to(location),
+            _ => error,
+        }
+    }
+
+    fn current(&self) -> Option<Current<U>> {
+        self.state().current.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<U>> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells observer and log. Costs nothing when neither listens.
+    fn emit(&self, kind: EventKind, who: Who<'_>, reason: Option<ErrorKind>, detail: Option<String>) {
+        self.0.manager.emit(kind, self.0.received.get(), who, reason, detail);
+    }
+}
+
+/// Whose session an event is about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Who<'a> {
+    pub(crate) sid: Option<crate::SessionId>,
+    pub(crate) subject: Option<&'a str>,
+}
+
+impl<'a> Who<'a> {
+    fn session(claims: &Claims, subject: Option<&'a str>) -> Self {
+        Self { sid: Some(claims.sid), subject }
+    }
+}
+
+impl<U> State<U> {
+    fn reason(&self) -> ErrorKind {
+        match &self.opened {
+            Some(Err(error)) => error.kind(),
+            _ => ErrorKind::NotFound,
+        }
+    }
+}
+
+impl<U> Current<U> {
+    fn times(&self) -> crate::lifetimes::Times {
+        match &self.record {
+            Some(record) => record.times(),
+            None => self.claims.times(),
+        }
+    }
+
+    fn judge(&self, lifetimes: &crate::Lifetimes, now: Timestamp) -> crate::lifetimes::Standing {
+        lifetimes.judge(&self.times(), now)
+    }
+}
+
+impl Claims {
+    pub(crate) fn times(&self) -> crate::lifetimes::Times {
+        crate::lifetimes::Times {
+            authenticated_at: self.authenticated_at,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            last_seen: None,
+        }
+    }
+}
+
+impl<U: SessionPayload> Clone for Session<U> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A handler that panics sends no cookie, in every framework: its handles are dropped while it unwinds.
+impl<U: SessionPayload> Drop for Session<U> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.state().panicked = true;
+        }
+    }
+}
+
+impl<U: SessionPayload> fmt::Debug for Session<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Session")
+            .field("opened", &state.opened.is_some())
+            .field("sid", &state.current.as_ref().map(|current| current.claims.sid))
+            .finish_non_exhaustive()
+    }
+}

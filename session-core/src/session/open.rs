@@ -1,0 +1,223 @@
+//! Opening: which of the tokens that a request shows is its session.
+
+use super::tracked::Served;
+use super::{Intent, Session, Who};
+use crate::token::{Claims, Refused};
+use crate::{ErrorKind, EventKind, SessionError, SessionPayload};
+
+/// Of several sessions in one request so many are looked up.
+const STORE_READS: usize = 2;
+
+impl<U: SessionPayload> Session<U> {
+    /// Finds out who is logged in: verifies the token and, with a store, reads the record (one round trip). Only
+    /// the first call does so; parallel ones wait for it. Refreshes the session when that is due.
+    ///
+    /// # Errors
+    /// A kind with [`is_unauthenticated`](ErrorKind::is_unauthenticated) when nobody is logged in; `CrossOrigin`;
+    /// `StoreUnavailable`, when the answer is not known; `Misuse` before [`receive`](Self::receive).
+    pub async fn open(&self) -> Result<(), SessionError> {
+        self.open_for(Intent::Use).await
+    }
+
+    /// [`open`](Self::open) that writes nothing, sets no cookie and ends nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn observe(&self) -> Result<(), SessionError> {
+        self.open_for(Intent::Observe).await
+    }
+
+    pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
+        if let Some(outcome) = self.outcome() {
+            return outcome;
+        }
+        let _turn = self.0.turn.lock().await;
+        self.open_in_turn(intent).await
+    }
+
+    /// For callers that hold the turn.
+    pub(super) async fn open_in_turn(&self, intent: Intent) -> Result<(), SessionError> {
+        if let Some(outcome) = self.outcome() {
+            return outcome;
+        }
+        let outcome = match self.admit() {
+            Ok(()) => self.find(intent).await,
+            Err(error) => Err(error),
+        };
+        self.state().opened = Some(outcome.clone());
+        outcome
+    }
+
+    /// What [`open`](Self::open) answered, if it was called.
+    pub(crate) fn outcome(&self) -> Option<Result<(), SessionError>> {
+        self.state().opened.clone()
+    }
+
+    /// Refuses a request from another origin, before anything else is looked at.
+    pub(super) fn admit(&self) -> Result<(), SessionError> {
+        let Some(received) = self.0.received.get() else {
+            return Err(self.error(ErrorKind::Misuse).detail(
+                "the session was opened before it received the request: call Session::receive(&head) first",
+            ));
+        };
+        match received.cross_origin {
+            None => Ok(()),
+            Some(reason) => {
+                let kind = ErrorKind::CrossOrigin;
+                self.emit(EventKind::Rejected, Who::default(), Some(kind), Some(reason.to_owned()));
+                Err(self.error(kind).detail(reason))
+            }
+        }
+    }
+
+    async fn find(&self, intent: Intent) -> Result<(), SessionError> {
+        let intent = match intent {
+            // A native client asks for its refresh: there is no cookie to carry one it did not ask for.
+            Intent::Use if self.is_bearer() => Intent::Observe,
+            intent => intent,
+        };
+        if self.0.manager.store.is_some() {
+            self.find_tracked(intent).await
+        } else {
+            self.find_stateless(intent).await
+        }
+    }
+
+    pub(crate) fn is_bearer(&self) -> bool {
+        self.0.received.get().is_some_and(super::Received::is_bearer)
+    }
+
+    async fn find_stateless(&self, intent: Intent) -> Result<(), SessionError> {
+        let codec = &self.0.manager.codec;
+        let now = self.now();
+        let found = self.verified(|token| codec.verify::<U>(token, now));
+        let mut failure = found.failure;
+        for (claims, user) in newest_first(found.good) {
+            match self.use_stateless(claims, user, intent).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = worse(failure, error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)))
+    }
+
+    async fn find_tracked(&self, intent: Intent) -> Result<(), SessionError> {
+        let codec = &self.0.manager.codec;
+        let now = self.now();
+        let found = self.verified(|token| codec.verify_reference(token, now).map(|claims| (claims, ())));
+        let mut failure = found.failure;
+        let mut reads = 0;
+        for (claims, ()) in newest_first(found.good) {
+            if now >= claims.expires_at {
+                failure = worse(failure, self.expired(&claims, None));
+                continue;
+            }
+            if reads == STORE_READS {
+                break;
+            }
+            reads += 1;
+            match self.use_tracked(&claims, intent).await {
+                Ok(served) => {
+                    self.show(served);
+                    return Ok(());
+                }
+                Err(error) if error.kind().is_unauthenticated() => failure = worse(failure, error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)))
+    }
+
+    /// Verifies every token that the request shows, and notes the sessions that they name.
+    fn verified<T>(&self, verify: impl Fn(&[u8]) -> Result<(Claims, T), Refused>) -> Found<T> {
+        let mut found = Found { good: Vec::new(), failure: None };
+        let Some(received) = self.0.received.get() else { return found };
+        for token in received.credential.tokens() {
+            match verify(token) {
+                Ok((claims, body)) => {
+                    self.state().named.push(claims);
+                    found.push(claims, body);
+                }
+                Err(refused) => found.failure = worse(found.failure, self.rejected(&refused)),
+            }
+        }
+        found
+    }
+
+    /// Notes the sessions that the request names, for a login that need not know more.
+    pub(super) fn name_sessions(&self) {
+        let codec = &self.0.manager.codec;
+        let now = self.now();
+        if self.0.manager.store.is_some() {
+            self.verified(|token| codec.verify_reference(token, now).map(|claims| (claims, ())));
+        } else {
+            self.verified(|token| codec.verify::<U>(token, now));
+        }
+    }
+
+    fn rejected(&self, refused: &Refused) -> SessionError {
+        if let Some(claims) = refused.claims {
+            self.state().named.push(claims);
+        }
+        let who = Who { sid: refused.claims.map(|claims| claims.sid), subject: None };
+        self.emit(EventKind::Rejected, who, Some(refused.kind), Some(refused.reason.to_owned()));
+        self.error(refused.kind).detail(refused.reason)
+    }
+
+    pub(super) fn expired(&self, claims: &Claims, subject: Option<&str>) -> SessionError {
+        self.emit(EventKind::Expired, Who::session(claims, subject), Some(ErrorKind::Expired), None);
+        self.error(ErrorKind::Expired)
+    }
+
+    /// Makes what the store served the session of this request.
+    pub(super) fn show(&self, served: Served<U>) {
+        let Served { current, token } = served;
+        let mut state = self.state();
+        if let Some(token) = token.filter(|_| !state.closed) {
+            state.outgoing = super::Outgoing::Send { token, claims: current.newest() };
+        }
+        state.current = Some(current);
+    }
+}
+
+/// The well signed tokens of a request, and the best reason to refuse the others.
+struct Found<T> {
+    good: Vec<(Claims, T)>,
+    failure: Option<SessionError>,
+}
+
+impl<T> Found<T> {
+    /// Of one session only the highest generation counts, then the latest issue: a twin under another path is
+    /// not a replay.
+    fn push(&mut self, claims: Claims, body: T) {
+        match self.good.iter_mut().find(|(known, _)| known.sid == claims.sid) {
+            None => self.good.push((claims, body)),
+            Some(known) if rank(&known.0) < rank(&claims) => *known = (claims, body),
+            Some(_) => {}
+        }
+    }
+}
+
+fn rank(claims: &Claims) -> (Option<u64>, crate::Timestamp, crate::Timestamp) {
+    (claims.generation, claims.issued_at, claims.expires_at)
+}
+
+/// Of several sessions the newest login wins.
+fn newest_first<T>(mut good: Vec<(Claims, T)>) -> Vec<(Claims, T)> {
+    good.sort_by_key(|(claims, _)| std::cmp::Reverse(claims.authenticated_at));
+    good
+}
+
+/// The reason that tells most: an expired session, then one not usable here, then one unknown, then a bad token.
+fn worse(known: Option<SessionError>, other: SessionError) -> Option<SessionError> {
+    let weight = |error: &SessionError| match error.kind() {
+        ErrorKind::Expired => 4,
+        ErrorKind::Invalid => 3,
+        ErrorKind::NotFound => 2,
+        _ => 1,
+    };
+    match known {
+        Some(known) if weight(&known) >= weight(&other) => Some(known),
+        _ => Some(other),
+    }
+}

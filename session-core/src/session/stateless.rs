@@ -1,0 +1,182 @@
+//! Sessions that live in the cookie alone.
+
+use std::sync::Arc;
+
+use super::{Current, Intent, Outgoing, Session, Who};
+use crate::manager::Revalidation;
+use crate::token::Claims;
+use crate::{ErrorKind, EventKind, SessionError, SessionPayload, SessionToken, Timestamp};
+
+impl<U: SessionPayload> Session<U> {
+    /// Takes a verified token as the session, and refreshes it when due.
+    pub(super) async fn use_stateless(
+        &self,
+        claims: Claims,
+        user: U,
+        intent: Intent,
+    ) -> Result<(), SessionError> {
+        let manager = &self.0.manager;
+        let now = self.now();
+        if manager.ended.contains(claims.sid) {
+            return Err(self.error(ErrorKind::NotFound));
+        }
+        let standing = manager.lifetimes.judge(&claims.times(), now);
+        if !standing.is_live {
+            return Err(self.expired(&claims, user.subject()));
+        }
+        self.state().current = Some(Current { user: Arc::new(user), claims, record: None });
+        match intent {
+            Intent::Observe => Ok(()),
+            Intent::Use if !standing.refresh_due => Ok(()),
+            Intent::Use | Intent::Refresh => self.renew_stateless(intent).await.map(drop),
+        }
+    }
+
+    /// A newer token for the same session. Nobody is logged out by it: the older one stays good.
+    pub(super) async fn renew_stateless(&self, intent: Intent) -> Result<Option<SessionToken>, SessionError> {
+        let Some(current) = self.current() else { return Err(self.refusal()) };
+        let user = match self.revalidate(&current.user).await {
+            Revalidation::Keep => current.user,
+            Revalidation::Replace(user) => {
+                self.same_account(current.user.subject(), user.subject())?;
+                Arc::new(user)
+            }
+            Revalidation::Defer => return Ok(None),
+            Revalidation::End => return Err(self.end_disabled_stateless(&current)),
+        };
+        let now = self.now();
+        let expires_at = self.0.manager.lifetimes.fresh_expiry(current.claims.authenticated_at, now);
+        if now >= current.claims.expires_at {
+            return Err(self.expired(&current.claims, user.subject()));
+        }
+        let claims = Claims {
+            issued_at: now,
+            expires_at: expires_at.max(current.claims.expires_at),
+            ..current.claims
+        };
+        let renewed = Current { user, claims, record: None };
+        match self.issue_stateless(&renewed) {
+            Ok(token) => {
+                self.send_stateless(renewed, &token)?;
+                self.emit_about(EventKind::Refreshed, &claims);
+                Ok(Some(token))
+            }
+            // An automatic refresh never fails the request.
+            Err(error) if intent == Intent::Use => {
+                self.emit(
+                    EventKind::Rejected,
+                    Who::session(&claims, None),
+                    Some(error.kind()),
+                    Some(error.to_string()),
+                );
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn create_stateless(&self, user: U) -> Result<SessionToken, SessionError> {
+        let claims = self.new_claims(None)?;
+        let created = Current { user: Arc::new(user), claims, record: None };
+        let token = self.issue_stateless(&created)?;
+        self.send_stateless(created, &token)?;
+        self.end_named_stateless(claims.sid);
+        self.emit_about(EventKind::Created, &claims);
+        Ok(token)
+    }
+
+    pub(super) fn reauthenticate_stateless(
+        &self,
+        current: &Current<U>,
+    ) -> Result<SessionToken, SessionError> {
+        let claims = self.new_claims(None)?;
+        let renewed = Current { user: Arc::clone(&current.user), claims, record: None };
+        let token = self.issue_stateless(&renewed)?;
+        self.send_stateless(renewed, &token)?;
+        self.end_stateless(&current.claims);
+        self.end_named_stateless(claims.sid);
+        self.emit_about(EventKind::Created, &claims);
+        Ok(token)
+    }
+
+    /// The token keeps its expiry: changing the payload extends nothing.
+    pub(super) fn update_stateless(&self, current: &Current<U>, user: U) -> Result<Arc<U>, SessionError> {
+        let user = Arc::new(user);
+        let now = self.now().min(current.claims.expires_at);
+        let claims = Claims { issued_at: now.max(current.claims.issued_at), ..current.claims };
+        let updated = Current { user: Arc::clone(&user), claims, record: None };
+        let token = self.issue_stateless(&updated)?;
+        self.send_stateless(updated, &token)?;
+        self.emit_about(EventKind::Updated, &claims);
+        Ok(user)
+    }
+
+    /// Remembers every session that the request names as ended. `false` when one of them found no room.
+    pub(super) fn destroy_stateless(&self) -> bool {
+        let claims: Vec<Claims> = self.named_and_current();
+        let remembered = claims.iter().all(|claims| self.end_stateless(claims));
+        for claims in &claims {
+            self.emit_about(EventKind::Destroyed, claims);
+        }
+        remembered
+    }
+
+    fn end_named_stateless(&self, keep: crate::SessionId) {
+        for claims in self.named_and_current().iter().filter(|claims| claims.sid != keep) {
+            self.end_stateless(claims);
+            self.emit(
+                EventKind::Revoked,
+                Who::session(claims, None),
+                None,
+                Some("replaced by a login".into()),
+            );
+        }
+    }
+
+    fn end_disabled_stateless(&self, current: &Current<U>) -> SessionError {
+        self.end_stateless(&current.claims);
+        self.state().current = None;
+        let who = Who::session(&current.claims, current.user.subject());
+        self.emit(EventKind::Revoked, who, None, Some("revalidation ended it".into()));
+        self.error(ErrorKind::NotFound)
+    }
+
+    /// Until no token of this session can be good any more: not even one that is being issued right now.
+    fn end_stateless(&self, claims: &Claims) -> bool {
+        let manager = &self.0.manager;
+        let now = self.now();
+        let until = manager.lifetimes.fresh_expiry(claims.authenticated_at, now).max(claims.expires_at);
+        let until = until.plus(manager.lifetimes.leeway);
+        let remembered = manager.ended.insert(claims.sid, until, now).is_ok();
+        if !remembered {
+            self.emit_about(EventKind::EndedListFull, claims);
+        }
+        remembered
+    }
+
+    fn issue_stateless(&self, current: &Current<U>) -> Result<SessionToken, SessionError> {
+        let issued = self.0.manager.codec.issue(&current.claims, &*current.user);
+        issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
+    }
+
+    fn send_stateless(&self, current: Current<U>, token: &SessionToken) -> Result<(), SessionError> {
+        self.check_size(token)?;
+        let mut state = self.state();
+        if state.closed {
+            drop(state);
+            return Err(self.error(ErrorKind::ResponseSent));
+        }
+        state.outgoing = Outgoing::Send { token: token.clone(), claims: current.claims };
+        state.current = Some(current);
+        Ok(())
+    }
+
+    /// Claims for a new login, good from now on.
+    pub(super) fn new_claims(&self, generation: Option<u64>) -> Result<Claims, SessionError> {
+        let now: Timestamp = self.now();
+        let sid =
+            self.0.manager.new_id().map_err(|error| self.error(ErrorKind::Randomness).source_is(error))?;
+        let expires_at = self.0.manager.lifetimes.fresh_expiry(now, now);
+        Ok(Claims { sid, generation, issued_at: now, expires_at, authenticated_at: now })
+    }
+}

@@ -1,0 +1,436 @@
+//! Sessions whose truth is in a store: the driver of [`decide`](super::decide).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::decide::{Change, Step, decide};
+use super::{Current, Intent, Session, Who};
+use crate::manager::{ReplayPolicy, Revalidation};
+use crate::store::{
+    Account, Create, Created, Key, Replaced, Replaces, SessionRecord, SessionStore, StoreError, Touch, within,
+};
+use crate::token::{Claims, payload_json};
+use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
+
+/// Lost races and confirmed writes of one request before it is served as things stand.
+const ROUNDS: usize = 16;
+
+/// A session good for this request, and its newest token when the client should have it.
+pub(super) struct Served<U> {
+    pub(super) current: Current<U>,
+    pub(super) token: Option<SessionToken>,
+}
+
+impl<U: SessionPayload> Session<U> {
+    /// Reads, decides, writes, until there is an answer. A confirmation or automatic refresh that fails never fails
+    /// the request: it is then served as one that only observes.
+    pub(super) async fn use_tracked(
+        &self,
+        token: &Claims,
+        wanted: Intent,
+    ) -> Result<Served<U>, SessionError> {
+        let explicit = wanted == Intent::Refresh;
+        let mut intent = wanted;
+        let mut now = self.now();
+        let mut record = self.read(token.sid, intent).await?;
+        for _ in 0..ROUNDS {
+            match decide(&self.0.manager.lifetimes, token, record.as_ref(), now, intent) {
+                Step::NotFound => return Err(self.error(ErrorKind::NotFound)),
+                Step::Expired => {
+                    return Err(self.expired(token, record.as_ref().and_then(SessionRecord::subject)));
+                }
+                Step::Replay => return Err(self.replay(token, record, wanted).await),
+                Step::Serve { send_token } => {
+                    return self.serve(token, record, send_token && wanted != Intent::Observe);
+                }
+                Step::Write(change, next) => match self.write(change, *next).await {
+                    Ok(Written::Done(next)) => record = Some(next),
+                    Ok(Written::Lost) => {
+                        now = self.now();
+                        match self.read(token.sid, Intent::Observe).await {
+                            Ok(newest) => record = newest,
+                            Err(error) if explicit => return Err(error),
+                            Err(_) => intent = Intent::Observe,
+                        }
+                    }
+                    Ok(Written::Deferred) => intent = Intent::Observe,
+                    Ok(Written::Ended) => return Err(self.error(ErrorKind::NotFound)),
+                    Err(error) if explicit || error.kind() != ErrorKind::StoreUnavailable => {
+                        return Err(error);
+                    }
+                    Err(_) => intent = Intent::Observe,
+                },
+            }
+        }
+        self.serve(token, record, false)
+    }
+
+    async fn read(&self, id: SessionId, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
+        let manager = &self.0.manager;
+        let now = self.now();
+        let key = Key { realm: &manager.realm, id };
+        let touch = Touch {
+            interval: manager.lifetimes.last_seen_interval,
+            idle_timeout: manager.lifetimes.idle_timeout,
+        };
+        match intent {
+            Intent::Observe => self.call(|store| store.read(key, now)).await,
+            Intent::Use | Intent::Refresh => self.call(|store| store.read_and_touch(key, touch, now)).await,
+        }
+    }
+
+    fn serve(
+        &self,
+        shown: &Claims,
+        record: Option<SessionRecord>,
+        send_token: bool,
+    ) -> Result<Served<U>, SessionError> {
+        let Some(record) = record else { return Err(self.error(ErrorKind::NotFound)) };
+        let user = Arc::new(self.decode(&record)?);
+        let token = if send_token { Some(self.token_of(&record)?) } else { None };
+        Ok(Served { current: Current::tracked(user, *shown, record), token })
+    }
+
+    /// A record that does not decode (a deploy changed the type) is no session, and nothing overwrites it.
+    fn decode(&self, record: &SessionRecord) -> Result<U, SessionError> {
+        serde_json::from_slice(&record.payload).map_err(|error| {
+            let kind = ErrorKind::Invalid;
+            let detail = "the stored payload does not decode into this program's type";
+            let who = Who { sid: Some(record.id), subject: record.subject() };
+            self.emit(EventKind::Rejected, who, Some(kind), Some(detail.to_owned()));
+            // The error of serde could quote the payload.
+            let place = std::io::Error::other(format!("line {}, column {}", error.line(), error.column()));
+            self.error(kind).detail(detail).source_is(place)
+        })
+    }
+
+    async fn write(&self, change: Change, mut next: SessionRecord) -> Result<Written, SessionError> {
+        if change == Change::Advance {
+            match self.revalidate_record(&next).await? {
+                Revalidation::Keep => {}
+                Revalidation::Defer => return Ok(Written::Deferred),
+                Revalidation::Replace(user) => next.payload = self.payload_of(&user, next.subject())?,
+                Revalidation::End => {
+                    self.end_record(&next, "revalidation ended it").await?;
+                    return Ok(Written::Ended);
+                }
+            }
+        }
+        let now = self.now();
+        match self.call(|store| store.replace(&self.0.manager.realm, &next, now)).await? {
+            Replaced::Done => {
+                if change == Change::Advance {
+                    let who = Who { sid: Some(next.id), subject: next.subject() };
+                    self.emit(EventKind::Refreshed, who, None, None);
+                }
+                Ok(Written::Done(next))
+            }
+            Replaced::Conflict | Replaced::Gone => Ok(Written::Lost),
+        }
+    }
+
+    async fn revalidate_record(&self, record: &SessionRecord) -> Result<Revalidation<U>, SessionError> {
+        if self.0.manager.revalidate.is_none() {
+            return Ok(Revalidation::Keep);
+        }
+        let user = Arc::new(self.decode(record)?);
+        Ok(self.revalidate(&user).await)
+    }
+
+    /// Somebody has a copy of an old token. Never decided from a cache.
+    async fn replay(&self, token: &Claims, record: Option<SessionRecord>, intent: Intent) -> SessionError {
+        let refusal = self.error(ErrorKind::NotFound);
+        let Some(record) = record.filter(|_| intent != Intent::Observe) else { return refusal };
+        let login = record.ip_address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        let detail = format!("a replaced token was used again; the session began at {login}");
+        if self.0.manager.replay == ReplayPolicy::EndSession {
+            let key = Key { realm: &self.0.manager.realm, id: record.id };
+            if let Err(error) = self.call(|store| store.delete(key)).await {
+                return error;
+            }
+        }
+        let who = Who::session(token, record.subject());
+        self.emit(EventKind::ReplayDetected, who, Some(ErrorKind::NotFound), Some(detail));
+        refusal
+    }
+
+    pub(super) async fn create_tracked(&self, user: U) -> Result<SessionToken, SessionError> {
+        let payload = self.payload_of(&user, user.subject())?;
+        let named: Vec<SessionId> = self.named_and_current().iter().map(|claims| claims.sid).collect();
+        let replaces = named.first().copied().map(Replaces::IfPresent);
+        let record = self.new_record(user.subject(), payload)?;
+        let (record, token) = self.store_new(record, replaces).await?;
+        self.install(Arc::new(user), record, &token).await?;
+        self.delete_others(named.get(1..).unwrap_or_default()).await;
+        Ok(token)
+    }
+
+    pub(super) async fn reauthenticate_tracked(
+        &self,
+        current: &Current<U>,
+    ) -> Result<SessionToken, SessionError> {
+        let mut old = self.fresh_record(&current.claims).await?;
+        for _ in 0..ROUNDS {
+            let user = Arc::new(self.decode(&old)?);
+            let record = self.new_record(old.subject(), old.payload.clone())?;
+            let replaces = Replaces::MustExist { id: old.id, version: old.version };
+            match self.store_new(record, Some(replaces)).await {
+                Ok((record, token)) => {
+                    self.install(user, record, &token).await?;
+                    return Ok(token);
+                }
+                Err(error) if error.kind() == ErrorKind::Invalid => {
+                    old = self.fresh_record(&current.claims).await?
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(self.error(ErrorKind::StoreUnavailable).detail("the session kept changing; try again"))
+    }
+
+    /// Stores a new record under a fresh id, with the token that will open it. The token is made first: nothing is
+    /// stored whose cookie could not be sent.
+    async fn store_new(
+        &self,
+        mut record: SessionRecord,
+        replaces: Option<Replaces>,
+    ) -> Result<(SessionRecord, SessionToken), SessionError> {
+        let options = Create { replaces, limit: record.subject().and(self.0.manager.session_limit) };
+        for _ in 0..3 {
+            let token = self.token_of(&record)?;
+            self.check_size(&token)?;
+            let now = self.now();
+            match self.call(|store| store.create(&self.0.manager.realm, &record, options, now)).await? {
+                Created::Done { evicted } => {
+                    self.tell_created(&record, replaces, &evicted);
+                    return Ok((record, token));
+                }
+                Created::IdTaken => record.id = self.new_claims(Some(0))?.sid,
+                Created::LimitReached => return Err(self.error(ErrorKind::SessionLimit)),
+                Created::PredecessorGone => return Err(self.error(ErrorKind::NotFound)),
+                Created::PredecessorChanged => return Err(self.error(ErrorKind::Invalid)),
+            }
+        }
+        Err(self.error(ErrorKind::Randomness).detail("three new session ids in a row were taken"))
+    }
+
+    /// Makes a stored session the one of this request; takes it back when the response has left meanwhile.
+    async fn install(
+        &self,
+        user: Arc<U>,
+        record: SessionRecord,
+        token: &SessionToken,
+    ) -> Result<(), SessionError> {
+        let key = Key { realm: &self.0.manager.realm, id: record.id };
+        let sent = {
+            let mut state = self.state();
+            if !state.closed {
+                let current = Current::tracked(user, record.claims(), record);
+                state.outgoing = super::Outgoing::Send { token: token.clone(), claims: current.claims };
+                state.current = Some(current);
+                state.opened = Some(Ok(()));
+            }
+            state.closed
+        };
+        if sent {
+            self.call(|store| store.delete(key)).await?;
+            return Err(self.error(ErrorKind::ResponseSent));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn update_tracked(
+        &self,
+        current: &Current<U>,
+        change: &mut (dyn FnMut(&mut U) + Send),
+    ) -> Result<Arc<U>, SessionError> {
+        let mut record = match &current.record {
+            Some(record) => SessionRecord::clone(record),
+            None => self.fresh_record(&current.claims).await?,
+        };
+        let mut user = U::clone(&current.user);
+        loop {
+            change(&mut user);
+            let mut next = record.clone();
+            next.payload = self.payload_of(&user, record.subject())?;
+            next.version += 1;
+            let now = self.now();
+            match self.call(|store| store.replace(&self.0.manager.realm, &next, now)).await? {
+                Replaced::Done => return Ok(self.installed_update(&current.claims, user, next)),
+                Replaced::Gone => return Err(self.gone()),
+                // Somebody else got there: every round that we lose is one that another won.
+                Replaced::Conflict => {
+                    record = self.fresh_record(&current.claims).await?;
+                    user = self.decode(&record)?;
+                }
+            }
+        }
+    }
+
+    fn installed_update(&self, shown: &Claims, user: U, record: SessionRecord) -> Arc<U> {
+        let user = Arc::new(user);
+        self.emit(EventKind::Updated, Who { sid: Some(record.id), subject: record.subject() }, None, None);
+        self.state().current = Some(Current::tracked(Arc::clone(&user), *shown, record));
+        user
+    }
+
+    pub(super) async fn destroy_tracked(&self) -> Result<(), SessionError> {
+        let subject = self.user().and_then(|user| user.subject().map(str::to_owned));
+        for claims in self.named_and_current() {
+            let key = Key { realm: &self.0.manager.realm, id: claims.sid };
+            if self.call(|store| store.delete(key)).await? {
+                self.emit(EventKind::Destroyed, Who::session(&claims, subject.as_deref()), None, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// The record as it is now, when it is still good.
+    pub(super) async fn fresh_record(&self, claims: &Claims) -> Result<SessionRecord, SessionError> {
+        let now = self.now();
+        let record = self.read(claims.sid, Intent::Observe).await?.ok_or_else(|| self.gone())?;
+        if self.0.manager.lifetimes.judge(&record.times(), now).is_live {
+            Ok(record)
+        } else {
+            Err(self.gone())
+        }
+    }
+
+    /// The session ended elsewhere while this request was using it.
+    fn gone(&self) -> SessionError {
+        let error = self.error(ErrorKind::NotFound);
+        let mut state = self.state();
+        state.current = None;
+        state.opened = Some(Err(error.clone()));
+        error
+    }
+
+    pub(crate) async fn list_account(&self, subject: &str) -> Result<Vec<SessionRecord>, SessionError> {
+        let now = self.now();
+        let account = Account { realm: &self.0.manager.realm, subject };
+        self.call(|store| store.list(account, now)).await
+    }
+
+    pub(super) async fn end_record(&self, record: &SessionRecord, why: &str) -> Result<bool, SessionError> {
+        let key = Key { realm: &self.0.manager.realm, id: record.id };
+        let deleted = self.call(|store| store.delete(key)).await?;
+        if deleted {
+            let who = Who { sid: Some(record.id), subject: record.subject() };
+            self.emit(EventKind::Revoked, who, None, Some(why.to_owned()));
+        }
+        Ok(deleted)
+    }
+
+    async fn delete_others(&self, ids: &[SessionId]) {
+        for &id in ids {
+            let key = Key { realm: &self.0.manager.realm, id };
+            // The login has happened; a failure is told by the event of `call`.
+            let _ = self.call(|store| store.delete(key)).await;
+        }
+    }
+
+    fn tell_created(&self, record: &SessionRecord, replaces: Option<Replaces>, evicted: &[SessionId]) {
+        let subject = record.subject();
+        self.emit(EventKind::Created, Who { sid: Some(record.id), subject }, None, None);
+        for &id in evicted {
+            let detail = "the account had as many sessions as it may have".to_owned();
+            self.emit(EventKind::Revoked, Who { sid: Some(id), subject }, None, Some(detail));
+        }
+        if let Some(replaced) = replaces {
+            let detail = "replaced by a login".to_owned();
+            self.emit(
+                EventKind::Revoked,
+                Who { sid: Some(replaced.id()), subject: None },
+                None,
+                Some(detail),
+            );
+        }
+    }
+
+    fn new_record(&self, subject: Option<&str>, payload: Vec<u8>) -> Result<SessionRecord, SessionError> {
+        let manager = &self.0.manager;
+        let claims = self.new_claims(Some(0))?;
+        let received = self.0.received.get();
+        let mut record = SessionRecord {
+            id: claims.sid,
+            subject: subject.map(str::to_owned),
+            version: 0,
+            payload,
+            authenticated_at: claims.authenticated_at,
+            last_seen: claims.issued_at,
+            generation: 0,
+            issued_at: claims.issued_at,
+            expires_at: claims.expires_at,
+            // The first generation has no predecessor that its first use could retire.
+            first_used_at: Some(claims.issued_at),
+            ends_at: claims.expires_at,
+            user_agent: received.and_then(|received| received.user_agent.clone()),
+            ip_address: received.and_then(|received| received.ip_address),
+        };
+        record.ends_at = manager.lifetimes.ends_at(&record.times());
+        Ok(record)
+    }
+
+    /// The payload as the store keeps it. Its subject names the account and never changes.
+    fn payload_of(&self, user: &U, subject: Option<&str>) -> Result<Vec<u8>, SessionError> {
+        self.same_account(subject, user.subject())?;
+        payload_json(user).map_err(|error| self.not_issued(&error))
+    }
+
+    fn token_of(&self, record: &SessionRecord) -> Result<SessionToken, SessionError> {
+        let issued = self.0.manager.codec.issue_reference(&record.claims());
+        issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
+    }
+
+    /// One call of the store: within the deadline, and never without a trace when it fails.
+    pub(crate) async fn call<'s, T, F>(
+        &'s self,
+        call: impl FnOnce(&'s dyn SessionStore) -> F,
+    ) -> Result<T, SessionError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let manager = &self.0.manager;
+        let Some(store) = manager.store.as_deref() else {
+            return Err(self.error(ErrorKind::StoreRequired));
+        };
+        within(store, manager.store_deadline, call(store)).await.map_err(|error| {
+            self.emit(
+                EventKind::StoreFailed,
+                Who::default(),
+                Some(ErrorKind::StoreUnavailable),
+                Some(error.to_string()),
+            );
+            let retryable = error.is_retryable();
+            self.error(ErrorKind::StoreUnavailable)
+                .detail(error.to_string())
+                .source_is(error)
+                .retryable(retryable)
+        })
+    }
+}
+
+impl<U> Current<U> {
+    fn tracked(user: Arc<U>, shown: Claims, record: SessionRecord) -> Self {
+        Self { user, claims: shown, record: Some(Arc::new(record)) }
+    }
+
+    /// What the newest token of the session says.
+    pub(super) fn newest(&self) -> Claims {
+        self.record.as_ref().map_or(self.claims, |record| record.claims())
+    }
+}
+
+enum Written {
+    Done(SessionRecord),
+    Lost,
+    Deferred,
+    Ended,
+}
+
+impl SessionRecord {
+    /// The account, `None` for a guest.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+}

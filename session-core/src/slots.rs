@@ -1,0 +1,104 @@
+//! The sessions of one request, by payload type: what an adapter keeps in its framework's request extensions.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::session::Inner;
+use crate::{
+    ErrorKind, Guard, RequestHead, Session, SessionError, SessionManager, SessionPayload, Timestamp,
+};
+
+/// The open slots of one request: one for each manager whose layer it passed.
+#[derive(Clone, Default)]
+pub struct Slots {
+    first: Option<Slot>,
+    rest: Vec<Slot>,
+}
+
+#[derive(Clone)]
+struct Slot {
+    session: Arc<dyn Any + Send + Sync>,
+    cookie: Arc<str>,
+}
+
+impl Slots {
+    /// A slot for `manager`, or `None` when its layer was passed already: then there is nothing to do.
+    ///
+    /// # Errors
+    /// `Misuse` when another manager uses the same cookie name.
+    pub fn enter<U: SessionPayload>(
+        &mut self,
+        manager: &SessionManager<U>,
+    ) -> Result<Option<Session<U>>, SessionError> {
+        let cookie = manager.0.cookie.name();
+        if let Some(twin) = self.iter().find(|slot| slot.cookie == *cookie) {
+            let same = twin.session::<U>().is_some_and(|session| Arc::ptr_eq(&session.0.manager, &manager.0));
+            return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.clock.now())) };
+        }
+        let session = manager.slot();
+        let slot = Slot { session: session.0.clone(), cookie: Arc::clone(cookie) };
+        match &self.first {
+            None => self.first = Some(slot),
+            Some(_) => self.rest.push(slot),
+        }
+        Ok(Some(session))
+    }
+
+    /// The session whose payload is `U`; of several the one of the innermost layer.
+    #[must_use]
+    pub fn get<U: SessionPayload>(&self) -> Option<Session<U>> {
+        self.rest.iter().rev().chain(&self.first).find_map(Slot::session)
+    }
+
+    /// Finds the slot, gives it the request, opens it and checks the guard: everything that an extractor does.
+    ///
+    /// # Errors
+    /// The guard's answer; `Misuse` when the request passed no layer for this payload.
+    pub async fn extract<G: Guard>(&self, head: &impl RequestHead) -> Result<G, SessionError> {
+        let session = self.receive::<G::Payload>(head)?;
+        session.extract().await
+    }
+
+    /// The part of [`extract`](Self::extract) that needs the request; the rest does not borrow it.
+    ///
+    /// # Errors
+    /// `Misuse` when the request passed no layer for this payload.
+    pub fn receive<U: SessionPayload>(&self, head: &impl RequestHead) -> Result<Session<U>, SessionError> {
+        let session = self.get::<U>().ok_or_else(no_layer::<U>)?;
+        session.receive(head);
+        Ok(session)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+impl Slot {
+    fn session<U: SessionPayload>(&self) -> Option<Session<U>> {
+        Arc::clone(&self.session).downcast::<Inner<U>>().ok().map(Session)
+    }
+}
+
+fn two_managers(cookie: &str, at: Timestamp) -> SessionError {
+    SessionError::new(ErrorKind::Misuse, at).detail(format!(
+        "two session managers use the cookie {cookie} in one request: give one of them another cookie name"
+    ))
+}
+
+/// The answer where no session layer, middleware or fairing is in place for the payload `U`.
+#[must_use]
+pub fn no_layer<U>() -> SessionError {
+    let at = std::time::SystemTime::now().into();
+    SessionError::new(ErrorKind::Misuse, at).detail(format!(
+        "no session for the payload {}: add the session layer, middleware or fairing of its manager around this \
+         handler",
+        std::any::type_name::<U>()
+    ))
+}
+
+impl std::fmt::Debug for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|slot| &slot.cookie)).finish()
+    }
+}

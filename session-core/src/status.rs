@@ -1,0 +1,136 @@
+//! How a session stands, for the application and for the browser.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::lifetimes::Standing;
+use crate::{ErrorKind, Timestamp};
+
+/// How a session stands at one moment. Asking never writes and never extends anything.
+///
+/// Serializes as the body of `GET /session` without the user: camelCase, whole seconds, RFC 3339 in UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// There is a session and it is good.
+    pub is_valid: bool,
+    /// The opposite of [`is_valid`](Self::is_valid): a session that never was counts as expired.
+    pub is_expired: bool,
+    /// Until [`expires_at`](Self::expires_at); zero without a session.
+    pub remaining_time: Duration,
+    /// When the session expires if nobody refreshes it.
+    pub expires_at: Option<Timestamp>,
+    /// When the user logged in.
+    pub authenticated_at: Option<Timestamp>,
+    /// The next use refreshes the session.
+    pub refresh_due: bool,
+    /// Until the idle timeout, when there is one.
+    pub idle_remaining: Option<Duration>,
+    /// Until the end of the absolute lifetime, which no refresh passes.
+    pub absolute_remaining: Option<Duration>,
+    /// Why there is no session.
+    pub reason: Option<ErrorKind>,
+}
+
+impl SessionStatus {
+    pub(crate) fn live(standing: &Standing, authenticated_at: Timestamp) -> Self {
+        Self {
+            is_valid: standing.is_live,
+            is_expired: !standing.is_live,
+            remaining_time: standing.remaining,
+            expires_at: Some(standing.expires_at),
+            authenticated_at: Some(authenticated_at),
+            refresh_due: standing.refresh_due,
+            idle_remaining: standing.idle_remaining,
+            absolute_remaining: Some(standing.absolute_remaining),
+            reason: (!standing.is_live).then_some(ErrorKind::Expired),
+        }
+    }
+
+    pub(crate) fn none(reason: ErrorKind) -> Self {
+        Self {
+            is_valid: false,
+            is_expired: true,
+            remaining_time: Duration::ZERO,
+            expires_at: None,
+            authenticated_at: None,
+            refresh_due: false,
+            idle_remaining: None,
+            absolute_remaining: None,
+            reason: Some(reason),
+        }
+    }
+
+    fn write_fields<S: SerializeStruct>(&self, fields: &mut S) -> Result<(), S::Error> {
+        fields.serialize_field("isValid", &self.is_valid)?;
+        fields.serialize_field("isExpired", &self.is_expired)?;
+        fields.serialize_field("remainingTime", &self.remaining_time.as_secs())?;
+        fields.serialize_field("expiresAt", &self.expires_at)?;
+        fields.serialize_field("authenticatedAt", &self.authenticated_at)?;
+        fields.serialize_field("refreshDue", &self.refresh_due)?;
+        fields.serialize_field("idleRemaining", &self.idle_remaining.map(|left| left.as_secs()))?;
+        fields.serialize_field("absoluteRemaining", &self.absolute_remaining.map(|left| left.as_secs()))?;
+        fields.serialize_field("reason", &self.reason.map(ErrorKind::code))
+    }
+}
+
+impl Serialize for SessionStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("SessionStatus", 9)?;
+        self.write_fields(&mut fields)?;
+        fields.end()
+    }
+}
+
+/// The body of `GET /session`: the status, and the user last.
+pub(crate) struct StatusBody<'a, U> {
+    pub(crate) status: &'a SessionStatus,
+    pub(crate) user: Option<&'a U>,
+}
+
+impl<U: Serialize> Serialize for StatusBody<'_, U> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("StatusBody", 10)?;
+        self.status.write_fields(&mut fields)?;
+        fields.serialize_field("user", &self.user)?;
+        fields.end()
+    }
+}
+
+/// When and from where a session is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionMetadata {
+    /// When the user logged in.
+    pub created_at: Timestamp,
+    /// The last use that was written down (with a store at most once per
+    /// [`last_seen_interval`](crate::Lifetimes::last_seen_interval)); without a store the last refresh.
+    pub last_accessed: Timestamp,
+    /// When the session expires if nobody refreshes it.
+    pub expires_at: Timestamp,
+    /// The browser at login; without a store the one of this request.
+    pub user_agent: Option<String>,
+    /// The client's address at login; without a store the one of this request.
+    pub ip_address: Option<IpAddr>,
+}
+
+/// One of an account's sessions, as a list of devices shows it (ASVS 7.5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Names the session for [`revoke`](crate::Session::revoke). A hash: useless as a credential.
+    pub id: String,
+    /// The session that asks.
+    pub current: bool,
+    /// When it was created, by a login.
+    pub created_at: Timestamp,
+    /// The last use that was written down.
+    pub last_accessed: Timestamp,
+    /// When it expires if nobody refreshes it.
+    pub expires_at: Timestamp,
+    /// The browser at login.
+    pub user_agent: Option<String>,
+    /// The client's address at login.
+    pub ip_address: Option<IpAddr>,
+}

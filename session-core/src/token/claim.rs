@@ -1,0 +1,206 @@
+//! The registered claims: their names, and what a token said for each.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::few::Few;
+use crate::{SessionId, Timestamp};
+
+/// The names that belong to the token and never to the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Iss,
+    Aud,
+    Sub,
+    Exp,
+    Nbf,
+    Iat,
+    Jti,
+    Sid,
+    AuthTime,
+    Gen,
+}
+
+impl Claim {
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"iss" => Self::Iss,
+            b"aud" => Self::Aud,
+            b"sub" => Self::Sub,
+            b"exp" => Self::Exp,
+            b"nbf" => Self::Nbf,
+            b"iat" => Self::Iat,
+            b"jti" => Self::Jti,
+            b"sid" => Self::Sid,
+            b"auth_time" => Self::AuthTime,
+            b"gen" => Self::Gen,
+            _ => return None,
+        })
+    }
+}
+
+/// What is found in one pass over a token's claims. Nothing in it is judged but its JSON types and ranges.
+pub(super) struct Found<'de, 'c> {
+    audience: &'c str,
+    issuer: Option<&'c str>,
+    seen: u16,
+    /// The payload's own top-level names ...
+    names: Few<&'de str>,
+    /// ... and those that are written with escapes.
+    escaped: Vec<String>,
+    /// Whether `aud` is ours.
+    pub(super) aud: Option<bool>,
+    /// Whether `iss` is the configured one.
+    pub(super) iss: Option<bool>,
+    pub(super) sid: Option<SessionId>,
+    pub(super) generation: Option<u64>,
+    pub(super) iat: Option<Timestamp>,
+    pub(super) exp: Option<Timestamp>,
+    pub(super) nbf: Option<Timestamp>,
+    pub(super) auth_time: Option<Timestamp>,
+}
+
+impl<'de, 'c> Found<'de, 'c> {
+    pub(super) fn new(audience: &'c str, issuer: Option<&'c str>) -> Self {
+        Self {
+            audience,
+            issuer,
+            seen: 0,
+            names: Few::new(),
+            escaped: Vec::new(),
+            aud: None,
+            iss: None,
+            sid: None,
+            generation: None,
+            iat: None,
+            exp: None,
+            nbf: None,
+            auth_time: None,
+        }
+    }
+
+    /// Takes down a name of the payload's.
+    #[inline]
+    pub(super) fn note(&mut self, name: Cow<'de, str>) {
+        match name {
+            Cow::Borrowed(name) => self.names.push(name),
+            Cow::Owned(name) => self.escaped.push(name),
+        }
+    }
+
+    /// Whether the payload has a name twice.
+    pub(super) fn repeats_a_name(&self) -> bool {
+        if self.escaped.is_empty() {
+            return self.names.repeats(|name| name.as_bytes());
+        }
+        let mut all: Vec<&str> =
+            self.names.iter().copied().chain(self.escaped.iter().map(String::as_str)).collect();
+        all.sort_unstable();
+        all.windows(2).any(|pair| pair.first() == pair.get(1))
+    }
+
+    /// Reads the value of `claim`; a second one is an error.
+    #[inline]
+    pub(super) fn read<A: MapAccess<'de>>(&mut self, claim: Claim, map: &mut A) -> Result<(), A::Error> {
+        self.first(claim)?;
+        match claim {
+            Claim::Aud => self.aud = Some(map.next_value_seed(Is(self.audience))?),
+            Claim::Iss => self.iss = self.issuer.map(|iss| map.next_value_seed(Is(iss))).transpose()?,
+            Claim::Sid => self.sid = Some(map.next_value_seed(Sid)?),
+            Claim::Gen => self.generation = Some(map.next_value()?),
+            Claim::Iat => self.iat = Some(map.next_value_seed(Seconds)?),
+            Claim::Exp => self.exp = Some(map.next_value_seed(Seconds)?),
+            Claim::Nbf => self.nbf = Some(map.next_value_seed(Seconds)?),
+            Claim::AuthTime => self.auth_time = Some(map.next_value_seed(Seconds)?),
+            Claim::Sub | Claim::Jti => drop(map.next_value::<IgnoredAny>()?),
+        }
+        if claim == Claim::Iss && self.issuer.is_none() {
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+
+    fn first<E: de::Error>(&mut self, claim: Claim) -> Result<(), E> {
+        let bit = 1 << claim as u16;
+        if self.seen & bit != 0 {
+            return Err(E::custom("a claim is there twice"));
+        }
+        self.seen |= bit;
+        Ok(())
+    }
+}
+
+/// A JSON string: is it this one?
+struct Is<'c>(&'c str);
+
+impl<'de> DeserializeSeed<'de> for Is<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Is<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<bool, E> {
+        Ok(text == self.0)
+    }
+}
+
+/// A session id in its canonical text form.
+struct Sid;
+
+impl<'de> DeserializeSeed<'de> for Sid {
+    type Value = SessionId;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<SessionId, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Sid {
+    type Value = SessionId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session id")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SessionId, E> {
+        SessionId::from_text(text).ok_or_else(|| E::custom("no session id"))
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2) as we take it: a JSON integer from 0 to the end of the year 9999.
+struct Seconds;
+
+impl<'de> DeserializeSeed<'de> for Seconds {
+    type Value = Timestamp;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Timestamp, D::Error> {
+        deserializer.deserialize_u64(self)
+    }
+}
+
+impl Visitor<'_> for Seconds {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("whole seconds since 1970")
+    }
+
+    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Timestamp, E> {
+        i64::try_from(seconds)
+            .ok()
+            .filter(|seconds| *seconds <= Timestamp::MAX.unix_seconds())
+            .map(Timestamp::from_unix_seconds)
+            .ok_or_else(|| E::custom("a time out of range"))
+    }
+}

@@ -1,0 +1,67 @@
+//! Headers of tokens that are not, byte for byte, one that we would write.
+
+use serde::{Deserialize, Deserializer};
+
+use super::base64::Room;
+
+/// The `typ` of our tokens (RFC 8725 section 3.11): no other kind of token passes for a session.
+pub(super) const TYP: &str = "session+jwt";
+/// Three times what the longest legal header needs.
+const MAX_BYTES: usize = 512;
+
+/// A header: `alg`, `typ` and `kid`, and nothing else: `crit`, `jwk`, `jku`, `x5u`, `zip`, `b64` have no place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header<'a> {
+    #[serde(borrow)]
+    pub(super) alg: &'a str,
+    #[serde(borrow, default, deserialize_with = "text")]
+    typ: Option<&'a str>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    pub(super) kid: Option<&'a str>,
+}
+
+/// Which kind of token `typ` says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `session+jwt`.
+    Session,
+    /// No `typ`, or `JWT`.
+    Plain,
+    /// Anything else.
+    Other,
+}
+
+impl<'a> Header<'a> {
+    /// The header in one segment of a token, or `None`. Escapes in strings are refused: no legal value needs one.
+    pub(super) fn parse(segment: &[u8], room: &'a mut Room<MAX_BYTES>) -> Option<Self> {
+        let json = std::str::from_utf8(room.decode(segment)?).ok()?;
+        // A derived struct would read a JSON list as well.
+        if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+    }
+
+    /// Media types are case-insensitive and may come with or without `application/` (RFC 7515 section 4.1.9).
+    pub(super) fn kind(&self) -> Kind {
+        let Some(typ) = self.typ else { return Kind::Plain };
+        let typ = match typ.split_once('/') {
+            Some((family, rest)) if family.eq_ignore_ascii_case("application") => rest,
+            _ => typ,
+        };
+        if typ.eq_ignore_ascii_case(TYP) {
+            Kind::Session
+        } else if typ.eq_ignore_ascii_case("JWT") {
+            Kind::Plain
+        } else {
+            Kind::Other
+        }
+    }
+}
+
+pub(super) const fn room() -> Room<MAX_BYTES> {
+    Room::new()
+}
+
+/// A string, and not null.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de str>, D::Error> {
+    <&str>::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,309 @@
+//! Session tokens: JWS compact (RFC 7515) with claims (RFC 7519), written and read by the rules of RFC 8725.
+//!
+//! [`Codec`] is the whole of it for the rest of the crate. It decides whether a token is ours and what it says,
+//! not whether its session lives: a token whose `exp` is over is returned like any other.
+
+// Until the manager uses all of it.
+
+#[cfg(feature = "asymmetric")]
+mod asymmetric;
+mod base64;
+mod claim;
+mod envelope;
+mod few;
+mod header;
+mod jwk;
+mod key;
+mod mac;
+mod payload;
+mod ring;
+mod split;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use base64_simd::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use sha2::{Digest, Sha256};
+
+use self::base64::Room;
+use self::claim::Found;
+use self::envelope::Envelope;
+pub(crate) use self::envelope::MAX_TOKEN_LEN;
+use self::header::Kind;
+pub use self::key::{Key, SigningAlgorithm};
+pub(crate) use self::payload::{IssueError, payload_json};
+pub use self::ring::KeyRing;
+use self::split::split;
+use crate::{ErrorKind, SessionId, Timestamp};
+
+/// How a token says what it is. The default is [`Typed`](Self::Typed).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenForm {
+    /// With `typ: session+jwt` and the key's name in the header (RFC 8725 section 3.11): a token that was made
+    /// for another purpose, under whatever key, is never taken for a session.
+    #[default]
+    Typed,
+    /// As `new SignJWT(..).setProtectedHeader({ alg: "HS256" })` of `jose` writes it, so that a Next.js
+    /// application and this one accept each other's cookies. Stateless sessions only; typed tokens are read too.
+    ///
+    /// Danger: this reads **anything that the secret ever signed** and that decodes into the payload, such as
+    /// the token of a password-reset link. Keep a secret for sessions alone, and move to [`Typed`](Self::Typed)
+    /// when the other side is gone.
+    ///
+    /// Of tokens that others wrote, `iat` and `exp` are required; `exp` counts up to `iat` plus the absolute
+    /// lifetime; without `auth_time` the login was at `iat`; without `sid` a logout ends that one token.
+    Plain,
+}
+
+/// What a token says about its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claims {
+    /// Which session.
+    pub(crate) sid: SessionId,
+    /// Which generation of a tracked session; `None` when the token carries the payload itself.
+    pub(crate) generation: Option<u64>,
+    /// When the token was made.
+    pub(crate) issued_at: Timestamp,
+    /// When it ends.
+    pub(crate) expires_at: Timestamp,
+    /// When the user logged in.
+    pub(crate) authenticated_at: Timestamp,
+}
+
+/// A token that opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// `TokenInvalid`, or `Invalid` for a good token that is not for this mode or this payload.
+    pub(crate) kind: ErrorKind,
+    /// For logs.
+    pub(crate) reason: &'static str,
+    /// What it says, when it is well signed and for our audience.
+    pub(crate) claims: Option<Claims>,
+}
+
+/// Writes and reads the tokens of one manager.
+pub(crate) struct Codec {
+    ring: KeyRing,
+    audience: String,
+    issuer: Option<String>,
+    /// What every token's JSON ends with: `aud` and `iss`.
+    tail: String,
+    form: TokenForm,
+    leeway: Duration,
+    absolute_lifetime: Duration,
+}
+
+impl Codec {
+    /// `leeway` is for times that lie in the future (`iat`, `nbf`, `auth_time`); `exp` has none.
+    pub(crate) fn new(
+        ring: KeyRing,
+        audience: String,
+        issuer: Option<String>,
+        form: TokenForm,
+        leeway: Duration,
+        absolute_lifetime: Duration,
+    ) -> Self {
+        let tail = tail(&audience, issuer.as_deref());
+        Self { ring, audience, issuer, tail, form, leeway, absolute_lifetime }
+    }
+
+    /// A token that carries `payload`. The generation in `claims` is left out.
+    ///
+    /// # Errors
+    /// A payload that no token can carry; see [`IssueError`].
+    pub(crate) fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
+        let mut json = payload_json(payload)?;
+        json.pop();
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        let claims = Claims { generation: None, ..*claims };
+        self.sign(json, &claims, self.form)
+    }
+
+    /// A token that refers to a record: always typed, and the same for the same claims and key. Without a
+    /// generation it is that of generation 0.
+    ///
+    /// # Errors
+    /// [`IssueError::Signing`], or an audience or issuer so long that no token has room for it.
+    pub(crate) fn issue_reference(&self, claims: &Claims) -> Result<String, IssueError> {
+        let claims = Claims { generation: claims.generation.or(Some(0)), ..*claims };
+        self.sign(vec![b'{'], &claims, TokenForm::Typed)
+    }
+
+    /// Reads a token that carries its payload. Expired ones are returned: judge them by the lifetimes.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub(crate) fn verify<U: DeserializeOwned>(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Result<(Claims, U), Refused> {
+        let (claims, payload) = self.read(token, now, self.form)?;
+        if claims.generation.is_some() {
+            return Err(unusable("the token refers to a record, and here is no store", claims));
+        }
+        match payload {
+            Some(payload) => Ok((claims, payload)),
+            None => Err(unusable("the payload is of another shape", claims)),
+        }
+    }
+
+    /// Reads a token that refers to a record. Expired ones are returned: judge them by the record.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub(crate) fn verify_reference(&self, token: &[u8], now: Timestamp) -> Result<Claims, Refused> {
+        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed)?;
+        if claims.generation.is_none() {
+            return Err(unusable("the token carries a payload, and here is a store", claims));
+        }
+        Ok(claims)
+    }
+
+    /// Completes the JSON that `json` begins, and signs it.
+    fn sign(&self, mut json: Vec<u8>, claims: &Claims, form: TokenForm) -> Result<String, IssueError> {
+        self.append_claims(&mut json, claims).map_err(IssueError::Serialize)?;
+        let key = self.ring.signing();
+        let header = match form {
+            TokenForm::Typed => key.header(),
+            TokenForm::Plain => key.plain_header(),
+        };
+        let signature_room = base64::encoded_len(key.signature_len()) + 2;
+        let mut token =
+            String::with_capacity(header.len() + base64::encoded_len(json.len()) + signature_room);
+        token.push_str(header);
+        token.push('.');
+        base64::append(&json, &mut token);
+        key.append_signature(&mut token)?;
+        if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
+    }
+
+    fn append_claims(&self, json: &mut Vec<u8>, claims: &Claims) -> serde_json::Result<()> {
+        json.extend_from_slice(br#""sid":""#);
+        URL_SAFE_NO_PAD.encode_append(claims.sid.as_bytes(), json);
+        json.extend_from_slice(br#"","iat":"#);
+        serde_json::to_writer(&mut *json, &claims.issued_at.unix_seconds())?;
+        json.extend_from_slice(br#","exp":"#);
+        serde_json::to_writer(&mut *json, &claims.expires_at.unix_seconds())?;
+        json.extend_from_slice(br#","auth_time":"#);
+        serde_json::to_writer(&mut *json, &claims.authenticated_at.unix_seconds())?;
+        if let Some(generation) = claims.generation {
+            json.extend_from_slice(br#","gen":"#);
+            serde_json::to_writer(&mut *json, &generation)?;
+        }
+        json.extend_from_slice(self.tail.as_bytes());
+        Ok(())
+    }
+
+    /// What a token says; the payload is `None` when it is not a `U`.
+    fn read<U: DeserializeOwned>(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        form: TokenForm,
+    ) -> Result<(Claims, Option<U>), Refused> {
+        let envelope = Envelope::open(token).map_err(refused)?;
+        let plain = form == TokenForm::Plain;
+        let kind = envelope.authenticate(&self.ring.read(), plain).map_err(refused)?;
+
+        let mut room = Room::<MAX_TOKEN_LEN>::new();
+        let json = room.decode(envelope.claims).ok_or(refused("the claims are not base64url"))?;
+        let json = std::str::from_utf8(json).map_err(|_| refused("the claims are not UTF-8"))?;
+        let mut found = self.nothing_found();
+        let payload = split(json, &mut found).ok();
+        if payload.is_none() {
+            // The reading may have stopped half way: once more, for the claims alone.
+            found = self.nothing_found();
+            split::<IgnoredAny>(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
+        }
+        let claims = self.judge(&found, &envelope, kind, now)?;
+        Ok((claims, payload))
+    }
+
+    fn nothing_found<'de>(&self) -> Found<'de, '_> {
+        Found::new(&self.audience, self.issuer.as_deref())
+    }
+
+    /// Whether what a well signed token says makes sense here and now.
+    fn judge(
+        &self,
+        found: &Found<'_, '_>,
+        envelope: &Envelope<'_>,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<Claims, Refused> {
+        if found.repeats_a_name() {
+            return Err(refused("a claim is there twice"));
+        }
+        let plain = kind == Kind::Plain;
+        if !found.aud.unwrap_or(plain) {
+            return Err(refused("the token is for another audience"));
+        }
+        if self.issuer.is_some() && found.iss != Some(true) {
+            return Err(refused("the token is from another issuer"));
+        }
+        let claims = match kind {
+            Kind::Plain => self.plain_claims(found, envelope),
+            _ => typed_claims(found),
+        };
+        let claims = claims.ok_or(refused("a claim is missing"))?;
+        let latest = now.plus(self.leeway);
+        let times = [Some(claims.issued_at), Some(claims.authenticated_at), found.nbf];
+        if times.into_iter().flatten().any(|time| time > latest) {
+            return Err(Refused { claims: Some(claims), ..refused("the token is from the future") });
+        }
+        Ok(claims)
+    }
+
+    fn plain_claims(&self, found: &Found<'_, '_>, envelope: &Envelope<'_>) -> Option<Claims> {
+        let issued_at = found.iat?;
+        Some(Claims {
+            sid: found.sid.unwrap_or_else(|| id_of(envelope)),
+            generation: found.generation,
+            issued_at,
+            expires_at: found.exp?.min(issued_at.plus(self.absolute_lifetime)),
+            authenticated_at: found.auth_time.unwrap_or(issued_at),
+        })
+    }
+}
+
+fn typed_claims(found: &Found<'_, '_>) -> Option<Claims> {
+    Some(Claims {
+        sid: found.sid?,
+        generation: found.generation,
+        issued_at: found.iat?,
+        expires_at: found.exp?,
+        authenticated_at: found.auth_time?,
+    })
+}
+
+/// The id of a token without one: a hash of what is signed. The signature stays out of it, because ECDSA has
+/// two for one message, and the second one must not be another session.
+fn id_of(envelope: &Envelope<'_>) -> SessionId {
+    let hash: [u8; 32] = Sha256::digest(envelope.signed).into();
+    let mut id = [0; 16];
+    id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    SessionId::from_bytes(id)
+}
+
+fn tail(audience: &str, issuer: Option<&str>) -> String {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    match issuer {
+        Some(issuer) => format!(r#","aud":{},"iss":{}}}"#, text(audience), text(issuer)),
+        None => format!(r#","aud":{}}}"#, text(audience)),
+    }
+}
+
+const fn refused(reason: &'static str) -> Refused {
+    Refused { kind: ErrorKind::TokenInvalid, reason, claims: None }
+}
+
+const fn unusable(reason: &'static str, claims: Claims) -> Refused {
+    Refused { kind: ErrorKind::Invalid, reason, claims: Some(claims) }
+}

@@ -1,0 +1,164 @@
+//! Writing payloads: a JSON object with no name that belongs to the token.
+
+use std::cell::Cell;
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use super::claim::Claim;
+use super::few::Few;
+
+/// What JSON readers follow without complaint; ours stops at 127.
+const MAX_DEPTH: usize = 100;
+/// Room for most payloads with their claims, in one allocation.
+const USUAL_LEN: usize = 1024;
+
+/// Why a payload cannot be in a token or a record.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueError {
+    /// A string, a number, a list or null: there is no place for the token's own claims.
+    #[error("the payload must serialize to a JSON object: use a struct with named fields or a map")]
+    NotAnObject,
+    /// The payload writes a claim of the token's.
+    #[error("the payload must not have a top-level field `{0}`: the token has its own, so rename it")]
+    Reserved(String),
+    /// Readers differ in which of the two they take (RFC 8725 leaves it open), so ours takes none.
+    #[error("the payload writes the top-level field `{0}` twice: look for a flattened field of that name")]
+    Repeated(String),
+    /// Nested deeper than 100 levels.
+    #[error("the payload is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    /// The payload's `Serialize` failed.
+    #[error("the payload does not serialize: {0}")]
+    Serialize(#[source] serde_json::Error),
+    /// The finished token, in bytes, is longer than any reader of ours takes. `PayloadTooLarge`, not a misuse.
+    #[error(
+        "the token would be {0} bytes long and 4096 is the limit: keep less in the session, or use a store"
+    )]
+    TooLong(usize),
+    /// The key could not sign.
+    #[error("the signing key does not sign")]
+    Signing,
+}
+
+/// `payload` as a JSON object without reserved names at its top level, for the records of tracked sessions.
+///
+/// What this writes can be read back, but for what JSON itself cannot say: it has `null` for a float that is
+/// infinite or not a number.
+pub(crate) fn payload_json<U: Serialize>(payload: &U) -> Result<Vec<u8>, IssueError> {
+    let written = Cell::new(0);
+    let mut sink = Sink { bytes: Vec::with_capacity(USUAL_LEN), written: &written };
+    let mut watch = Watch::new(&written);
+    let result = payload.serialize(&mut Serializer::with_formatter(&mut sink, &mut watch));
+    watch.check(result, &sink.bytes)?;
+    Ok(sink.bytes)
+}
+
+/// Collects the JSON and tells the formatter how far it is.
+struct Sink<'a> {
+    bytes: Vec<u8>,
+    written: &'a Cell<usize>,
+}
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        self.written.set(self.bytes.len());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Watches the writing: depth, whether the whole is an object, and where its top-level names are.
+struct Watch<'a> {
+    written: &'a Cell<usize>,
+    depth: usize,
+    object: bool,
+    too_deep: bool,
+    name_from: usize,
+    names: Few<(usize, usize)>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(written: &'a Cell<usize>) -> Self {
+        Self { written, depth: 0, object: false, too_deep: false, name_from: 0, names: Few::new() }
+    }
+
+    fn check(&self, result: serde_json::Result<()>, json: &[u8]) -> Result<(), IssueError> {
+        if self.too_deep {
+            return Err(IssueError::TooDeep);
+        }
+        result.map_err(IssueError::Serialize)?;
+        if !self.object {
+            return Err(IssueError::NotAnObject);
+        }
+        let name = |(from, to): &(usize, usize)| json.get(*from..*to).unwrap_or_default();
+        if let Some(reserved) = self.names.iter().map(name).find(|name| Claim::named(name).is_some()) {
+            return Err(IssueError::Reserved(String::from_utf8_lossy(reserved).into_owned()));
+        }
+        if self.names.repeats(name) {
+            return Err(IssueError::Repeated(self.repeated(json)));
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        self.too_deep |= self.depth > MAX_DEPTH;
+        if self.too_deep { Err(io::Error::other("nested too deep")) } else { Ok(()) }
+    }
+
+    fn repeated(&self, json: &[u8]) -> String {
+        let mut names: Vec<_> = self.names.iter().filter_map(|(from, to)| json.get(*from..*to)).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair.first() == pair.get(1)).and_then(|pair| pair.first());
+        String::from_utf8_lossy(twice.copied().unwrap_or_default()).into_owned()
+    }
+}
+
+impl Formatter for &mut Watch<'_> {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.enter()?;
+        writer.write_all(b"[")
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth = self.depth.saturating_sub(1);
+        writer.write_all(b"]")
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.object |= self.depth == 0;
+        self.enter()?;
+        writer.write_all(b"{")
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth = self.depth.saturating_sub(1);
+        writer.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        self.name_from = self.written.get() + 1;
+        Ok(())
+    }
+
+    fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        if self.depth == 1 {
+            self.names.push((self.name_from, self.written.get().saturating_sub(1)));
+        }
+        Ok(())
+    }
+}

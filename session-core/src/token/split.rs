@@ -1,0 +1,226 @@
+//! Registered claims and payload, told apart in one pass.
+//!
+//! The payload type sees an object without the registered claims: [`Split`] stands between it and the JSON
+//! parser and takes them out as they come. No second pass, no intermediate tree, no copies.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use super::claim::{Claim, Found};
+
+/// Reads the whole of `json`: registered claims into `found`, everything else into `U`.
+pub(super) fn split<'de, U: DeserializeOwned>(
+    json: &'de str,
+    found: &mut Found<'de, '_>,
+) -> serde_json::Result<U> {
+    let mut parser = serde_json::Deserializer::from_str(json);
+    let payload = U::deserialize(Split { parser: &mut parser, found })?;
+    parser.end()?;
+    Ok(payload)
+}
+
+struct Split<'a, 'de, 'c, D> {
+    parser: D,
+    found: &'a mut Found<'de, 'c>,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Split<'_, 'de, '_, D> {
+    type Error = D::Error;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.parser.deserialize_map(Object { visitor, found: self.found })
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        v: V,
+    ) -> Result<V::Value, D::Error> {
+        v.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.parser.deserialize_map(Object { visitor: OneVariant(visitor), found: self.found })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+/// The top-level object, shown to the payload's `visitor` without the registered claims.
+struct Object<'a, 'de, 'c, V> {
+    visitor: V,
+    found: &'a mut Found<'de, 'c>,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, 'de, '_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        let mut entries = PayloadEntries { map, found: self.found };
+        let value = self.visitor.visit_map(&mut entries)?;
+        entries.finish()?;
+        Ok(value)
+    }
+}
+
+/// An externally tagged enum: an object with one entry, the variant.
+struct OneVariant<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for OneVariant<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.0.visit_enum(MapAccessDeserializer::new(map))
+    }
+}
+
+struct PayloadEntries<'a, 'de, 'c, A> {
+    map: A,
+    found: &'a mut Found<'de, 'c>,
+}
+
+impl<'de, A: MapAccess<'de>> PayloadEntries<'_, 'de, '_, A> {
+    /// Registered claims may stand behind the last entry that the payload wanted.
+    fn finish(&mut self) -> Result<(), A::Error> {
+        match self.next_key::<IgnoredAny>()? {
+            Some(_) => Err(de::Error::custom("more entries than the payload has")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
+    type Error = A::Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        while let Some(name) = self.map.next_key_seed(NameSeed)? {
+            if let Some(claim) = Claim::named(name.as_bytes()) {
+                self.found.read(claim, &mut self.map)?;
+                continue;
+            }
+            self.found.note(name.clone());
+            return seed.deserialize(Name { name, error: std::marker::PhantomData }).map(Some);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// The name of an entry, borrowed from the input unless it is written with escapes.
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    #[inline]
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// A name as the payload's key type reads it: text, or, as JSON maps have it, a number or a bool in text.
+struct Name<'de, E> {
+    name: Cow<'de, str>,
+    error: std::marker::PhantomData<E>,
+}
+
+macro_rules! from_text {
+    ($($method:ident $visit:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+            match self.name.parse() {
+                Ok(value) => visitor.$visit(value),
+                Err(_) => self.deserialize_any(visitor),
+            }
+        }
+    )*};
+}
+
+impl<'de, E: de::Error> Deserializer<'de> for Name<'de, E> {
+    type Error = E;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        match self.name {
+            Cow::Borrowed(name) => visitor.visit_borrowed_str(name),
+            Cow::Owned(name) => visitor.visit_string(name),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        visitor.visit_enum(self.name.into_deserializer())
+    }
+
+    from_text! {
+        deserialize_bool visit_bool
+        deserialize_i8 visit_i8 deserialize_i16 visit_i16 deserialize_i32 visit_i32
+        deserialize_i64 visit_i64 deserialize_i128 visit_i128
+        deserialize_u8 visit_u8 deserialize_u16 visit_u16 deserialize_u32 visit_u32
+        deserialize_u64 visit_u64 deserialize_u128 visit_u128
+        deserialize_f32 visit_f32 deserialize_f64 visit_f64
+    }
+
+    forward_to_deserialize_any! {
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}

@@ -1,0 +1,63 @@
+//! Native clients with `Authorization: Bearer`.
+
+use session_core::testing::{TestRequest, logged_in_cookie};
+use session_core::{ErrorKind, routes};
+
+use crate::support::{Browser, World, user};
+
+#[tokio::test]
+async fn a_bearer_token_is_a_session_only_when_the_option_is_on() {
+    let world = World::new();
+    let (on, off) = (world.builder().bearer(true).build().unwrap(), world.stateless());
+    let token =
+        on.create_session(user("ann"), &TestRequest::new("POST", "/login")).await.unwrap().token.unwrap();
+    let request =
+        || TestRequest::new("GET", "/").header("authorization", format!("Bearer {}", token.expose()));
+    assert!(on.get_session(&request()).await.unwrap().is_some());
+    assert!(off.get_session(&request()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_bad_bearer_decides_alone_whatever_the_cookie_says() {
+    let sessions = World::new().builder().bearer(true).build().unwrap();
+    let cookie = logged_in_cookie(&sessions, user("ann")).await.unwrap();
+    let request = TestRequest::new("GET", "/").cookie(&cookie).header("authorization", "Bearer wrong");
+    assert!(sessions.get_session(&request).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_bearer_sets_no_cookie_knows_no_other_origin_and_is_never_refreshed_by_itself() {
+    let world = World::new();
+    for sessions in [
+        world.builder().bearer(true).build().unwrap(),
+        world.builder().bearer(true).store(world.store.clone()).build().unwrap(),
+    ] {
+        let token = sessions
+            .create_session(user("ann"), &TestRequest::new("POST", "/login"))
+            .await
+            .unwrap()
+            .token
+            .unwrap();
+        world.advance(86_400 - 100);
+        let session = sessions.slot();
+        let request = TestRequest::new("POST", "/session/refresh").header("origin", "https://app.example");
+        session.receive(&request.header("authorization", format!("Bearer {}", token.expose())));
+        session.open().await.unwrap();
+        assert_eq!(session.status().remaining_time.as_secs(), 100);
+        let response = routes::answer(&session, "POST", "/refresh").await;
+        assert_eq!(response.status, 200);
+        let header = response.headers.iter().find(|(name, _)| *name == "session-token");
+        assert!(header.is_some_and(|(_, value)| **value != *token.expose()));
+        assert_eq!(session.close(&()).set_cookie(), None);
+    }
+}
+
+#[tokio::test]
+async fn two_bearers_that_contradict_each_other_are_refused() {
+    let sessions = World::new().builder().bearer(true).build().unwrap();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session
+        .receive(&browser.get("/").header("authorization", "Bearer a").header("authorization", "Bearer b"));
+    assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
+}

@@ -1,0 +1,186 @@
+//! A store that fails: nobody is logged out, nothing is claimed, nothing is cleared.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use session_core::store::{
+    Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
+};
+use session_core::testing::TestRequest;
+use session_core::{ErrorKind, SessionId, Timestamp};
+
+use crate::support::{Browser, World, user};
+
+/// A memory store with switches.
+#[derive(Clone, Default)]
+struct Faulty {
+    inner: MemoryStore,
+    down: Arc<AtomicBool>,
+    read_only: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Faulty {
+    async fn gate(&self, is_write: bool) -> Result<(), StoreError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let fails = self.down.load(Ordering::SeqCst) || (is_write && self.read_only.load(Ordering::SeqCst));
+        if fails { Err(StoreError::unavailable("the test switched it off")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Faulty {
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        self.gate(false).await?;
+        self.inner.read(key, now).await
+    }
+
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        self.gate(true).await?;
+        self.inner.create(realm, record, options, now).await
+    }
+
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        self.gate(true).await?;
+        self.inner.replace(realm, record, now).await
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+        self.gate(true).await?;
+        self.inner.delete(key).await
+    }
+
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        self.gate(false).await?;
+        self.inner.list(account, now).await
+    }
+
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.gate(true).await?;
+        self.inner.delete_account(account, keep, now).await
+    }
+
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+        self.gate(true).await?;
+        self.inner.delete_realm(realm).await
+    }
+
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.gate(true).await?;
+        self.inner.delete_expired(now, limit).await
+    }
+
+    /// The deadline is over at once.
+    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_an_error_and_not_an_anonymous_visitor() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    store.down.store(true, Ordering::SeqCst);
+    let error = sessions.get_session(&browser.get("/")).await.map(drop).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status(), error.is_retryable()),
+        (ErrorKind::StoreUnavailable, 503, true)
+    );
+    let response = error.to_response();
+    assert!(response.headers.contains(&("retry-after", "1".into())));
+    let status = sessions.check_session_status(&browser.get("/")).await;
+    assert_eq!(status.map_err(|error| error.kind()), Err(ErrorKind::StoreUnavailable));
+    store.down.store(false, Ordering::SeqCst);
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"), "it recovers by itself");
+}
+
+#[tokio::test]
+async fn login_and_logout_do_not_claim_success_and_touch_no_cookie() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    store.read_only.store(true, Ordering::SeqCst);
+    let session = sessions.slot();
+    session.receive(&browser.post("/logout"));
+    session.open().await.unwrap();
+    assert_eq!(session.destroy().await.map_err(|error| error.kind()), Err(ErrorKind::StoreUnavailable));
+    assert_eq!(
+        session.create(user("bob")).await.map_err(|error| error.kind()),
+        Err(ErrorKind::StoreUnavailable)
+    );
+    assert_eq!(session.user().map(|user| user.user_id.clone()).as_deref(), Some("ann"));
+    assert_eq!(session.close(&()).set_cookie(), None);
+}
+
+#[tokio::test]
+async fn an_anonymous_visitor_needs_no_store() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    store.down.store(true, Ordering::SeqCst);
+    assert!(sessions.get_session(&TestRequest::new("GET", "/")).await.unwrap().is_none());
+    assert!(sessions.destroy_session(&TestRequest::new("POST", "/")).await.is_ok());
+    assert_eq!(store.calls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_failed_automatic_refresh_does_not_fail_the_request() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(86_400 - 100);
+    store.read_only.store(true, Ordering::SeqCst);
+    let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
+    assert_eq!(outcome.changes.set_cookie(), None);
+    let explicit = sessions.refresh_session(&browser.post("/")).await.map(drop);
+    assert_eq!(explicit.map_err(|error| error.kind()), Err(ErrorKind::StoreUnavailable));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_given_up_at_the_deadline() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    store.hangs.store(true, Ordering::SeqCst);
+    let error = sessions.get_session(&browser.get("/")).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    assert!(error.to_string().contains("2000 ms"), "{error}");
+}
+
+#[tokio::test]
+async fn a_login_is_one_call_and_a_read_is_one_call() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    assert_eq!(store.calls.swap(0, Ordering::SeqCst), 1);
+    browser.clone().who(&sessions).await;
+    assert_eq!(store.calls.swap(0, Ordering::SeqCst), 1);
+    let slot = sessions.slot();
+    slot.receive(&browser.get("/"));
+    assert!(slot.close(&()).is_empty());
+    assert_eq!(store.calls.load(Ordering::SeqCst), 0, "nobody asked");
+}

@@ -1,0 +1,14 @@
+//! What the core promises, through its public door: a request in plain data goes in, an answer in plain data comes
+//! out. Every test owns its clock.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bearer;
+mod events;
+mod faults;
+mod handle;
+mod login;
+mod refresh;
+mod stateless;
+mod support;
+mod tracked;

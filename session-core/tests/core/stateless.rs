@@ -1,0 +1,199 @@
+//! Sessions that live in the cookie alone.
+
+use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
+use session_core::{ErrorKind, KeyRing, Revalidation, SessionManager, TokenForm};
+
+use crate::support::{Browser, START, User, World, big_user, seconds, user};
+
+#[tokio::test]
+async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
+    let world = World::new();
+    let sessions = world.builder().bearer(true).build().unwrap();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(86_399);
+    assert!(sessions.check_session_status(&browser.get("/")).await.unwrap().is_valid);
+    world.advance(1);
+    let status = sessions.check_session_status(&browser.get("/")).await.unwrap();
+    assert!(status.is_expired && !status.is_valid);
+    assert_eq!(status.reason, Some(ErrorKind::Expired));
+}
+
+#[tokio::test]
+async fn a_refresh_in_two_tabs_logs_nobody_out() {
+    let world = World::new();
+    let sessions = world.stateless();
+    let mut one = Browser::login(&sessions, user("ann")).await;
+    let mut two = one.clone();
+    world.advance(86_400 - 100);
+    assert_eq!(one.who(&sessions).await.as_deref(), Some("ann"));
+    assert_eq!(two.who(&sessions).await.as_deref(), Some("ann"));
+    world.advance(3600);
+    assert_eq!(one.who(&sessions).await.as_deref(), Some("ann"));
+    assert_eq!(two.who(&sessions).await.as_deref(), Some("ann"));
+}
+
+#[tokio::test]
+async fn an_in_flight_refresh_does_not_undo_a_logout() {
+    let world = World::new();
+    let sessions = world.stateless();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(86_400 - 100);
+    let in_flight = sessions.slot();
+    in_flight.receive(&browser.get("/slow"));
+    in_flight.open().await.unwrap();
+    let _ = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
+    assert_eq!(in_flight.close(&()).set_cookie(), None);
+}
+
+#[tokio::test]
+async fn the_refreshed_token_of_a_logged_out_session_is_refused_too() {
+    let world = World::new();
+    let sessions = world.stateless();
+    let old = Browser::login(&sessions, user("ann")).await;
+    let mut new = old.clone();
+    world.advance(86_400 - 100);
+    new.who(&sessions).await;
+    assert_ne!(new.cookie(), old.cookie());
+    let _ = sessions.destroy_session(&old.post("/logout")).await.unwrap();
+    assert_eq!(new.who(&sessions).await, None);
+    world.advance(80_000);
+    assert_eq!(new.who(&sessions).await, None);
+}
+
+#[tokio::test]
+async fn an_update_is_in_the_next_cookie_and_extends_nothing() {
+    let world = World::new();
+    let sessions = world.stateless();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(1000);
+    let session = sessions.slot();
+    session.receive(&browser.post("/visits"));
+    let updated = session.update(|user| user.visits += 1).await.unwrap();
+    assert_eq!(updated.visits, 1);
+    let changes = session.close(&());
+    assert!(changes.set_cookie().unwrap().contains("Max-Age=85400;"), "{:?}", changes.set_cookie());
+    browser.take(&changes);
+    let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
+    assert_eq!(outcome.user().unwrap().visits, 1);
+    assert_eq!(outcome.status().remaining_time.as_secs(), 85_400);
+}
+
+#[tokio::test]
+async fn an_update_that_does_not_fit_changes_nothing() {
+    let sessions = World::new().stateless();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session.receive(&browser.post("/"));
+    let outcome = session.update(|user| *user = big_user("ann", 5000)).await;
+    assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::PayloadTooLarge));
+    assert!(session.user().unwrap().notes.is_empty());
+    assert_eq!(session.close(&()).set_cookie(), None);
+}
+
+#[tokio::test]
+async fn lists_and_revocation_need_a_store() {
+    let sessions = World::new().stateless();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session.receive(&browser.get("/"));
+    assert_eq!(session.list().await.map_err(|error| error.kind()), Err(ErrorKind::StoreRequired));
+    assert_eq!(session.revoke_others().await.map_err(|error| error.kind()), Err(ErrorKind::StoreRequired));
+    assert_eq!(
+        sessions.revoke_account("ann").await.map_err(|error| error.kind()),
+        Err(ErrorKind::StoreRequired)
+    );
+}
+
+#[tokio::test]
+async fn a_token_of_a_tracked_manager_is_not_usable_here() {
+    let world = World::new();
+    let cookie = logged_in_cookie(&world.tracked(), user("ann")).await.unwrap();
+    let session = world.stateless().slot();
+    session.receive(&TestRequest::new("GET", "/").cookie(&cookie));
+    assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::Invalid));
+}
+
+#[tokio::test]
+async fn a_disabled_account_ends_at_the_next_refresh_in_both_modes() {
+    let world = World::new();
+    let ask = |_user| async { Revalidation::End };
+    let managers = [
+        world.builder().revalidate(ask).build().unwrap(),
+        world.builder().revalidate(ask).store(world.store.clone()).build().unwrap(),
+    ];
+    for sessions in managers {
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+        world.advance(86_400 - 100);
+        assert_eq!(browser.who(&sessions).await, None);
+        assert_eq!(browser.who(&sessions).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_account_goes_on_with_its_new_payload_in_both_modes() {
+    let world = World::new();
+    let ask = |user: std::sync::Arc<User>| async move {
+        Revalidation::Replace(User { visits: 99, ..User::clone(&user) })
+    };
+    let managers = [
+        world.builder().revalidate(ask).build().unwrap(),
+        world.builder().revalidate(ask).store(world.store.clone()).build().unwrap(),
+    ];
+    for sessions in managers {
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_400 - 100);
+        browser.who(&sessions).await;
+        let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
+        assert_eq!(outcome.user().unwrap().visits, 99);
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_tell_refreshes_next_time() {
+    let world = World::new();
+    let sessions = world.builder().revalidate(|_user| async { Revalidation::Defer }).build().unwrap();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    let before = browser.cookie().to_owned();
+    world.advance(86_400 - 100);
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    assert_eq!(browser.cookie(), before);
+}
+
+#[tokio::test]
+async fn a_plain_token_of_a_next_js_module_is_accepted_only_when_asked_for() {
+    let world = World::new();
+    let plain = world.builder().token_form(TokenForm::Plain).build().unwrap();
+    let cookie = logged_in_cookie(&plain, user("ann")).await.unwrap();
+    assert!(cookie.contains("=eyJhbGciOiJIUzI1NiJ9."), "{cookie}");
+    let request = TestRequest::new("GET", "/").cookie(&cookie);
+    assert!(plain.get_session(&request).await.unwrap().is_some());
+    assert!(world.stateless().get_session(&request).await.unwrap().is_none());
+}
+
+#[test]
+fn plain_tokens_and_a_store_contradict_each_other() {
+    let world = World::new();
+    let built = world.builder().token_form(TokenForm::Plain).store(world.store.clone()).build();
+    assert!(built.is_err_and(|error| error.to_string().contains("no store")));
+}
+
+#[tokio::test]
+async fn keys_rotate_without_logging_anybody_out() {
+    let clock = ManualClock::at(START);
+    let ring = KeyRing::from_secret("the old secret, long enough for it").unwrap();
+    let sessions: SessionManager<User> =
+        SessionManager::builder().keys(ring.clone()).clock(clock.clone()).build().unwrap();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    let old = ring.signing_kid();
+    let new = session_core::Key::hs256("the new secret, long enough for it").unwrap();
+    let kid = new.kid().to_owned();
+    ring.add(new).unwrap();
+    ring.promote(&kid).unwrap();
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    let fresh = Browser::login(&sessions, user("bob")).await;
+    ring.retire(&old).unwrap();
+    assert_eq!(browser.who(&sessions).await, None);
+    assert_eq!(fresh.clone().who(&sessions).await.as_deref(), Some("bob"));
+    clock.advance(seconds(1));
+}

@@ -1,0 +1,148 @@
+//! What the tests share: a user, a clock, managers in both modes, and a browser that keeps one cookie.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use session_core::store::{MemoryStore, SessionStore};
+use session_core::testing::{ManualClock, TestRequest};
+use session_core::{
+    KeyRing, Lifetimes, ResponseChanges, SessionEvent, SessionManager, SessionManagerBuilder, SessionPayload,
+    Timestamp,
+};
+
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const START: Timestamp = Timestamp::from_unix_seconds(1_790_000_000);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    pub(crate) user_id: String,
+    pub(crate) visits: u64,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) notes: BTreeMap<String, String>,
+}
+
+impl SessionPayload for User {
+    fn subject(&self) -> Option<&str> {
+        (self.user_id != "guest").then_some(&self.user_id)
+    }
+}
+
+pub(crate) fn user(name: &str) -> User {
+    User { user_id: name.to_owned(), visits: 0, notes: BTreeMap::new() }
+}
+
+pub(crate) fn big_user(name: &str, bytes: usize) -> User {
+    User { notes: BTreeMap::from([("note".to_owned(), "x".repeat(bytes))]), ..user(name) }
+}
+
+pub(crate) fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A manager under test, with everything that the test turns.
+pub(crate) struct World {
+    pub(crate) clock: ManualClock,
+    pub(crate) store: MemoryStore,
+    pub(crate) events: Arc<Mutex<Vec<SessionEvent>>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { clock: ManualClock::at(START), store: MemoryStore::new(), events: Arc::default() }
+    }
+
+    pub(crate) fn builder(&self) -> SessionManagerBuilder<User> {
+        let events = Arc::clone(&self.events);
+        SessionManager::builder()
+            .keys(KeyRing::from_secret(SECRET).unwrap())
+            .clock(self.clock.clone())
+            .observer(move |event: &SessionEvent| events.lock().unwrap().push(event.clone()))
+    }
+
+    pub(crate) fn stateless(&self) -> SessionManager<User> {
+        self.builder().build().unwrap()
+    }
+
+    pub(crate) fn tracked(&self) -> SessionManager<User> {
+        self.builder().store(self.store.clone()).build().unwrap()
+    }
+
+    /// Both modes, for what must hold in each.
+    pub(crate) fn both(&self) -> [SessionManager<User>; 2] {
+        [self.stateless(), self.tracked()]
+    }
+
+    pub(crate) fn tracked_on(&self, store: impl SessionStore) -> SessionManager<User> {
+        self.builder().store(store).build().unwrap()
+    }
+
+    pub(crate) fn idle(&self, timeout: u64) -> SessionManager<User> {
+        let lifetimes = Lifetimes::default().idle_timeout(seconds(timeout));
+        self.builder().lifetimes(lifetimes).store(self.store.clone()).build().unwrap()
+    }
+
+    pub(crate) fn advance(&self, by: u64) {
+        self.clock.advance(seconds(by));
+    }
+
+    pub(crate) fn event_names(&self) -> Vec<&'static str> {
+        self.events.lock().unwrap().iter().map(|event| event.kind.as_str()).collect()
+    }
+}
+
+/// Keeps the session cookie as a browser does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Browser {
+    cookie: Option<String>,
+}
+
+impl Browser {
+    pub(crate) fn holding(cookie: &str) -> Self {
+        Self { cookie: Some(cookie.to_owned()) }
+    }
+
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn get(&self, target: &str) -> TestRequest {
+        self.request("GET", target)
+    }
+
+    pub(crate) fn post(&self, target: &str) -> TestRequest {
+        self.request("POST", target)
+    }
+
+    pub(crate) fn request(&self, method: &str, target: &str) -> TestRequest {
+        let request = TestRequest::new(method, target);
+        match &self.cookie {
+            Some(cookie) => request.cookie(cookie),
+            None => request,
+        }
+    }
+
+    /// Takes in the answer's Set-Cookie.
+    pub(crate) fn take(&mut self, changes: &ResponseChanges) -> bool {
+        let Some(line) = changes.set_cookie() else { return false };
+        let pair = line.split(';').next().unwrap_or_default();
+        self.cookie = (!line.contains("Max-Age=0")).then(|| pair.to_owned());
+        true
+    }
+
+    pub(crate) async fn login(sessions: &SessionManager<User>, user: User) -> Self {
+        let mut browser = Self::default();
+        let outcome = sessions.create_session(user, &browser.post("/login")).await.unwrap();
+        assert!(browser.take(&outcome.changes));
+        browser
+    }
+
+    /// Who the manager says we are; takes in a refreshed cookie.
+    pub(crate) async fn who(&mut self, sessions: &SessionManager<User>) -> Option<String> {
+        let outcome = sessions.get_session(&self.get("/")).await.unwrap()?;
+        self.take(&outcome.changes);
+        outcome.user().map(|user| user.user_id.clone())
+    }
+}
