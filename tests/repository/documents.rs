@@ -66,7 +66,7 @@ fn versions_in_the_documents_are_those_of_the_manifests() {
 #[test]
 fn every_local_link_and_image_leads_somewhere() {
     for (document, text) in documents() {
-        let prose = without_blocks(&text);
+        let (_, prose) = parse(&text);
         for target in links(&prose) {
             check_link(&target, &prose).unwrap_or_else(|why| panic!("{document}: link to {target}: {why}"));
         }
@@ -85,24 +85,29 @@ fn documents() -> Vec<(String, String)> {
 
 /// A fenced block.
 struct Block {
+    language: String,
     /// What `<!-- from: FILE -->` above it says.
     from: Option<String>,
     line: usize,
     text: String,
 }
 
-/// The blocks whose fence starts with this language.
-fn blocks(text: &str, language: &str) -> Vec<Block> {
-    let mut found = Vec::new();
+/// A document's fenced blocks, and the text around them.
+fn parse(document: &str) -> (Vec<Block>, String) {
+    let (mut blocks, mut prose) = (Vec::new(), String::new());
     let mut from = None;
-    let mut lines = text.lines().enumerate();
+    let mut lines = document.lines().enumerate();
     while let Some((number, line)) = lines.next() {
-        if let Some(info) = line.trim_start().strip_prefix("```") {
-            let body = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
+        let info = line.trim_start().trim_start_matches('`');
+        let fence = line.trim_start().len() - info.len();
+        if fence >= 3 {
+            let closes =
+                |line: &str| line.trim().len() >= fence && line.trim().bytes().all(|byte| byte == b'`');
+            let body = lines.by_ref().map(|(_, line)| line).take_while(|line| !closes(line));
             let text = body.collect::<Vec<_>>().join("\n");
-            if info.split([',', ' ']).next() == Some(language) {
-                found.push(Block { from: from.take(), line: number + 1, text });
-            }
+            let language = info.split([',', ' ']).next().unwrap_or_default().to_owned();
+            blocks.push(Block { language, from: from.take(), line: number + 1, text });
+            continue;
         }
         let named = line.trim().strip_prefix("<!-- from:").and_then(|rest| rest.strip_suffix("-->"));
         match named {
@@ -110,12 +115,14 @@ fn blocks(text: &str, language: &str) -> Vec<Block> {
             None if line.trim().is_empty() => {}
             None => from = None,
         }
+        prose.push_str(line);
+        prose.push('\n');
     }
-    found
+    (blocks, prose)
 }
 
-fn without_blocks(text: &str) -> String {
-    text.split("```").step_by(2).collect()
+fn blocks(document: &str, language: &str) -> Vec<Block> {
+    parse(document).0.into_iter().filter(|block| block.language == language).collect()
 }
 
 /// The lines of all `sh` blocks, comments left out.
@@ -233,11 +240,12 @@ fn anchor_of(heading: &str) -> String {
 
 #[test]
 fn blocks_know_their_language_their_line_and_their_source() {
-    let text = "a\n<!-- from: x/y.rs -->\n\n```rust\nfn f() {}\n```\n```sh\n# no\n./a # why\nA=1 ./b\n```\n```rust,ignore\n```\n";
+    let text = "a\n````md\n```sh\nrm\n```\n````\n<!-- from: x/y.rs -->\n\n```rust\nfn f() {}\n```\n```sh\n# no\n./a # why\nA=1 ./b\n```\n```rust,ignore\n```\n";
     let rust = blocks(text, "rust");
-    assert_eq!(rust.iter().map(|block| block.line).collect::<Vec<_>>(), [4, 12]);
+    assert_eq!(rust.iter().map(|block| block.line).collect::<Vec<_>>(), [9, 17]);
     assert_eq!((rust[0].from.as_deref(), rust[1].from.as_deref()), (Some("x/y.rs"), None));
     assert_eq!(rust[0].text, "fn f() {}");
+    assert_eq!(parse(text).1, "a\n<!-- from: x/y.rs -->\n\n");
     assert_eq!(commands(text).into_iter().collect::<Vec<_>>(), ["./a", "A=1 ./b"]);
 }
 

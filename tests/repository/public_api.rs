@@ -175,8 +175,10 @@ fn implementation(item: &str, private: &BTreeSet<String>) -> Vec<String> {
         Some(_) => text.trim_start()[matching(text.trim_start(), '<', '>') + 1..].to_owned(),
         None => text.to_owned(),
     };
+    let is_name =
+        |word: &Word<'_>, text: &str| !matches!(word.text, "mut" | "dyn") && !text[..word.at].ends_with('\'');
     let named = |text: &str| {
-        words(text).find(|word| !word.text.starts_with("dyn")).is_some_and(|word| private.contains(word.text))
+        words(text).find(|word| is_name(word, text)).is_some_and(|word| private.contains(word.text))
     };
     if named(&without_generics(implementer)) || named(&without_generics(of.trim_start_matches("impl"))) {
         return Vec::new();
@@ -292,6 +294,8 @@ fn what_is_private_may_name_anything() {
         "pub trait A { fn a(&self) -> u8 { jwt::sign() } }",
         "struct A; impl From<jwt::Key> for A {}",
         "struct A<T>(T); impl<T> From<jwt::Key> for A<T> {}",
+        "struct A; impl jwt::Sign for &mut A {}",
+        "struct A; impl<'a> jwt::Sign for &'a A {}",
         "trait A {} impl A for jwt::Key {}",
         "pub struct A; impl A { fn f(&self, a: jwt::Key) {} }",
         "pub struct Key; pub fn f(a: Key) {}",
