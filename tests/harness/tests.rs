@@ -64,3 +64,19 @@ fn a_dropped_server_is_gone() {
     drop(server);
     std::net::TcpStream::connect(address).expect_err("no server");
 }
+
+#[tokio::test]
+async fn a_server_may_bind_a_port_itself() {
+    let server = Server::start_unbound(|announce, stop| async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        announce.listening_on(listener.local_addr().unwrap());
+        stop.requested().await;
+    });
+    std::net::TcpStream::connect(server.address()).expect("a running server");
+}
+
+#[test]
+#[should_panic(expected = "a server that says where it listens")]
+fn a_server_that_never_listens_is_a_failure() {
+    Server::start_unbound(|_, _| async {});
+}
