@@ -41,7 +41,8 @@ pub(crate) trait Framework {
 
 /// Stamps one test per case and framework; see the [module](self).
 ///
-/// `cases! { on a = Type, b = Type; case, .. }` names the frameworks.
+/// `cases! { on a = Type, b = Type; { case, .. } }` names the frameworks. Beside a list, the crates are `::axum`
+/// and `::rocket`: the plain names are the modules with the tests.
 macro_rules! cases {
     (on $($module:ident = $framework:ty),+; $cases:tt) => {
         $( $crate::harness::cases!(@framework $module, $framework, $cases); )+
