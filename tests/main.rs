@@ -1,16 +1,17 @@
-//! All tests that look at more than one package, or at the repository itself.
+//! Tests across the three frameworks, and of the repository itself.
 //!
-//! - [`wire`]: HTTP as bytes; requests, responses, a strict cookie jar, transcripts
-//! - [`harness`]: the same app on three frameworks, and the macro that stamps a test per framework
-//! - [`cases`]: what must hold on each framework
-//! - [`browser`]: what must hold in a real browser
-//! - [`repository`]: what must hold of the source: its architecture, its README
+//! | folder | what is there |
+//! |---|---|
+//! | `wire` | HTTP as bytes, a strict cookie jar, transcripts |
+//! | `harness` | one app on three frameworks, on the test's own clock and store |
+//! | `cases` | the contract, one test per case and framework |
+//! | `repository` | architecture, README |
+//! | `browser` | Chromium |
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod browser;
 mod cases;
 mod harness;
 mod repository;
-mod requirements;
 mod wire;

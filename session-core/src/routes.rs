@@ -21,7 +21,8 @@ use crate::{ErrorKind, PlainResponse, Session, SessionError, SessionPayload};
 /// | `DELETE /list/{id}` | 204, or 404 |
 /// | `POST /revoke-others` | 200 `{"revoked":2}` |
 ///
-/// Anything else is 404 or 405, without opening the session.
+/// Anything else is 404 or 405, without opening the session. HEAD is answered as GET: servers leave the body out when
+/// they write the response (RFC 9110 section 9.3.2).
 pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path: &str) -> PlainResponse {
     let answer = match route(method, path) {
         Ok(Route::Status) => status(session).await,
@@ -32,11 +33,7 @@ pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path:
         Ok(Route::RevokeOthers) => revoke_others(session).await,
         Err(refusal) => Ok(refusal.answer(session)),
     };
-    let mut response = answer.unwrap_or_else(|error| error.to_response());
-    if method == "HEAD" {
-        response.body.clear();
-    }
-    response
+    answer.unwrap_or_else(|error| error.to_response())
 }
 
 enum Route {

@@ -1,212 +1,213 @@
-//! Arrows point one way: adapters -> core <- stores; examples and tests -> everything; nothing -> tests.
+//! The arrows between the crates, and what must not be in the graph.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    rust_source,
-    workspace::{self, Kinds, Workspace},
-};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
-/// What a member of the workspace is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Role {
-    Core,
-    /// With the crates that are its framework.
-    Adapter,
-    Store,
-    Demo,
-    Tests,
-}
+use super::root;
+use super::source::{code_lines, rust_files, strip};
 
-/// Every member. A new one is added here, and so gets the rules of its role.
-const MEMBERS: [(&str, Role); 6] = [
-    ("session-core", Role::Core),
-    ("session-axum", Role::Adapter),
-    ("session-actix", Role::Adapter),
-    ("session-rocket", Role::Adapter),
-    ("session-demo", Role::Demo),
-    ("session-tests", Role::Tests),
-];
-
+const CORE: &str = "session-core";
+const TESTS: &str = "session-tests";
+const ADAPTERS: [&str; 3] = ["session-axum", "session-actix", "session-rocket"];
 /// Lines of code that an adapter may have: it translates and decides nothing.
 const ADAPTER_LINES: usize = 250;
 
-/// The crates that are a framework, and the adapter that may use them.
-const FRAMEWORKS: [(&str, &str); 8] = [
-    ("axum", "session-axum"),
-    ("axum-core", "session-axum"),
-    ("tower", "session-axum"),
-    ("tower-layer", "session-axum"),
-    ("tower-service", "session-axum"),
-    ("actix-web", "session-actix"),
-    ("actix-http", "session-actix"),
-    ("rocket", "session-rocket"),
-];
-
-const RUNTIMES: [&str; 9] = [
+/// What core must do without: frameworks, runtimes, drivers.
+const NOT_IN_CORE: [&str; 16] = [
+    "axum",
+    "actix-web",
+    "rocket",
+    "http",
+    "hyper",
+    "cookie",
+    "tower-layer",
+    "tower-service",
     "tokio",
-    "tokio-util",
     "async-std",
     "smol",
-    "async-io",
-    "async-executor",
-    "glommio",
-    "actix-rt",
-    "futures-executor",
-];
-
-const HTTP: [&str; 5] = ["http", "http-body", "hyper", "cookie", "headers"];
-
-const DATABASES: [&str; 9] = [
     "sqlx",
-    "sqlx-core",
-    "redis",
-    "fred",
     "rusqlite",
-    "diesel",
-    "tokio-postgres",
-    "mysql_async",
-    "libsqlite3-sys",
+    "redis",
+    "reqwest",
+    "actix-rt",
 ];
+/// What adapters must leave to core.
+const NOT_IN_ADAPTERS: [&str; 6] = ["jsonwebtoken", "time", "hmac", "sha2", "cookie", "chrono"];
+/// C libraries that the machine would have to bring.
+const NOT_ANYWHERE: [&str; 4] = ["openssl-sys", "native-tls", "aws-lc-sys", "aws-lc-rs"];
 
-/// What makes and reads tokens: core's business alone.
-const TOKENS: [&str; 12] = [
-    "jsonwebtoken",
-    "jwt-simple",
-    "josekit",
-    "jwt",
-    "biscuit",
-    "hmac",
-    "sha2",
-    "ring",
-    "rsa",
-    "p256",
-    "ed25519-dalek",
-    "openssl",
-];
+fn metadata() -> Metadata {
+    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec().expect("cargo metadata")
+}
 
-const CLOCKS: [&str; 2] = ["time", "chrono"];
+fn members(metadata: &Metadata) -> Vec<&Package> {
+    metadata.workspace_packages()
+}
 
-/// Crates that need more than a Rust compiler and cc, or bring a second TLS or crypto library.
-const NOWHERE: [&str; 4] = ["openssl-sys", "aws-lc-sys", "native-tls", "aws-lc-rs"];
+fn member<'a>(metadata: &'a Metadata, name: &str) -> &'a Package {
+    let found = members(metadata).into_iter().find(|package| package.name.as_str() == name);
+    found.unwrap_or_else(|| panic!("{name} is no member of the workspace"))
+}
 
-#[test]
-fn every_member_is_known_and_there() {
-    let expected: BTreeSet<_> = MEMBERS.iter().map(|(name, _)| *name).collect();
-    let found: BTreeSet<_> = Workspace::get().members().into_keys().collect();
-    let missing: Vec<_> = expected.difference(&found).collect();
-    let unknown: Vec<_> = found.difference(&expected).collect();
-    assert!(missing.is_empty(), "expected in the workspace, but not there: {missing:?}");
-    assert!(unknown.is_empty(), "say in MEMBERS what these are: {unknown:?}");
+/// The names that a member's manifest depends on, those for its own tests left out.
+fn normal(package: &Package) -> BTreeSet<&str> {
+    let normal =
+        package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
+    normal.map(|dependency| dependency.name.as_str()).collect()
+}
+
+fn is_store(name: &str) -> bool {
+    name.starts_with("session-store-")
+}
+
+/// Everything that a package needs to be built, itself included, in the graph with the features that are used.
+fn closure<'a>(metadata: &'a Metadata, from: &PackageId) -> BTreeSet<&'a PackageId> {
+    let resolve = metadata.resolve.as_ref().expect("a resolved graph");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut found = BTreeSet::new();
+    let mut open = vec![nodes[from]];
+    while let Some(node) = open.pop() {
+        if found.insert(&node.id) {
+            let needed = node.deps.iter().filter(|dep| {
+                dep.dep_kinds
+                    .iter()
+                    .any(|kind| matches!(kind.kind, DependencyKind::Normal | DependencyKind::Build))
+            });
+            open.extend(needed.map(|dep| nodes[&dep.pkg]));
+        }
+    }
+    found
+}
+
+fn names(metadata: &Metadata, package: &str) -> BTreeSet<String> {
+    let found = closure(metadata, &member(metadata, package).id);
+    found.into_iter().map(|id| metadata[id].name.to_string()).collect()
 }
 
 #[test]
-fn core_stands_alone() {
-    check(Role::Core, |workspace, package| {
-        let all = workspace.all(package, Kinds::Used).into_iter().map(|package| package.name.as_str());
-        let frameworks = FRAMEWORKS.map(|(name, _)| name);
-        let forbidden = [&frameworks[..], &RUNTIMES, &HTTP, &DATABASES, &members()].concat();
-        all.filter(|name| forbidden.contains(name)).map(str::to_owned).collect()
-    });
+fn core_knows_no_framework_no_runtime_and_no_database() {
+    let metadata = metadata();
+    let needed = names(&metadata, CORE);
+    let wrong: Vec<_> = NOT_IN_CORE.into_iter().filter(|name| needed.contains(*name)).collect();
+    assert!(wrong.is_empty(), "{CORE} must not need {wrong:?}");
+    let ours: Vec<_> = needed.iter().filter(|name| name.starts_with("session-") && *name != CORE).collect();
+    assert!(ours.is_empty(), "{CORE} must not need {ours:?}");
 }
 
 #[test]
-fn an_adapter_knows_core_and_its_own_framework() {
-    check(Role::Adapter, |workspace, package| {
-        let others =
-            FRAMEWORKS.iter().filter(|(_, adapter)| *adapter != package.name.as_str()).map(|(name, _)| *name);
-        let forbidden: Vec<_> =
-            others.chain(TOKENS).chain(CLOCKS).chain(DATABASES).chain(members()).collect();
-        let direct = workspace.direct(package, Kinds::Used).into_iter();
-        direct.filter(|name| *name != "session-core" && forbidden.contains(name)).map(str::to_owned).collect()
-    });
-}
-
-#[test]
-fn an_adapter_never_knows_another_adapter_not_even_in_its_examples() {
-    check(Role::Adapter, |workspace, package| {
-        let direct = workspace.direct(package, Kinds::UsedAndDevelopment).into_iter();
-        direct
-            .filter(|name| with_role(Role::Adapter).any(|adapter| adapter == *name))
-            .map(str::to_owned)
-            .collect()
-    });
-}
-
-#[test]
-fn a_store_knows_core_and_no_framework() {
-    check(Role::Store, |workspace, package| {
-        let forbidden: Vec<_> = FRAMEWORKS.into_iter().map(|(name, _)| name).chain(members()).collect();
-        let direct = workspace.direct(package, Kinds::Used).into_iter();
-        direct.filter(|name| *name != "session-core" && forbidden.contains(name)).map(str::to_owned).collect()
-    });
-}
-
-#[test]
-fn nothing_depends_on_the_tests_and_only_they_on_the_demo() {
-    for (name, package) in Workspace::get().members() {
-        let direct = Workspace::get().direct(package, Kinds::UsedAndDevelopment);
-        assert!(!direct.contains("session-tests"), "{name} depends on the tests");
-        assert!(name == "session-tests" || !direct.contains("session-demo"), "{name} depends on the demo");
+fn adapters_depend_on_core_and_their_framework_only() {
+    let metadata = metadata();
+    for adapter in ADAPTERS {
+        let direct = normal(member(&metadata, adapter));
+        assert!(direct.contains(CORE), "{adapter} does not depend on {CORE}");
+        for name in direct {
+            let wrong = is_store(name)
+                || NOT_IN_ADAPTERS.contains(&name)
+                || (name.starts_with("session-") && name != CORE);
+            assert!(!wrong, "{adapter} must not depend on {name}");
+        }
+        let framework = adapter.trim_start_matches("session-");
+        for other in ["axum", "actix-web", "rocket"].into_iter().filter(|other| !other.starts_with(framework))
+        {
+            assert!(!names(&metadata, adapter).contains(other), "{adapter} must not need {other}");
+        }
     }
 }
 
 #[test]
-fn an_adapter_is_thin() {
-    check(Role::Adapter, |_, package| {
-        let sources = workspace::files(&workspace::folder(package).join("src"), ".rs");
-        assert!(!sources.is_empty(), "{} has no source", package.name);
-        let is_product = |path: &&std::path::PathBuf| !path.ends_with("tests.rs");
-        let lines = |path| rust_source::code_lines(&std::fs::read_to_string(path).expect("a readable file"));
-        let lines: usize = sources.iter().filter(is_product).map(lines).sum();
-        (lines > ADAPTER_LINES)
-            .then(|| format!("{lines} lines of code, {ADAPTER_LINES} are allowed"))
-            .into_iter()
-            .collect()
-    });
+fn stores_depend_on_core_only() {
+    let metadata = metadata();
+    for store in members(&metadata).into_iter().filter(|package| is_store(&package.name)) {
+        for name in normal(store) {
+            assert!(
+                !name.starts_with("session-") || name == CORE,
+                "{} must not depend on {name}",
+                store.name
+            );
+        }
+        let needed = names(&metadata, &store.name);
+        let frameworks: Vec<_> =
+            ["axum", "actix-web", "rocket"].into_iter().filter(|name| needed.contains(*name)).collect();
+        assert!(frameworks.is_empty(), "{} must not need {frameworks:?}", store.name);
+    }
 }
 
 #[test]
-fn a_member_asks_for_the_compiler_that_its_dependencies_need() {
-    for (name, package) in Workspace::get().members() {
-        // What is never published is only ever built with its development dependencies.
-        let private = package.publish.as_ref().is_some_and(Vec::is_empty);
-        let kinds = if private { Kinds::UsedAndDevelopment } else { Kinds::Used };
-        let stated = package.rust_version.as_ref().unwrap_or_else(|| panic!("{name} states no rust-version"));
-        for dependency in Workspace::get().all(package, kinds) {
-            let Some(needed) = &dependency.rust_version else { continue };
-            let (dependency, version) = (&dependency.name, &dependency.version);
+fn nothing_depends_on_the_tests() {
+    let metadata = metadata();
+    for package in members(&metadata) {
+        let wrong = package.dependencies.iter().any(|dependency| dependency.name == TESTS);
+        assert!(!wrong, "{} depends on {TESTS}", package.name);
+    }
+    assert_eq!(
+        member(&metadata, TESTS).publish.as_deref(),
+        Some(&[] as &[String]),
+        "{TESTS} must not be published"
+    );
+}
+
+#[test]
+fn adapters_stay_small() {
+    let lines = ADAPTERS.map(|adapter| {
+        let files = rust_files(&root().join(adapter).join("src"));
+        let count = |file| code_lines(&std::fs::read_to_string(file).unwrap()).len();
+        (adapter, files.iter().map(count).sum::<usize>())
+    });
+    eprintln!("lines of code: {lines:?}");
+    for (adapter, lines) in lines {
+        assert!(lines > 50, "{adapter} has {lines} lines: is this still the place where they are?");
+        assert!(lines <= ADAPTER_LINES, "{adapter} has {lines} lines of code, {ADAPTER_LINES} are allowed");
+    }
+}
+
+#[test]
+fn rust_version_is_at_least_that_of_every_dependency() {
+    let metadata = metadata();
+    for package in members(&metadata) {
+        let own =
+            package.rust_version.as_ref().unwrap_or_else(|| panic!("{} has no rust-version", package.name));
+        for id in closure(&metadata, &package.id) {
+            let dependency = &metadata[id];
+            let needs = dependency.rust_version.as_ref();
             assert!(
-                stated >= needed,
-                "{name} states Rust {stated}, but {dependency} {version} needs {needed}"
+                needs.is_none_or(|needs| needs <= own),
+                "{} says rust-version {own}, but {} {} needs {}",
+                package.name,
+                dependency.name,
+                dependency.version,
+                needs.unwrap(),
             );
         }
     }
 }
 
 #[test]
-fn no_second_crypto_library_for_any_platform_or_feature() {
-    let lock = workspace::read("Cargo.lock");
-    let locked = |name: &&&str| lock.contains(&format!("name = \"{name}\"\n"));
-    let found: Vec<_> = NOWHERE.iter().filter(locked).collect();
-    assert!(found.is_empty(), "in Cargo.lock: {found:?}");
+fn no_c_library_for_tls_is_in_the_graph() {
+    let metadata = metadata();
+    let used = metadata.resolve.as_ref().unwrap().nodes.iter().map(|node| metadata[&node.id].name.as_str());
+    let wrong: Vec<_> = used.filter(|name| NOT_ANYWHERE.contains(name)).collect();
+    assert!(wrong.is_empty(), "in the graph: {wrong:?}");
 }
 
-/// Fails with the names of the packages of this role that have something to complain about.
-#[track_caller]
-fn check(role: Role, complaints: impl Fn(&Workspace, &cargo_metadata::Package) -> Vec<String>) {
-    let workspace = Workspace::get();
-    let members = workspace.members();
-    let present = with_role(role).filter_map(|name| members.get(name));
-    let wrong: Vec<_> =
-        present.map(|package| (package.name.as_str(), complaints(workspace, package))).collect();
-    assert!(wrong.iter().all(|(_, complaints)| complaints.is_empty()), "{role:?}: {wrong:?}");
+#[test]
+fn every_member_has_the_lints_of_the_workspace() {
+    for package in members(&metadata()) {
+        let manifest = std::fs::read_to_string(&package.manifest_path).unwrap();
+        let lints = manifest.split("\n[lints]\n").nth(1).unwrap_or_default();
+        assert!(
+            lints.trim_start().starts_with("workspace = true"),
+            "{} lacks [lints] workspace = true",
+            package.name
+        );
+    }
 }
 
-fn with_role(role: Role) -> impl Iterator<Item = &'static str> {
-    MEMBERS.into_iter().filter(move |member| member.1 == role).map(|member| member.0)
-}
-
-fn members() -> [&'static str; MEMBERS.len()] {
-    MEMBERS.map(|(name, _)| name)
+#[test]
+fn no_test_is_ignored() {
+    for file in rust_files(&root()) {
+        let source = strip(&std::fs::read_to_string(&file).unwrap());
+        let ignored = source.contains("#[ignore") || source.contains(", ignore)]");
+        assert!(!ignored, "{} has a test that is ignored", file.display());
+    }
 }

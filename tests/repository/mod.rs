@@ -1,9 +1,13 @@
-//! What must hold of the repository itself: the arrows between its packages, what core's public API may name,
-//! what its documents promise.
+//! The repository itself: who may depend on whom, how long adapters are, what core's API names, what README.md says.
 
 mod architecture;
-mod documents;
-mod habits;
 mod public_api;
-mod rust_source;
-mod workspace;
+mod readme;
+mod source;
+
+use std::path::PathBuf;
+
+/// The folder with the workspace's Cargo.toml.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}

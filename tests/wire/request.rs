@@ -1,32 +1,33 @@
-use std::net::SocketAddr;
+//! Building a request.
 
-use serde_json::Value;
-
-/// A request, written byte for byte as it was built: names keep their case, lines their order.
-///
-/// `Host` (first) and `Content-Length` (last) are added unless they were set or [left out](Request::without).
+/// A request, byte for byte: names keep their case and lines their order. `Host` and, with a body or a POST,
+/// `Content-Length` are added unless the test sets them or leaves them [out](Self::without).
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Option<Vec<u8>>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
     left_out: Vec<&'static str>,
 }
 
 impl Request {
     pub(crate) fn new(method: &str, target: &str) -> Self {
         Self {
-            method: method.into(),
-            target: target.into(),
+            method: method.to_owned(),
+            target: target.to_owned(),
             headers: Vec::new(),
-            body: None,
+            body: Vec::new(),
             left_out: Vec::new(),
         }
     }
 
     pub(crate) fn get(target: &str) -> Self {
         Self::new("GET", target)
+    }
+
+    pub(crate) fn head(target: &str) -> Self {
+        Self::new("HEAD", target)
     }
 
     pub(crate) fn post(target: &str) -> Self {
@@ -37,95 +38,89 @@ impl Request {
         Self::new("DELETE", target)
     }
 
-    /// Adds one header line. Several of one name stay several.
+    /// One more header line.
     pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.into(), value.as_ref().to_vec()));
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// Adds a `Cookie` line of its own, as given: `name=value`, or several with `; ` between.
-    pub(crate) fn cookie(self, pairs: impl AsRef<[u8]>) -> Self {
-        self.header("Cookie", pairs)
+    /// A `Cookie` line of its own, exactly as given.
+    pub(crate) fn cookie(self, line: impl AsRef<[u8]>) -> Self {
+        self.header("Cookie", line)
     }
 
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("Authorization", format!("Bearer {token}"))
     }
 
-    /// What a browser adds when a person follows a link or sends a form of this origin's own page.
+    /// As a browser asks for a page.
     pub(crate) fn navigation(self) -> Self {
-        self.header("Sec-Fetch-Site", "same-origin").header("Sec-Fetch-Mode", "navigate")
+        self.header("Sec-Fetch-Site", "none").header("Sec-Fetch-Mode", "navigate")
     }
 
-    pub(crate) fn body(mut self, content_type: &str, body: impl AsRef<[u8]>) -> Self {
-        self.body = Some(body.as_ref().to_vec());
-        self.header("Content-Type", content_type)
+    pub(crate) fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
     }
 
-    pub(crate) fn json(self, body: &Value) -> Self {
-        self.body("application/json", body.to_string())
-    }
-
-    /// A form whose values need no percent-encoding.
-    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
-        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        self.body("application/x-www-form-urlencoded", pairs.join("&"))
-    }
-
-    /// Leaves out a line that would be added by itself: `Host`, `Content-Length`.
+    /// Leaves out a line that would be added: `Host` or `Content-Length`.
     pub(crate) fn without(mut self, name: &'static str) -> Self {
         self.left_out.push(name);
         self
     }
 
-    pub(crate) fn method(&self) -> &str {
-        &self.method
-    }
-
-    pub(crate) fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// The target up to its query.
+    /// The target without its query.
     pub(crate) fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
-    }
-
-    pub(crate) fn body_bytes(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn to_bytes(&self, server: SocketAddr) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self, host: &str) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
-        let mut line = |name: &str, value: &[u8]| {
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value);
-            bytes.extend_from_slice(b"\r\n");
-        };
         if self.adds("Host") {
-            line("Host", server.to_string().as_bytes());
+            write_line(&mut bytes, "Host", host.as_bytes());
         }
         for (name, value) in &self.headers {
-            line(name, value);
+            write_line(&mut bytes, name, value);
         }
-        if (self.body.is_some() || self.method == "POST")
-            && self.adds("Content-Length")
-            && self.adds("Transfer-Encoding")
-        {
-            line("Content-Length", self.body_bytes().len().to_string().as_bytes());
+        if (!self.body.is_empty() || self.method == "POST") && self.adds("Content-Length") {
+            write_line(&mut bytes, "Content-Length", self.body.len().to_string().as_bytes());
         }
         bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(self.body_bytes());
+        bytes.extend_from_slice(&self.body);
         bytes
     }
 
     fn adds(&self, name: &str) -> bool {
-        let set = self.headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name));
-        !set && !self.left_out.iter().any(|left_out| left_out.eq_ignore_ascii_case(name))
+        !self.left_out.contains(&name) && !self.headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+    }
+}
+
+fn write_line(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_built_is_what_is_sent() {
+        let bytes = Request::post("/x?y").header("X-Odd", b"\xe4").cookie("a=b; c").body("z").to_bytes("h:1");
+        let expected: &[u8] =
+            b"POST /x?y HTTP/1.1\r\nHost: h:1\r\nX-Odd: \xe4\r\nCookie: a=b; c\r\nContent-Length: 1\r\n\r\nz";
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn added_lines_can_be_set_or_left_out() {
+        let bytes = Request::get("/").header("host", "other").without("Content-Length").to_bytes("h");
+        assert_eq!(bytes, b"GET / HTTP/1.1\r\nhost: other\r\n\r\n");
+        assert_eq!(
+            Request::post("/").without("Host").without("Content-Length").to_bytes("h"),
+            b"POST / HTTP/1.1\r\n\r\n"
+        );
     }
 }

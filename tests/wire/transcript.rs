@@ -1,134 +1,142 @@
-//! What happened, as text that is the same on every framework.
+//! What happened, in words that two runs can be compared by.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use super::{Request, Response, WireError};
+use super::{Broken, Request, Response};
 
-/// The response headers that must be equal on all frameworks. Others (`Date`, `Server`, `Connection`,
-/// `Content-Length` of HEAD) are the framework's own business.
-const COMPARED: [&str; 10] = [
-    "allow",
-    "cache-control",
-    "content-type",
-    "location",
-    "retry-after",
-    "session-token",
-    "set-cookie",
-    "vary",
-    "www-authenticate",
-    "x-content-type-options",
-];
-
-/// A list of requests and answers, normalised for comparison: header names in lower case and sorted by name
-/// (lines of one name keep their order), tokens replaced by `<token 1>`, `<token 2>`, .. in the order in
-/// which they first appear, and whatever else a test has [named](Self::name).
+/// Requests and responses as text. Tokens and ids become `<token 1>`, `<id 1>` in the order of their first appearance;
+/// headers that servers are free in (order, `Date`, framing) are left out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript {
     text: String,
-    steps: usize,
-    tokens: Vec<String>,
     names: Vec<(String, String)>,
+    tokens: usize,
+    ids: usize,
 }
+
+/// The headers that are part of the contract.
+const HEADERS: [&str; 9] = [
+    "set-cookie",
+    "cache-control",
+    "vary",
+    "content-type",
+    "location",
+    "allow",
+    "retry-after",
+    "x-content-type-options",
+    "session-token",
+];
 
 impl Transcript {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// A heading.
+    pub(crate) fn step(&mut self, title: &str) {
+        let start = if self.text.is_empty() { "" } else { "\n" };
+        self.write(&format!("{start}## {title}\n"));
     }
 
-    /// From now on `value` is shown as `<label>`: for random values that are no tokens.
-    pub(crate) fn name(&mut self, value: &str, label: &str) {
-        assert!(!value.is_empty(), "{label} has no value");
-        self.names.push((value.into(), format!("<{label}>")));
-    }
-
-    /// A line between steps that says what comes next.
-    pub(crate) fn heading(&mut self, text: &str) {
-        _ = writeln!(self.text, "# {text}\n");
-    }
-
-    /// Appends one exchange.
-    pub(crate) fn record(&mut self, request: &Request, outcome: &Result<Response, WireError>) {
-        self.steps += 1;
-        let mut step = format!("{}. {} {}\n", self.steps, request.method(), request.target());
-        for (name, value) in request.headers() {
-            _ = writeln!(step, "> {}: {}", name.to_ascii_lowercase(), readable(value));
+    pub(crate) fn exchange(&mut self, request: &Request, answer: &Result<Response, Broken>) {
+        self.request(request);
+        match answer {
+            Ok(response) => self.response(response),
+            Err(broken) => self.write(&format!("< no response: {broken:?}\n")),
         }
-        if !request.body_bytes().is_empty() {
-            _ = writeln!(step, "> {}", readable(request.body_bytes()));
-        }
-        match outcome {
-            Ok(response) => write_response(&mut step, response),
-            Err(WireError::Closed { .. }) => step.push_str("(connection closed)\n"),
-            Err(error) => _ = writeln!(step, "({error})"),
-        }
-        let step = self.without_names(&step);
-        let step = self.without_tokens(&step);
-        self.text.push_str(&step);
-        self.text.push('\n');
     }
 
-    fn without_names(&self, text: &str) -> String {
-        self.names.iter().fold(text.to_owned(), |text, (value, label)| text.replace(value, label))
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
-    /// Replaces every token, wherever it stands.
-    fn without_tokens(&mut self, text: &str) -> String {
-        let mut replaced = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(is_token_char) {
-            replaced.push_str(&rest[..at]);
-            let word = &rest[at..];
-            let word = &word[..word.find(|c| !is_token_char(c)).unwrap_or(word.len())];
-            match is_token(word) {
-                true => _ = write!(replaced, "<token {}>", self.number_of(word)),
-                false => replaced.push_str(word),
+    fn request(&mut self, request: &Request) {
+        let mut text = format!("> {} {}\n", request.method, request.target);
+        for (name, value) in &request.headers {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "> {name}: {}", value.escape_ascii());
+        }
+        if !request.body.is_empty() {
+            let _ = writeln!(text, "> {}", request.body.escape_ascii());
+        }
+        self.write(&text);
+    }
+
+    fn response(&mut self, response: &Response) {
+        let mut text = format!("< {}\n", response.status);
+        for name in HEADERS {
+            let mut lines = response.lines(name);
+            if name == "vary" {
+                lines.sort_unstable();
             }
-            rest = &rest[at + word.len()..];
+            for value in lines {
+                let _ = writeln!(text, "< {name}: {}", value.escape_ascii());
+            }
         }
-        replaced.push_str(rest);
-        replaced
+        for line in String::from_utf8_lossy(&response.body).lines() {
+            let _ = writeln!(text, "< {line}");
+        }
+        self.write(&text);
     }
 
-    fn number_of(&mut self, token: &str) -> usize {
-        let known = self.tokens.iter().position(|known| known == token);
-        known.unwrap_or_else(|| {
-            self.tokens.push(token.into());
-            self.tokens.len() - 1
-        }) + 1
+    fn write(&mut self, text: &str) {
+        self.learn(text);
+        let mut text = text.to_owned();
+        for (secret, name) in &self.names {
+            text = text.replace(secret, name);
+        }
+        self.text.push_str(&text);
+    }
+
+    fn learn(&mut self, text: &str) {
+        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))) {
+            if is_token(word) && !self.knows(word) {
+                self.tokens += 1;
+                self.names.push((word.to_owned(), format!("<token {}>", self.tokens)));
+            }
+        }
+        for rest in text.split("\"id\":\"").skip(1) {
+            let id = rest.split('"').next().unwrap_or_default();
+            if !id.is_empty() && !self.knows(id) {
+                self.ids += 1;
+                self.names.push((id.to_owned(), format!("<id {}>", self.ids)));
+            }
+        }
+    }
+
+    fn knows(&self, secret: &str) -> bool {
+        self.names.iter().any(|(known, _)| known == secret)
     }
 }
 
-impl fmt::Display for Transcript {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-fn write_response(step: &mut String, response: &Response) {
-    _ = writeln!(step, "{}", response.status());
-    let mut lines: Vec<_> =
-        response.headers().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    lines.retain(|(name, _)| COMPARED.contains(&name.as_str()));
-    lines.sort_by(|a, b| a.0.cmp(&b.0));
-    for (name, value) in lines {
-        _ = writeln!(step, "{name}: {}", readable(value));
-    }
-    if !response.body().is_empty() {
-        _ = writeln!(step, "{}", readable(response.body()));
-    }
-}
-
-/// Text as it is, other bytes escaped.
-fn readable(bytes: &[u8]) -> String {
-    std::str::from_utf8(bytes).map_or_else(|_| bytes.escape_ascii().to_string(), str::to_owned)
-}
-
-fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
-
-/// A compact JWS: three parts, the first of which is `{"` in base64url.
+/// Three parts, the first a JSON object in base64url.
 fn is_token(word: &str) -> bool {
-    let parts: Vec<_> = word.split('.').collect();
-    word.starts_with("eyJ") && parts.len() == 3 && parts.iter().all(|part| !part.is_empty())
+    word.starts_with("eyJ") && word.split('.').count() == 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_and_ids_get_stable_names() {
+        let write = |token: &str, id: &str| {
+            let mut transcript = Transcript::default();
+            let body = format!("[{{\"id\":\"{id}\"}}]").into_bytes();
+            let headers = vec![
+                ("Date".to_owned(), b"now".to_vec()),
+                ("Set-Cookie".to_owned(), format!("s={token}; Path=/").into()),
+            ];
+            transcript.step("one");
+            transcript.exchange(&Request::get("/a"), &Ok(Response { status: 200, headers, body }));
+            transcript.exchange(
+                &Request::delete(&format!("/{id}")).cookie(format!("s={token}")),
+                &Err(Broken::Closed),
+            );
+            transcript.text().to_owned()
+        };
+        let text = write("eyJh.b.c", "1234");
+        assert_eq!(text, write("eyJx.y.z", "abcd"));
+        assert!(
+            text.contains("< set-cookie: s=<token 1>; Path=/\n< [{\"id\":\"<id 1>\"}]\n> DELETE /<id 1>\n"),
+            "{text}"
+        );
+        assert!(!text.contains("now"));
+    }
 }

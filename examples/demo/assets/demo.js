@@ -224,8 +224,9 @@ const KINDS = {
   revoked: "Logged out from elsewhere",
   expired: "Session expired",
   rejected: "A session was refused",
-  replayDetected: "A copied cookie was used: session ended",
-  storeError: "The store did not answer",
+  replay_detected: "A copied cookie was used: session ended",
+  store_failed: "The store did not answer",
+  ended_list_full: "Logged out, but a copy of the cookie stays good",
 };
 const FRAMEWORKS = { axum: "axum", "actix-web": "actix-web", rocket: "Rocket" };
 

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use session_core::{Clock, SessionError, SystemClock, Timestamp};
+use session_core::{Clock, Session, SystemClock, Timestamp};
 
 use crate::accounts::Accounts;
 use crate::events::{Events, served_by};
@@ -58,23 +58,6 @@ impl Framework {
             Self::Rocket => "rocket",
         }
     }
-}
-
-/// What the app asks of a request's session: exactly what core's handle offers.
-pub trait Logins: Send + Sync {
-    /// Who is logged in.
-    fn user(&self) -> Option<Arc<User>>;
-    /// Logs in, under a new session id.
-    fn create(&self, user: User) -> impl Future<Output = Result<(), SessionError>> + Send;
-    /// Logs out.
-    fn destroy(&self) -> impl Future<Output = Result<(), SessionError>> + Send;
-    /// Changes the payload; `change` may run more than once.
-    fn update(
-        &self,
-        change: impl FnMut(&mut User) + Send,
-    ) -> impl Future<Output = Result<Arc<User>, SessionError>> + Send;
-    /// Seconds until the session expires, when there is one.
-    fn remaining_time(&self) -> Option<u64>;
 }
 
 /// The app as one framework serves it. Cheap to clone.
@@ -137,16 +120,21 @@ impl App {
     }
 
     /// `GET /`: the dashboard, or the login form. `query` is the part of the target after `?`.
-    pub fn home(&self, session: &impl Logins, query: Option<&str>) -> Answer {
+    pub fn home(&self, session: &Session<User>, query: Option<&str>) -> Answer {
         let html = match session.user() {
-            Some(user) => page::dashboard(self, &user, session.remaining_time()),
+            Some(user) => page::dashboard(self, &user, session.status().remaining_time.as_secs()),
             None => page::login(self, &page::Attempt::first(query.and_then(login::next_of_query))),
         };
         Answer::page(200, html)
     }
 
     /// `POST /login`. `content_type` is the first such header.
-    pub async fn login(&self, session: &impl Logins, content_type: Option<&[u8]>, body: Body<'_>) -> Answer {
+    pub async fn login(
+        &self,
+        session: &Session<User>,
+        content_type: Option<&[u8]>,
+        body: Body<'_>,
+    ) -> Answer {
         let (style, login) = match login::parse(content_type, body) {
             Ok(parsed) => parsed,
             Err(refusal) => {
@@ -161,8 +149,8 @@ impl App {
         let created = served_by(self.framework, session.create(user.clone())).await;
         match (created, style) {
             (Err(error), _) => error.into(),
-            (Ok(()), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
-            (Ok(()), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
+            (Ok(_), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
+            (Ok(_), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
         }
     }
 
@@ -179,14 +167,14 @@ impl App {
     /// `POST /logout`: back to the page for a form, 204 for everybody else. Both are the first such header.
     pub async fn logout(
         &self,
-        session: &impl Logins,
+        session: &Session<User>,
         content_type: Option<&[u8]>,
         accept: Option<&[u8]>,
     ) -> Answer {
         match served_by(self.framework, session.destroy()).await {
             Err(error) => error.into(),
-            Ok(()) if is_form(content_type, accept) => Answer::see_other("/".into()),
-            Ok(()) => Answer::no_content(),
+            Ok(_) if is_form(content_type, accept) => Answer::see_other("/".into()),
+            Ok(_) => Answer::no_content(),
         }
     }
 
@@ -209,7 +197,7 @@ impl App {
     }
 
     /// `POST /api/visits`: one more.
-    pub async fn visits(&self, session: &impl Logins) -> Answer {
+    pub async fn visits(&self, session: &Session<User>) -> Answer {
         #[derive(Serialize)]
         struct Visits {
             visits: u64,
@@ -271,54 +259,30 @@ fn is_form(content_type: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use session_core::KeyRing;
+    use session_core::testing::TestRequest;
 
     use super::*;
+    use crate::sessions;
 
     const FORM: Option<&[u8]> = Some(b"application/x-www-form-urlencoded");
     const JSON: Option<&[u8]> = Some(b"application/json");
 
-    /// A session in memory; with `down` every operation fails.
-    #[derive(Default)]
-    struct Fake {
-        user: Mutex<Option<User>>,
-        down: bool,
+    /// The session of a request that has just arrived.
+    fn session() -> Session<User> {
+        asked(TestRequest::new("POST", "/"))
     }
 
-    impl Fake {
-        fn up(&self) -> Result<(), SessionError> {
-            if self.down { Err(SessionError::forbidden("down", Timestamp::EPOCH)) } else { Ok(()) }
-        }
+    /// A request that the session refuses whatever it asks.
+    fn refused() -> Session<User> {
+        asked(TestRequest::new("POST", "/").header("sec-fetch-site", "cross-site"))
     }
 
-    impl Logins for Fake {
-        fn user(&self) -> Option<Arc<User>> {
-            self.user.lock().unwrap().clone().map(Arc::new)
-        }
-
-        async fn create(&self, user: User) -> Result<(), SessionError> {
-            self.up()?;
-            *self.user.lock().unwrap() = Some(user);
-            Ok(())
-        }
-
-        async fn destroy(&self) -> Result<(), SessionError> {
-            self.up()?;
-            *self.user.lock().unwrap() = None;
-            Ok(())
-        }
-
-        async fn update(&self, mut change: impl FnMut(&mut User) + Send) -> Result<Arc<User>, SessionError> {
-            self.up()?;
-            let mut user = self.user.lock().unwrap();
-            let user = user.as_mut().ok_or_else(|| SessionError::forbidden("none", Timestamp::EPOCH))?;
-            change(user);
-            Ok(Arc::new(user.clone()))
-        }
-
-        fn remaining_time(&self) -> Option<u64> {
-            self.user().map(|_| 86_000)
-        }
+    fn asked(request: TestRequest) -> Session<User> {
+        let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
+        let session = sessions::build(keys, Store::Memory, Arc::default()).unwrap().slot();
+        session.receive(&request);
+        session
     }
 
     fn app() -> App {
@@ -326,12 +290,12 @@ mod tests {
         App::new(Framework::Axum, Arc::new(shared))
     }
 
-    async fn log_in(session: &Fake, content_type: Option<&[u8]>, body: &str) -> Answer {
+    async fn log_in(session: &Session<User>, content_type: Option<&[u8]>, body: &str) -> Answer {
         app().login(session, content_type, Body::Complete(body.as_bytes())).await
     }
 
-    async fn logged_in(body: &str) -> (Fake, Arc<User>) {
-        let session = Fake::default();
+    async fn logged_in(body: &str) -> (Session<User>, Arc<User>) {
+        let session = session();
         assert_eq!(log_in(&session, FORM, body).await.status, 303);
         let user = session.user().unwrap();
         (session, user)
@@ -347,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_form_login_goes_to_next_or_to_the_page() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, FORM, "username=alice&password=wonderland").await;
         assert_eq!((answer.status, value(&answer, "location")), (303, Some("/")));
         assert!(session.user().is_some());
@@ -357,7 +321,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_json_login_is_answered_with_the_user() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, JSON, r#"{"username":"bob","password":"builder"}"#).await;
         assert_eq!(answer.status, 200);
         assert!(
@@ -368,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_credentials_are_401_in_the_style_of_the_request() {
-        let session = Fake::default();
+        let session = session();
         let answer = log_in(&session, JSON, r#"{"username":"bob","password":"x"}"#).await;
         assert_eq!(answer.status, 401);
         assert!(text(&answer).starts_with(r#"{"code":"INVALID_CREDENTIALS","message":"#));
@@ -386,7 +350,7 @@ mod tests {
             (FORM, &*"x".repeat(9000), 413, "CONTENT_TOO_LARGE"),
             (JSON, "{", 400, "BAD_REQUEST"),
         ] {
-            let answer = log_in(&Fake::default(), content_type, body).await;
+            let answer = log_in(&session(), content_type, body).await;
             assert_eq!((answer.status, value(&answer, "content-type")), (status, Some("application/json")));
             assert!(text(&answer).contains(code));
         }
@@ -394,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_login_that_the_session_refuses_is_no_login() {
-        let session = Fake { down: true, ..Fake::default() };
+        let session = refused();
         assert_eq!(log_in(&session, FORM, "username=alice&password=wonderland").await.status, 403);
     }
 
@@ -433,12 +397,12 @@ mod tests {
         let (session, _) = logged_in("username=bob&password=builder").await;
         assert_eq!(text(&app().visits(&session).await), r#"{"visits":1}"#);
         assert_eq!(text(&app().visits(&session).await), r#"{"visits":2}"#);
-        assert_eq!(app().visits(&Fake { down: true, ..Fake::default() }).await.status, 403);
+        assert_eq!(app().visits(&refused()).await.status, 403);
     }
 
     #[tokio::test]
     async fn the_page_is_a_form_or_a_dashboard() {
-        let answer = app().home(&Fake::default(), Some("next=%2Fapi%2Fme"));
+        let answer = app().home(&session(), Some("next=%2Fapi%2Fme"));
         assert!(text(&answer).contains(r#"id="login-form""#) && text(&answer).contains(r#"value="/api/me""#));
         let (session, _) = logged_in("username=bob&password=builder").await;
         let answer = app().home(&session, None);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use session_core::Timestamp;
+use session_core::{SessionEvent, Timestamp};
 
 use crate::Framework;
 
@@ -31,8 +31,8 @@ pub struct Event {
     /// Whose session. Events without an account are not kept: nobody could see them.
     #[serde(skip)]
     pub account: Option<String>,
-    /// What happened.
-    pub kind: EventKind,
+    /// What happened: [`session_core::EventKind::as_str`].
+    pub kind: &'static str,
     /// When.
     pub at: Timestamp,
     /// The session's handle, as in the list of devices.
@@ -45,20 +45,18 @@ pub struct Event {
     pub framework: Option<Framework>,
 }
 
-/// What can happen to a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the names are the documentation")]
-pub enum EventKind {
-    Created,
-    Refreshed,
-    Updated,
-    Destroyed,
-    Revoked,
-    Expired,
-    Rejected,
-    ReplayDetected,
-    StoreError,
+impl From<&SessionEvent> for Event {
+    fn from(event: &SessionEvent) -> Self {
+        Self {
+            account: event.subject.clone(),
+            kind: event.kind.as_str(),
+            at: event.at,
+            session: event.session.clone(),
+            ip: event.ip_address,
+            user_agent: event.user_agent.clone(),
+            framework: None,
+        }
+    }
 }
 
 /// The last events of each account, in memory, bounded in every direction.
@@ -129,7 +127,7 @@ mod tests {
     fn event(account: &str, second: i64) -> Event {
         Event {
             account: Some(account.into()),
-            kind: EventKind::Created,
+            kind: "created",
             at: Timestamp::from_unix_seconds(second),
             session: None,
             ip: None,

@@ -4,15 +4,18 @@
 //! data to a plain [`Answer`]. A framework's file routes, reads the body, and translates.
 
 pub mod accounts;
+pub mod actix;
 pub mod answer;
 pub mod app;
+pub mod axum;
 pub mod events;
 pub mod login;
 pub mod options;
 pub mod page;
-pub mod placeholder;
+pub mod rocket;
 pub mod secret;
 pub mod serve;
+pub mod sessions;
 pub mod user;
 
 pub use answer::Answer;

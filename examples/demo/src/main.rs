@@ -5,10 +5,11 @@ use std::process::{ExitCode, exit};
 use std::sync::Arc;
 
 use clap::Parser as _;
+use session_core::KeyRing;
 use session_demo::app::Shared;
 use session_demo::secret::Secret;
 use session_demo::serve::{self, Stop};
-use session_demo::{Framework, Options};
+use session_demo::{Framework, Options, sessions};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -29,9 +30,11 @@ async fn start(options: &Options) -> anyhow::Result<()> {
     let secret = Secret::find(std::env::var_os("JWT_SECRET"), &options.data_dir)?;
     eprintln!("{}", secret.origin);
     let shared = Arc::new(Shared::new(options.ports(), options.store)?);
+    let sessions =
+        sessions::build(KeyRing::from_secret(&secret.value)?, options.store, Arc::clone(&shared.events))?;
     let (stop, shutdown) = serve::shutdown();
     tokio::spawn(stop_on_signal(Signals::listen()?, stop));
-    serve::run(options, shared, shutdown, || greet(options)).await
+    serve::run(options, shared, sessions, shutdown, || greet(options)).await
 }
 
 fn greet(options: &Options) {

@@ -13,7 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::Shared;
-use crate::{App, Framework, Options, placeholder};
+use session_core::SessionManager;
+
+use crate::{App, Framework, Options, User, actix, axum, rocket};
 
 /// How long the three have to answer after they were started.
 const START: Duration = Duration::from_secs(10);
@@ -79,6 +81,7 @@ fn bind_one(port: u16) -> anyhow::Result<TcpListener> {
 pub async fn run(
     options: &Options,
     shared: Arc<Shared>,
+    sessions: SessionManager<User>,
     shutdown: Shutdown,
     ready: impl FnOnce(),
 ) -> anyhow::Result<()> {
@@ -87,8 +90,8 @@ pub async fn run(
     let mut servers = JoinSet::new();
     for (framework, listener) in Framework::ALL.into_iter().zip(listeners) {
         let app = App::new(framework, Arc::clone(&shared));
-        let stopping = stopping.clone();
-        servers.spawn(async move { (framework, serve(framework, listener, app, stopping).await) });
+        let (sessions, stopping) = (sessions.clone(), stopping.clone());
+        servers.spawn(async move { (framework, serve(framework, listener, app, sessions, stopping).await) });
     }
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
@@ -107,12 +110,13 @@ async fn serve(
     framework: Framework,
     listener: TcpListener,
     app: App,
+    sessions: SessionManager<User>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     match framework {
-        Framework::Axum | Framework::ActixWeb | Framework::Rocket => {
-            placeholder::serve(listener, app, shutdown).await
-        }
+        Framework::Axum => axum::serve(listener, app, sessions, shutdown).await,
+        Framework::ActixWeb => actix::serve(listener, app, sessions, shutdown).await,
+        Framework::Rocket => rocket::serve(listener, app, sessions, shutdown).await,
     }
 }
 

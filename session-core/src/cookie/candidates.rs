@@ -1,7 +1,7 @@
 //! Finding the cookie: the raw bytes of the Cookie lines, because frameworks' jars disagree on duplicates, quotes
 //! and bytes beyond ASCII.
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use super::MAX_SIZE;
 use crate::Headers;
@@ -9,55 +9,57 @@ use crate::Headers;
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
 
-/// The values of the cookies with our name, in the order of arrival. One buffer holds them all.
-#[derive(Debug, Default)]
+/// The values of the cookies with our name, in the order of arrival. One buffer holds them all; without such a
+/// cookie nothing is allocated. No `Debug`: these are tokens.
 pub(crate) struct Candidates {
     bytes: Vec<u8>,
-    ends: [u32; MOST],
+    /// No value is longer than [`MAX_SIZE`].
+    lengths: [u16; MOST],
     count: usize,
 }
 
 impl Candidates {
-    /// Reads every Cookie line (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length.
+    /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
+    /// after [`MOST`] finds. A value longer than any cookie of ours is left out.
     pub(crate) fn from_head(head: &impl Headers, name: &str) -> Self {
-        let mut found = Self::default();
-        for line in head.header("cookie") {
-            found.read_line(line, name.as_bytes());
+        let mut found: [&[u8]; MOST] = [&[]; MOST];
+        let pairs = head.header("cookie").flat_map(pairs);
+        let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
+        let fitting = values.filter(|value| value.len() <= MAX_SIZE);
+        let mut count = 0;
+        for (slot, value) in found.iter_mut().zip(fitting) {
+            *slot = value;
+            count += 1;
         }
-        found
+        Self::copied(found.get(..count).unwrap_or_default())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let ends = self.ends.iter().take(self.count).map(|&end| end as usize);
-        let starts = std::iter::once(0).chain(ends.clone());
-        starts.zip(ends).filter_map(|(start, end)| self.bytes.get(start..end))
+        let mut rest = self.bytes.as_slice();
+        self.lengths.iter().take(self.count).map_while(move |&length| {
+            let (value, behind) = rest.split_at_checked(length.into())?;
+            rest = behind;
+            Some(value)
+        })
     }
 
-    fn read_line(&mut self, line: &[u8], name: &[u8]) {
-        let mut rest = line;
-        while self.count < MOST {
-            let end = memchr(b';', rest).unwrap_or(rest.len());
-            let (pair, behind) = rest.split_at(end);
-            if let Some(value) = value_of(pair, name) {
-                self.push(value);
-            }
-            match behind.split_first() {
-                Some((_, next)) => rest = next,
-                None => return,
-            }
+    fn copied(values: &[&[u8]]) -> Self {
+        let mut lengths = [0; MOST];
+        for (length, value) in lengths.iter_mut().zip(values) {
+            *length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         }
+        Self { bytes: values.concat(), lengths, count: values.len() }
     }
+}
 
-    /// One longer than any cookie of ours is left out.
-    fn push(&mut self, value: &[u8]) {
-        let Some(end) = self.ends.get_mut(self.count) else { return };
-        if value.len() > MAX_SIZE {
-            return;
-        }
-        self.bytes.extend_from_slice(value);
-        *end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.count += 1;
-    }
+/// What stands between the semicolons.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b';', line).chain([line.len()]).filter_map(move |end| {
+        let pair = line.get(start..end);
+        start = end + 1;
+        pair
+    })
 }
 
 /// The value, if the pair has our name: exactly, case and all (RFC 6265 section 4.2.2).
@@ -119,6 +121,32 @@ mod tests {
     }
 
     #[test]
+    fn after_sixteen_nothing_more_is_read() {
+        struct Endless;
+        impl Headers for Endless {
+            fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+                std::iter::repeat(&b"sid=x"[..])
+            }
+        }
+        assert_eq!(Candidates::from_head(&Endless, "sid").iter().count(), MOST);
+    }
+
+    #[test]
+    fn one_buffer_of_the_right_size_holds_all_and_none_holds_nothing() {
+        let request = TestRequest::new("GET", "/").cookie("sid=first; a=b; sid=second");
+        let both = Candidates::from_head(&request, "sid");
+        assert_eq!((both.bytes.len(), both.bytes.capacity()), (11, 11));
+        assert_eq!(Candidates::from_head(&request, "other").bytes.capacity(), 0);
+    }
+
+    #[test]
+    fn sixteen_values_of_full_length_come_back_whole() {
+        let line = format!("sid={}; ", "x".repeat(MAX_SIZE)).repeat(MOST + 1);
+        let values = found(&[line.as_bytes()]);
+        assert_eq!(values.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_SIZE; MOST]);
+    }
+
+    #[test]
     fn among_ten_thousand_neighbours_ours_is_found() {
         let line = "n=x; ".repeat(10_000) + "sid=token";
         assert_eq!(found(&[line.as_bytes()]), [b"token".to_vec()]);
@@ -138,9 +166,10 @@ mod tests {
         }
 
         #[test]
-        fn a_planted_cookie_is_found_among_any_neighbours(before in "[^;]{0,40}", after in "\\PC{0,40}") {
-            let line = format!("{before}; sid=planted; {after}");
-            prop_assert!(found(&[line.as_bytes()]).contains(&b"planted".to_vec()));
+        fn a_planted_cookie_is_found_among_any_neighbours(before in cookie_line(), after in cookie_line()) {
+            // What else has our name is read, too, so less than sixteen stand before it.
+            let line = [&before[..], b"; sid=planted; ", &after[..]].concat();
+            prop_assert!(found(&[&line]).contains(&b"planted".to_vec()));
         }
     }
 

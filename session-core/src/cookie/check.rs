@@ -4,6 +4,8 @@ use super::{CookieSettings, SameSite};
 use crate::ConfigError;
 
 const MAX_NAME: usize = 64;
+/// Browsers ignore a longer attribute (RFC 6265bis section 5.6).
+const MAX_ATTRIBUTE: usize = 1024;
 
 impl CookieSettings {
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
@@ -32,9 +34,11 @@ impl CookieSettings {
     }
 
     fn bad_scope(&self) -> Option<String> {
-        if !self.path.starts_with('/') || !self.path.bytes().all(is_attribute) {
+        let good = self.path.starts_with('/') && self.path.bytes().all(is_path);
+        if !good || self.path.len() > MAX_ATTRIBUTE {
             return Some(format!(
-                "the cookie path {:?} must start with a slash and hold printable ASCII without semicolons",
+                "the cookie path {:?} must start with a slash and hold at most {MAX_ATTRIBUTE} bytes of printable \
+                 ASCII without spaces and semicolons",
                 self.path
             ));
         }
@@ -47,7 +51,8 @@ impl CookieSettings {
         }
     }
 
-    /// Browsers compare the prefixes without regard to case (RFC 6265bis section 5.7).
+    /// Browsers compare the prefixes without regard to case (RFC 6265bis section 5.7). `__Host-` includes
+    /// `__Host-Http-`; what the two with `Http` ask for beyond that, HttpOnly, is always there.
     fn bad_prefix(&self) -> Option<String> {
         let name = self.name.to_ascii_lowercase();
         let is_host = name.starts_with("__host-");
@@ -88,8 +93,9 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_attribute(byte: u8) -> bool {
-    (0x20..0x7f).contains(&byte) && byte != b';'
+/// No path of a URL holds a space.
+fn is_path(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b';'
 }
 
 fn is_domain(domain: &str) -> bool {
@@ -127,6 +133,9 @@ mod tests {
             (base().name("__HOST-x").secure(false), "secure(true)"),
             (base().name("__Secure-x").secure(false), "secure(true)"),
             (base().name("__Http-x").secure(false), "secure(true)"),
+            (base().name("__Host-Http-x").secure(false), "secure(true)"),
+            (base().name("__host-http-x").domain("example.com"), "leave them out"),
+            (base().name("__hOST-x").path("/app"), "leave them out"),
             (plain().same_site(SameSite::None), "SameSite=None"),
             (plain().partitioned(true), "Partitioned"),
         ];
@@ -136,15 +145,41 @@ mod tests {
     }
 
     #[test]
+    fn what_browsers_keep_is_allowed() {
+        let scoped = CookieSettings::default().domain("app.example.com").path("/app");
+        for name in ["session", "__Secure-x", "__Http-x", "Host-x", "__Hostx", &"n".repeat(64)] {
+            assert_eq!(refused(&scoped.clone().name(name)), "", "{name}");
+        }
+        for name in ["__Host-x", "__Host-Http-x"] {
+            let settings = CookieSettings::default().name(name).same_site(SameSite::None).partitioned(true);
+            assert_eq!(refused(&settings), "", "{name}");
+        }
+        assert_eq!(refused(&CookieSettings::development().domain("localhost")), "");
+    }
+
+    #[test]
     fn bytes_that_would_break_the_header_are_refused() {
         let plain = CookieSettings::development;
         for name in ["", "a b", "a=b", "a;b", "näme", &"n".repeat(65)] {
             assert!(refused(&plain().name(name)).contains("token"), "{name}");
         }
-        for path in ["", "app", "/a;b", "/a\nb", "/ä"] {
+        let long = format!("/{}", "a".repeat(1024));
+        for path in ["", "app", "/a;b", "/a\nb", "/a b", "/a\u{7f}", "/ä", &long] {
             assert!(refused(&plain().path(path)).contains("slash"), "{path}");
         }
-        for domain in ["", ".example.com", "example.com:80", "a..b", "ex ample", "http://a", "-a.b"] {
+        for domain in [
+            "",
+            ".example.com",
+            "example.com:80",
+            "a..b",
+            "ex ample",
+            "http://a",
+            "-a.b",
+            "a.",
+            "a;b",
+            "ä.de",
+            "[::1]",
+        ] {
             assert!(refused(&plain().domain(domain)).contains("host name"), "{domain}");
         }
     }

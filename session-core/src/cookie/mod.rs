@@ -30,7 +30,8 @@ pub enum SameSite {
 /// ```
 /// use session_core::{CookieSettings, SameSite};
 ///
-/// let cookie = CookieSettings::default().name("__Host-admin").same_site(SameSite::Strict);
+/// let admin = CookieSettings::default().name("__Host-admin").same_site(SameSite::Strict);
+/// let shared = CookieSettings::default().name("__Secure-session").domain("example.com");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieSettings {
@@ -73,7 +74,8 @@ impl CookieSettings {
         self
     }
 
-    /// Sends the cookie to subdomains of `domain`, too. Default: to this host only.
+    /// Sends the cookie to `domain` (`example.com`) and all its subdomains, and lets each of them plant one. Default:
+    /// to this host only.
     #[must_use]
     pub fn domain(mut self, domain: &str) -> Self {
         self.domain = Some(domain.to_owned());
@@ -101,7 +103,8 @@ impl CookieSettings {
         self
     }
 
-    /// One cookie per embedding site (CHIPS), for pages shown in frames of other sites. Default `false`.
+    /// One cookie per embedding site (CHIPS), for pages shown in frames of other sites. Default `false`. Needs Secure,
+    /// and [`SameSite::None`] for such frames to send it at all.
     #[must_use]
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{Headers, RequestHead};
 use crate::ConfigError;
@@ -31,36 +31,49 @@ impl TrustedProxies {
     /// Trusts these networks (`10.0.0.0/8`) and addresses (`192.0.2.1`).
     ///
     /// # Errors
-    /// Names the one that is neither.
+    /// Names the one that is neither, or that holds every address there is.
     pub fn new(networks: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, ConfigError> {
         let networks = networks.into_iter().map(|network| parse_network(network.as_ref()));
         Ok(Self { networks: networks.collect::<Result<_, _>>()?, ..Self::default() })
     }
 
-    /// The header that these proxies write, in lower case. Default `x-forwarded-for`. Make sure that they replace or
-    /// extend what the client sent.
-    #[must_use]
-    pub fn header(mut self, name: &'static str) -> Self {
+    /// The header that these proxies write: a list of addresses, each with or without a port. Default
+    /// `x-forwarded-for`. Make sure that the outermost proxy replaces or extends what the client sent.
+    ///
+    /// # Errors
+    /// When the name is not in lower case, so that it would match nothing, or when it is `forwarded`, whose syntax
+    /// (RFC 7239) is another.
+    pub fn header(mut self, name: &'static str) -> Result<Self, ConfigError> {
+        let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_good) {
+            return Err(ConfigError::new(format!(
+                "{name:?} is no header name: write it in lower case, as in x-forwarded-for"
+            )));
+        }
+        if name == "forwarded" {
+            return Err(ConfigError::new(
+                "the header forwarded is not a list of addresses: let the proxy write x-forwarded-for",
+            ));
+        }
         self.header = name;
-        self
+        Ok(self)
     }
 
     /// The client's address.
     pub(crate) fn client(&self, head: &impl RequestHead) -> Option<IpAddr> {
-        let mut client = unmapped(head.peer()?);
-        if !self.trusts(client) {
-            return Some(client);
-        }
-        let lines: Vec<&[u8]> = head.header(self.header).collect();
-        for entry in lines.iter().rev().flat_map(|line| line.rsplit(|&byte| byte == b',')) {
-            // What stands left of nonsense was not written by a proxy of ours.
-            let Some(address) = parse_address(entry) else { break };
-            client = address;
-            if !self.trusts(client) {
-                break;
-            }
-        }
-        Some(client)
+        let peer = unmapped(head.peer()?);
+        Some(if self.trusts(peer) { self.forwarded(head).unwrap_or(peer) } else { peer })
+    }
+
+    /// Seen from the right: past every trusted proxy, up to the first stranger or to nonsense, for what stands left
+    /// of that was not written by a proxy of ours. Done from the left, because header lines come in that order:
+    /// nonsense and strangers make everything before them forgotten, a proxy passes on what it was told.
+    fn forwarded(&self, head: &impl RequestHead) -> Option<IpAddr> {
+        let entries = head.header(self.header).flat_map(|line| line.split(|&byte| byte == b','));
+        entries.map(parse_address).fold(None, |told, entry| match entry {
+            Some(address) if self.trusts(address) => told.or(entry),
+            _ => entry,
+        })
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -71,12 +84,27 @@ impl TrustedProxies {
 fn parse_network(text: &str) -> Result<IpNet, ConfigError> {
     let network =
         text.parse::<IpNet>().or_else(|error| text.parse::<IpAddr>().map(IpNet::from).map_err(|_| error));
-    network.map_err(|error| {
+    let network = network.map(unmapped_network).map_err(|error| {
         ConfigError::new(format!(
             "{text:?} is neither an address nor a network: write 192.0.2.1 or 192.0.2.0/24"
         ))
         .with_source(error)
-    })
+    })?;
+    match network.prefix_len() {
+        0 => Err(ConfigError::new(format!(
+            "{text:?} holds every address, so that clients could claim any: name the networks of your proxies"
+        ))),
+        _ => Ok(network),
+    }
+}
+
+/// A network of mapped addresses (`::ffff:192.0.2.0/120`) is the network that they stand for.
+fn unmapped_network(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let address = mapped.network().to_ipv4_mapped();
+    let prefix = mapped.prefix_len().checked_sub(96);
+    let unmapped = address.zip(prefix).and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok());
+    unmapped.map_or(network, IpNet::V4)
 }
 
 /// An address, with or without a port.
@@ -162,9 +190,68 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
-        let error = TrustedProxies::new(["10.0.0.0/99"]).map_err(|error| error.to_string());
-        assert!(error.is_err_and(|text| text.contains("10.0.0.0/99")));
+    fn a_mapped_network_is_the_one_that_it_stands_for() {
+        for network in ["::ffff:10.0.0.0/104", "::ffff:10.1.2.3", "10.1.2.3/8"] {
+            let proxies = TrustedProxies::new([network]).unwrap();
+            let request = TestRequest::new("GET", "/").from_peer("10.1.2.3".parse().unwrap());
+            let client = proxies.client(&request.header("x-forwarded-for", "203.0.113.9"));
+            assert_eq!(client, "203.0.113.9".parse().ok(), "{network}");
+        }
+    }
+
+    #[test]
+    fn only_the_configured_header_is_read() {
+        let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap().header("x-real-ip").unwrap();
+        let request = TestRequest::new("GET", "/").from_peer("10.1.2.3".parse().unwrap());
+        let request = request.header("x-forwarded-for", "1.1.1.1").header("x-real-ip", "2.2.2.2");
+        assert_eq!(proxies.client(&request), "2.2.2.2".parse().ok());
+    }
+
+    #[test]
+    fn without_a_peer_there_is_no_address() {
+        let request = TestRequest::new("GET", "/").header("x-forwarded-for", "1.1.1.1");
+        assert_eq!(TrustedProxies::new(["10.0.0.0/8"]).unwrap().client(&request), None);
+    }
+
+    #[test]
+    fn what_is_no_network_or_every_network_is_named() {
+        for text in ["10.0.0.0/99", "", "proxy.example", "0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
+            let error = TrustedProxies::new([text]).map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| error.contains(&format!("{text:?}"))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_name_that_could_not_match_is_refused() {
+        for name in ["", "X-Forwarded-For", "x forwarded", "x-forwarded-for:", "forwarded"] {
+            assert!(TrustedProxies::default().header(name).is_err(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_header_is_read_as_if_from_the_right(lines in prop::collection::vec(forwarded_line(), 0..4)) {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            prop_assert_eq!(client("10.1.2.3", &lines), model("10.1.2.3", &lines.join(",")));
+        }
+    }
+
+    fn forwarded_line() -> impl Strategy<Value = String> {
+        let entry =
+            prop::sample::select(vec!["10.0.0.1", "192.0.2.1", "203.0.113.9", "2001:db8::1", "nonsense", ""]);
+        prop::collection::vec(entry, 1..6).prop_map(|entries| entries.join(", "))
+    }
+
+    fn model(peer: &str, entries: &str) -> String {
+        let mut client = peer.to_owned();
+        for entry in entries.rsplit(',').map(str::trim) {
+            if entry.parse::<IpAddr>().is_err() || !["10.", "192."].iter().any(|own| client.starts_with(own))
+            {
+                break;
+            }
+            client = entry.to_owned();
+        }
+        client
     }
 
     fn agent(value: &[u8]) -> Option<String> {
@@ -181,12 +268,25 @@ mod tests {
         assert_eq!(agent(b""), None);
     }
 
+    #[test]
+    fn of_a_long_user_agent_only_the_beginning_is_looked_at() {
+        let hidden = [&[0; MAX_SCANNED][..], b"browser"].concat();
+        assert_eq!(agent(&hidden), None);
+    }
+
     proptest! {
         #[test]
         fn any_user_agent_is_short_and_plain(value in prop::collection::vec(any::<u8>(), 0..2000)) {
             if let Some(text) = agent(&value) {
                 prop_assert!(text.len() <= 256 && !text.is_empty() && text.chars().all(is_plain));
             }
+        }
+
+        #[test]
+        fn a_short_user_agent_loses_nothing_but_what_is_not_plain(value in any::<String>()) {
+            let plain: String = value.chars().filter(|&character| is_plain(character)).collect();
+            prop_assume!(value.len() <= 256);
+            prop_assert_eq!(agent(value.as_bytes()).unwrap_or_default(), plain);
         }
     }
 }

@@ -45,9 +45,8 @@ pub trait RequestHead: Headers {
     fn peer(&self) -> Option<IpAddr>;
 }
 
-/// The one value of a header: `Ok(None)` without one, `Err` when lines contradict each other.
-fn single<'a>(head: &'a impl Headers, name: &'static str) -> Result<Option<&'a [u8]>, Conflict> {
-    let mut values = head.header(name);
+/// The one value of a header that may come once only: `Ok(None)` without one, `Err` when two contradict each other.
+fn single<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a [u8]>, Conflict> {
     let first = values.next();
     if values.all(|value| Some(value) == first) { Ok(first) } else { Err(Conflict) }
 }

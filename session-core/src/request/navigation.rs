@@ -28,11 +28,18 @@ fn is_html(range: &[u8]) -> bool {
 /// The place to go to after a login, when it is safe: a path of this origin (ASVS 3.7.2). Anything else is `None`:
 /// go to your front page then.
 ///
-/// One leading slash and not two, printable ASCII (0x21 to 0x7E), no backslash, at most 2048 bytes.
+/// One leading slash and not two, printable ASCII (0x21 to 0x7E), no backslash, at most 2048 bytes. Guards put such
+/// a path into the query parameter `next` of the login page. It comes back from the client, so check it again there,
+/// percent-decoded, and put it into `Location` as it is:
 ///
 /// ```
 /// use session_core::checked_next;
 ///
+/// fn after_login(next: Option<&str>) -> &str {
+///     next.and_then(checked_next).unwrap_or("/")
+/// }
+///
+/// assert_eq!(after_login(Some("//evil.example")), "/");
 /// assert_eq!(checked_next("/account?tab=2"), Some("/account?tab=2"));
 /// assert_eq!(checked_next("//evil.example"), None);
 /// assert_eq!(checked_next("https://evil.example"), None);
@@ -47,8 +54,9 @@ pub fn checked_next(next: &str) -> Option<&str> {
 /// The login page, with the way back when that is safe.
 pub(crate) fn login_location(login_page: &str, target: &str) -> String {
     let Some(next) = checked_next(target) else { return login_page.to_owned() };
-    let separator = if login_page.contains('?') { '&' } else { '?' };
-    format!("{login_page}{separator}next={}", utf8_percent_encode(next, QUERY_VALUE))
+    let (page, fragment) = login_page.split_at(login_page.find('#').unwrap_or(login_page.len()));
+    let separator = if page.contains('?') { '&' } else { '?' };
+    format!("{page}{separator}next={}{fragment}", utf8_percent_encode(next, QUERY_VALUE))
 }
 
 #[cfg(test)]
@@ -83,19 +91,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_checked_next_is_printable_and_stays_here(next in "\\PC{0,30}") {
-            if let Some(next) = checked_next(&next) {
-                prop_assert!(next.starts_with('/') && !next.starts_with("//") && !next.contains('\\'));
-                prop_assert!(next.bytes().all(|byte| byte.is_ascii_graphic()));
-            }
+        fn a_next_is_checked_like_the_plain_model(next in next_like()) {
+            let starts_well = next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/\\");
+            let is_plain = next.chars().all(|character| ('\u{21}'..='\u{7e}').contains(&character) && character != '\\');
+            prop_assert_eq!(checked_next(&next).is_some(), starts_well && is_plain && next.len() <= 2048);
         }
+
+        #[test]
+        fn the_way_back_stays_one_plain_parameter(target in next_like()) {
+            let location = login_location("/login", &target);
+            let Some(next) = location.strip_prefix("/login?next=") else {
+                prop_assert_eq!(checked_next(&target), None);
+                return Ok(());
+            };
+            prop_assert!(!next.contains(['&', '=', '?', '#', '+']));
+            let decoded: Vec<u8> = percent_encoding::percent_decode_str(next).collect();
+            prop_assert_eq!(decoded, target.as_bytes());
+        }
+    }
+
+    /// Mostly paths, rich in what matters.
+    fn next_like() -> impl Strategy<Value = String> {
+        prop_oneof!["/[a-z/?&=#%+.]{0,20}", "[/\\\\:a \t]{0,6}", "/\\PC{0,20}", any::<String>()]
     }
 
     #[test]
     fn the_way_back_is_encoded_into_one_parameter() {
         assert_eq!(login_location("/login", "/a?b=c&d=e"), "/login?next=/a%3Fb%3Dc%26d%3De");
         assert_eq!(login_location("/login?x=1", "/a"), "/login?x=1&next=/a");
+        assert_eq!(login_location("/login?x=1#form", "/a"), "/login?x=1&next=/a#form");
         assert_eq!(login_location("/login", "//evil"), "/login");
+        assert_eq!(login_location("/login", "http://example.test/a"), "/login");
     }
 
     #[test]
@@ -107,7 +133,10 @@ mod tests {
         assert!(get(&[("sec-fetch-mode", "navigate")]));
         assert!(!get(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]));
         assert!(get(&[("accept", "application/xml, Text/HTML;q=0.9")]));
+        assert!(get(&[("accept", "application/json"), ("accept", "text/html")]));
         assert!(!get(&[("accept", "application/json")]));
+        assert!(!get(&[("accept", "*/*")]));
+        assert!(!get(&[("accept", "text/html-fragment, application/json;profile=text/html")]));
         assert!(!get(&[]));
         assert!(!is_navigation(&TestRequest::new("POST", "/").header("sec-fetch-mode", "navigate")));
     }

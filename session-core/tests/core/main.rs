@@ -8,6 +8,7 @@ mod events;
 mod faults;
 mod handle;
 mod login;
+mod memory;
 mod refresh;
 mod stateless;
 mod support;

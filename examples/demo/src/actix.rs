@@ -1,0 +1,119 @@
+//! The demo on actix-web.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, Responder, web};
+use session_actix::{Authenticated, Session, SessionManager, SessionMiddleware};
+
+use crate::login::{Body, MAX_BODY};
+use crate::serve::Shutdown;
+use crate::{Answer, App, User};
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    app: App,
+    sessions: SessionManager<User>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let server = HttpServer::new(move || {
+        ActixApp::new()
+            .app_data(Data::new(app.clone()))
+            .route("/", web::get().to(home))
+            .route("/", web::head().to(home))
+            .route("/login", web::post().to(login))
+            .route("/logout", web::post().to(logout))
+            .route("/api/me", web::get().to(me))
+            .route("/api/me", web::head().to(me))
+            .route("/api/admin", web::get().to(admin))
+            .route("/api/admin", web::head().to(admin))
+            .route("/api/events", web::get().to(events))
+            .route("/api/events", web::head().to(events))
+            .route("/api/visits", web::post().to(visits))
+            .route("/healthz", web::get().to(healthz))
+            .route("/healthz", web::head().to(healthz))
+            .route("/assets/{name}", web::get().to(asset))
+            .route("/assets/{name}", web::head().to(asset))
+            .service(session_actix::routes("/session", &sessions))
+            .default_service(web::to(elsewhere))
+            .wrap(SessionMiddleware::new(sessions.clone()))
+    })
+    .workers(2)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    tokio::spawn(async move {
+        shutdown.requested().await;
+        handle.stop(true).await;
+    });
+    Ok(server.await?)
+}
+
+async fn home(app: Data<App>, session: Session<User>, request: HttpRequest) -> Answer {
+    app.home(&session, request.uri().query())
+}
+
+async fn login(app: Data<App>, session: Session<User>, request: HttpRequest, body: Payload) -> Answer {
+    let bytes = body.to_bytes_limited(MAX_BODY).await;
+    let body = match &bytes {
+        Ok(Ok(bytes)) => Body::Complete(bytes),
+        Ok(Err(_)) => Body::Broken,
+        Err(_) => Body::TooLarge,
+    };
+    app.login(&session, first(&request, &header::CONTENT_TYPE), body).await
+}
+
+async fn logout(app: Data<App>, session: Session<User>, request: HttpRequest) -> Answer {
+    app.logout(&session, first(&request, &header::CONTENT_TYPE), first(&request, &header::ACCEPT)).await
+}
+
+async fn me(app: Data<App>, user: Authenticated<User>) -> Answer {
+    app.me(&user)
+}
+
+async fn admin(app: Data<App>, user: Authenticated<User>) -> Answer {
+    app.admin(&user)
+}
+
+async fn events(app: Data<App>, user: Authenticated<User>) -> Answer {
+    app.events(&user)
+}
+
+async fn visits(app: Data<App>, session: Session<User>) -> Answer {
+    app.visits(&session).await
+}
+
+async fn healthz(app: Data<App>) -> Answer {
+    app.healthz()
+}
+
+async fn asset(app: Data<App>, name: Path<String>) -> Answer {
+    app.asset(&name)
+}
+
+async fn elsewhere(app: Data<App>, request: HttpRequest) -> Answer {
+    app.elsewhere(request.uri().path())
+}
+
+fn first<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a [u8]> {
+    request.headers().get(name).map(|value| value.as_bytes())
+}
+
+impl Responder for Answer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponse::build(status);
+        for header in self.headers.iter().map(|(name, value)| (*name, &**value)) {
+            response.insert_header(header);
+        }
+        response.body(self.body)
+    }
+}

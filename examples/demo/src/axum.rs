@@ -1,0 +1,115 @@
+//! The demo on axum.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::{Body as AxumBody, to_bytes};
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use session_axum::{Authenticated, Session, SessionLayer, SessionManager};
+
+use crate::login::{Body, MAX_BODY};
+use crate::serve::Shutdown;
+use crate::{Answer, App, User};
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    app: App,
+    sessions: SessionManager<User>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let router = Router::new()
+        .route("/", get(home))
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .route("/api/me", get(me))
+        .route("/api/admin", get(admin))
+        .route("/api/events", get(events))
+        .route("/api/visits", post(visits))
+        .route("/healthz", get(healthz))
+        .route("/assets/{name}", get(asset))
+        .merge(session_axum::routes("/session", &sessions))
+        .fallback(elsewhere)
+        .method_not_allowed_fallback(elsewhere)
+        .layer(SessionLayer::new(sessions))
+        .with_state(app)
+        .into_make_service_with_connect_info::<SocketAddr>();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    Ok(axum::serve(listener, router).with_graceful_shutdown(shutdown.requested()).await?)
+}
+
+async fn home(State(app): State<App>, session: Session<User>, RawQuery(query): RawQuery) -> Answer {
+    app.home(&session, query.as_deref())
+}
+
+async fn login(State(app): State<App>, session: Session<User>, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let bytes = to_bytes(body, MAX_BODY + 1).await;
+    let body = match &bytes {
+        Ok(bytes) if bytes.len() <= MAX_BODY => Body::Complete(bytes),
+        Ok(_) => Body::TooLarge,
+        Err(error) if is_too_large(error) => Body::TooLarge,
+        Err(_) => Body::Broken,
+    };
+    app.login(&session, first(&head.headers, &header::CONTENT_TYPE), body).await
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
+}
+
+async fn logout(State(app): State<App>, session: Session<User>, headers: HeaderMap) -> Answer {
+    app.logout(&session, first(&headers, &header::CONTENT_TYPE), first(&headers, &header::ACCEPT)).await
+}
+
+async fn me(State(app): State<App>, user: Authenticated<User>) -> Answer {
+    app.me(&user)
+}
+
+async fn admin(State(app): State<App>, user: Authenticated<User>) -> Answer {
+    app.admin(&user)
+}
+
+async fn events(State(app): State<App>, user: Authenticated<User>) -> Answer {
+    app.events(&user)
+}
+
+async fn visits(State(app): State<App>, session: Session<User>) -> Answer {
+    app.visits(&session).await
+}
+
+async fn healthz(State(app): State<App>) -> Answer {
+    app.healthz()
+}
+
+async fn asset(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    app.asset(&name)
+}
+
+async fn elsewhere(State(app): State<App>, uri: Uri) -> Answer {
+    app.elsewhere(uri.path())
+}
+
+fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    headers.get(name).map(HeaderValue::as_bytes)
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(AxumBody::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,145 @@
+//! The demo on Rocket.
+
+use std::io::Cursor;
+
+use rocket::config::{Ident, LogLevel, Shutdown as RocketShutdown};
+use rocket::data::{Data, ToByteUnit as _};
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome};
+use rocket::response::{self, Responder, Response};
+use rocket::shield::Shield;
+use rocket::{Config, Request, State, catch, catchers, get, post, routes};
+use session_rocket::{Authenticated, Session, SessionFairing, SessionManager};
+
+use crate::login::{Body, MAX_BODY};
+use crate::serve::Shutdown;
+use crate::{Answer, App, User};
+
+/// Serves until `shutdown`. Rocket binds its port itself, so the listener that held it free makes way.
+///
+/// # Errors
+/// When the port was taken in between, or Rocket refuses to launch.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    app: App,
+    sessions: SessionManager<User>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let config = Config {
+        address: address.ip(),
+        port: address.port(),
+        ident: Ident::none(),
+        log_level: LogLevel::Off,
+        cli_colors: false,
+        shutdown: RocketShutdown { ctrlc: false, signals: Default::default(), ..Default::default() },
+        ..Config::default()
+    };
+    let rocket = rocket::custom(config)
+        .mount("/", routes![home, login, logout, me, admin, events, visits, healthz, asset])
+        .mount("/session", session_rocket::routes(&sessions))
+        .register("/", catchers![elsewhere])
+        .attach(SessionFairing::new(sessions))
+        // The answers bring their own headers, the same on all three.
+        .attach(Shield::new())
+        .manage(app)
+        .ignite()
+        .await?;
+    let handle = rocket.shutdown();
+    tokio::spawn(async move {
+        shutdown.requested().await;
+        handle.notify();
+    });
+    drop(listener);
+    rocket.launch().await?;
+    Ok(())
+}
+
+/// The parts of a request that the app reads.
+struct Head<'r> {
+    content_type: Option<&'r [u8]>,
+    accept: Option<&'r [u8]>,
+    query: Option<&'r str>,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Head<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let first = |name| request.headers().get_one(name).map(str::as_bytes);
+        Outcome::Success(Self {
+            content_type: first("content-type"),
+            accept: first("accept"),
+            query: request.uri().query().map(|query| query.as_str()),
+        })
+    }
+}
+
+#[get("/")]
+fn home(app: &State<App>, session: Session<User>, head: Head<'_>) -> Answer {
+    app.home(&session, head.query)
+}
+
+#[post("/login", data = "<data>")]
+async fn login(app: &State<App>, session: Session<User>, head: Head<'_>, data: Data<'_>) -> Answer {
+    let bytes = data.open(MAX_BODY.bytes()).into_bytes().await;
+    let body = match &bytes {
+        Ok(bytes) if bytes.is_complete() => Body::Complete(bytes),
+        Ok(_) => Body::TooLarge,
+        Err(_) => Body::Broken,
+    };
+    app.login(&session, head.content_type, body).await
+}
+
+#[post("/logout")]
+async fn logout(app: &State<App>, session: Session<User>, head: Head<'_>) -> Answer {
+    app.logout(&session, head.content_type, head.accept).await
+}
+
+#[get("/api/me")]
+fn me(app: &State<App>, user: Authenticated<User>) -> Answer {
+    app.me(&user)
+}
+
+#[get("/api/admin")]
+fn admin(app: &State<App>, user: Authenticated<User>) -> Answer {
+    app.admin(&user)
+}
+
+#[get("/api/events")]
+fn events(app: &State<App>, user: Authenticated<User>) -> Answer {
+    app.events(&user)
+}
+
+#[post("/api/visits")]
+async fn visits(app: &State<App>, session: Session<User>) -> Answer {
+    app.visits(&session).await
+}
+
+#[get("/healthz")]
+fn healthz(app: &State<App>) -> Answer {
+    app.healthz()
+}
+
+#[get("/assets/<name>")]
+fn asset(app: &State<App>, name: &str) -> Answer {
+    app.asset(name)
+}
+
+#[catch(404)]
+fn elsewhere(request: &Request<'_>) -> Option<Answer> {
+    let app = request.rocket().state::<App>()?;
+    Some(app.elsewhere(request.uri().path().as_str()))
+}
+
+impl<'r> Responder<'r, 'static> for Answer {
+    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = Response::build();
+        response.status(Status::new(self.status));
+        for (name, value) in self.headers {
+            response.raw_header(name, value);
+        }
+        response.sized_body(self.body.len(), Cursor::new(self.body)).ok()
+    }
+}
