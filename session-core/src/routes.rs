@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::status::StatusBody;
-use crate::{ErrorKind, PlainResponse, Session, SessionError, SessionPayload};
+use crate::{PlainResponse, Session, SessionError, SessionPayload};
 
 /// Answers one request below the prefix where an adapter has mounted the session routes.
 ///
@@ -132,9 +132,7 @@ async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainR
 /// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2).
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
     let manager = &session.0.manager;
-    if manager.store.is_none() {
-        return Err(session.error(ErrorKind::StoreRequired));
-    }
+    session.require_store()?;
     session.open().await?;
     match manager.fresh_for_revocation {
         Some(limit) => session.require_fresh(limit),

@@ -8,6 +8,7 @@ use crate::wire::Request;
 on_each_framework! {
     the_decision_table
     it_holds_wherever_a_session_is_used
+    it_holds_for_ending_others
     it_is_checked_before_the_store
     the_optional_guard_is_an_error
     safe_methods_pass
@@ -76,6 +77,22 @@ async fn it_holds_wherever_a_session_is_used<F: Framework>() {
             r#"{"userId":"u-alice","name":"alice","visits":0}"#
         );
     }
+}
+
+/// With a store: without one these answer 501 whoever asks.
+async fn it_holds_for_ending_others<F: Framework>() {
+    let (_world, server) = World::with_store::<F>().await;
+    let mut other = server.logged_in("alice").await;
+    let mut browser = server.logged_in("alice").await;
+    let devices = browser.get("/session/list").await.json();
+    let ids = devices.as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned());
+    let revocations = ids.map(|id| Request::delete(&format!("/session/list/{id}")));
+    for request in revocations.chain([Request::post("/session/revoke-others")]) {
+        let cross = request.header("Sec-Fetch-Site", "cross-site");
+        browser.send(cross.clone()).await.expect_error(403, "CROSS_ORIGIN");
+        server.send(cross).await.expect_error(403, "CROSS_ORIGIN");
+    }
+    assert_eq!((browser.who().await.as_str(), other.who().await.as_str()), ("alice", "alice"));
 }
 
 async fn it_is_checked_before_the_store<F: Framework>() {

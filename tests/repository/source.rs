@@ -23,6 +23,30 @@ pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The files below `folder` that are in the product: without those of modules under `#[cfg(test)]`.
+pub(super) fn product_files(folder: &Path) -> Vec<PathBuf> {
+    let files = rust_files(folder);
+    let test_modules: Vec<PathBuf> = files.iter().flat_map(|file| test_modules(file)).collect();
+    let in_tests = |file: &Path| test_modules.iter().any(|module| file.starts_with(module));
+    files.into_iter().filter(|file| !in_tests(file) && !in_tests(&file.with_extension(""))).collect()
+}
+
+/// Where the modules are that this file declares under `#[cfg(test)]`, without `.rs`.
+fn test_modules(file: &Path) -> Vec<PathBuf> {
+    let source = strip(&std::fs::read_to_string(file).unwrap());
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = file.parent().unwrap();
+    let folder = if ["lib", "main", "mod"].contains(&stem.as_str()) {
+        parent.to_path_buf()
+    } else {
+        parent.join(stem)
+    };
+    let declared =
+        source.split("#[cfg(test)]").skip(1).filter_map(|rest| rest.trim_start().strip_prefix("mod "));
+    let names = declared.filter_map(|rest| rest.split_once(';')).map(|(name, _)| name.trim());
+    names.filter(|name| !name.contains(['{', ' '])).map(|name| folder.join(name)).collect()
+}
+
 /// The lines that are code: not blank, not comment, not under `#[cfg(test)]`. Strings are emptied.
 pub(super) fn code_lines(source: &str) -> Vec<String> {
     let bare = strip(source);

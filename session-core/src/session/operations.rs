@@ -172,11 +172,15 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn tracked_current(&self) -> Result<Current<U>, SessionError> {
-        if !self.is_tracked() {
-            return Err(self.error(ErrorKind::StoreRequired));
-        }
+        self.require_store()?;
         let _turn = self.0.turn.lock().await;
         self.opened(Intent::Use).await
+    }
+
+    /// Refuses what only a store can do; a request from another origin learns not even that.
+    pub(crate) fn require_store(&self) -> Result<(), SessionError> {
+        self.admit()?;
+        if self.is_tracked() { Ok(()) } else { Err(self.error(ErrorKind::StoreRequired)) }
     }
 
     fn device(&self, record: &SessionRecord, current: &Current<U>) -> Device {
