@@ -23,9 +23,11 @@ pub(super) struct Chromium {
 /// chromedriver, in a process group of its own together with the browsers that it starts.
 struct Driver(Child);
 
-const FLAGS: [&str; 8] = [
+const FLAGS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
+    // A container often has no room for shared memory.
+    "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -151,7 +153,9 @@ impl Drop for Driver {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(id) = self.0.id() {
-            let _ = std::process::Command::new("kill").args(["-KILL", "--", &format!("-{id}")]).status();
+            // The shell's own `kill`: a small machine has no such program.
+            let kill = format!("kill -s KILL -- -{id}");
+            let _ = std::process::Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
         }
     }
 }
