@@ -8,7 +8,7 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, SessionError, SessionPayload};
+use session_core::{Guard, IntoInner as _, SessionError, SessionPayload};
 
 use crate::fairing::{self, PerRequest};
 use crate::{Head, respond};
