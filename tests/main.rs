@@ -14,4 +14,5 @@ mod browser;
 mod cases;
 mod harness;
 mod repository;
+mod requirements;
 mod wire;
