@@ -32,5 +32,7 @@ mod handlers;
 mod limits;
 mod managers;
 mod parity;
+mod peer_defects;
 mod routes;
+mod security;
 mod status;

@@ -97,6 +97,7 @@ impl<U: SessionPayload> Session<U> {
                 Ok(()) => return Ok(()),
                 Err(error) => failure = more_telling(failure, error),
             }
+            self.state().current = None;
         }
         Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)))
     }

@@ -54,7 +54,9 @@ impl<U: SessionPayload> Session<U> {
                         }
                     }
                     Ok(Written::Deferred) => intent = Intent::Observe,
-                    Ok(Written::Ended) => return Err(self.error(ErrorKind::NotFound)),
+                    Ok(Written::Ended(failure)) => {
+                        return Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)));
+                    }
                     Err(error) if explicit || error.kind() != ErrorKind::StoreUnavailable => {
                         return Err(error);
                     }
@@ -111,8 +113,8 @@ impl<U: SessionPayload> Session<U> {
                 Revalidation::Defer => return Ok(Written::Deferred),
                 Revalidation::Replace(user) => next.payload = self.payload_of(&user, next.subject())?,
                 Revalidation::End => {
-                    self.end_record(&next, "revalidation ended it").await?;
-                    return Ok(Written::Ended);
+                    let ended = self.end_record(&next, "revalidation ended it").await;
+                    return Ok(Written::Ended(ended.err()));
                 }
             }
         }
@@ -297,7 +299,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// The session ended elsewhere while this request was using it.
-    fn gone(&self) -> SessionError {
+    pub(super) fn gone(&self) -> SessionError {
         let error = self.error(ErrorKind::NotFound);
         let mut state = self.state();
         state.current = None;
@@ -425,7 +427,8 @@ enum Written {
     Done(SessionRecord),
     Lost,
     Deferred,
-    Ended,
+    /// The account is disabled: it is not served, even where that could not be written down.
+    Ended(Option<SessionError>),
 }
 
 impl SessionRecord {

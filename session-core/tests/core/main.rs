@@ -10,6 +10,7 @@ mod handle;
 mod login;
 mod memory;
 mod refresh;
+mod security;
 mod stateless;
 mod support;
 mod tracked;
