@@ -7,11 +7,14 @@
 //! | `cases` | the contract, one test per case and framework |
 //! | `repository` | architecture, README |
 //! | `browser` | Chromium |
+//! | `interop` | `jose`, as a Next.js module uses it |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod browser;
 mod cases;
 mod harness;
+mod interop;
 mod repository;
+mod requirements;
 mod wire;

@@ -1,55 +1,58 @@
 //! The demo, as a person uses it: one login, three frameworks.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use serde_json::json;
+use session_core::KeyRing;
+use session_demo::app::Shared;
+use session_demo::options::Store;
+use session_demo::serve::{self, Stop};
+use session_demo::{Options, sessions};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use super::Chromium;
 use crate::wire::{Connection, Request, Response};
 
-/// The running demo: a process of its own, ended when it is dropped.
+/// The running demo, stopped when it is dropped.
 struct Demo {
-    _process: Child,
-    _data: TempDir,
     port: u16,
+    _stop: Stop,
 }
 
-/// Building it may come first.
-const START: Duration = Duration::from_secs(60);
+/// How often other ports are tried: what is free now may be somebody else's a moment later.
+const TRIES: usize = 10;
 
 impl Demo {
     async fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let port = three_free_ports();
-        let mut process = Command::new(executable().await)
-            .args(["--store", "memory", "--port", &port.to_string()])
-            .arg("--data-dir")
-            .arg(data.path())
-            .env("JWT_SECRET", crate::harness::SECRET)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the demo to start");
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let last = format!("http://localhost:{}", port + 2);
-        // It says where it is once all three answer.
-        let ready = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if line.contains(&last) {
-                    return;
-                }
+        for _ in 0..TRIES {
+            match Self::start_on(three_free_ports()).await {
+                Ok(demo) => return demo,
+                Err(error) => eprintln!("{error:#}"),
             }
-            panic!("the demo ended before it said where it is");
-        };
-        tokio::time::timeout(START, ready).await.expect("the demo to say where it is");
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { _process: process, _data: data, port }
+        }
+        panic!("the demo did not start");
+    }
+
+    /// The demo as its `main` runs it, on a runtime of its own. Not as a process: to build that, cargo would compile
+    /// everything a second time, with fewer features.
+    async fn start_on(port: u16) -> anyhow::Result<Self> {
+        let options = Options { port, store: Store::Memory, data_dir: PathBuf::new() };
+        let shared = Arc::new(Shared::new(options.ports(), options.store)?);
+        let keys = KeyRing::from_secret(crate::harness::SECRET)?;
+        let sessions = sessions::build(keys, options.store, Arc::clone(&shared.events))?;
+        let (stop, shutdown) = serve::shutdown();
+        let (ready, is_ready) = oneshot::channel();
+        let running = std::thread::spawn(move || {
+            let answers = move || _ = ready.send(());
+            Runtime::new()?.block_on(serve::run(&options, shared, sessions, shutdown, answers))
+        });
+        match is_ready.await {
+            Ok(()) => Ok(Self { port, _stop: stop }),
+            Err(_) => Err(running.join().expect("a demo that does not panic").expect_err("it ended early")),
+        }
     }
 
     fn url(&self, framework: usize) -> String {
@@ -76,25 +79,6 @@ impl Demo {
     async fn is_logged_in(&self, cookie: &str) -> bool {
         self.send(0, Request::get("/api/me").cookie(cookie)).await.status == 200
     }
-}
-
-/// Builds the demo, which is quick when it is built, and says where it is.
-async fn executable() -> String {
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "session-demo", "--message-format", "json"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stderr(Stdio::inherit())
-        .output()
-        .await
-        .expect("cargo");
-    assert!(build.status.success(), "the demo does not build");
-    let messages = String::from_utf8(build.stdout).unwrap();
-    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let paths = messages.filter(|message| message["target"]["name"] == "session-demo");
-    paths
-        .filter_map(|message| message["executable"].as_str().map(str::to_owned))
-        .next_back()
-        .expect("an executable")
 }
 
 /// A port that is free, as are the two after it.

@@ -1,4 +1,6 @@
-//! The translation, tried with Rocket's own local client. How sessions behave is tested elsewhere.
+//! What the adapter translates. What sessions do is tested for all adapters together, elsewhere.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,12 +12,12 @@ use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::response::stream::TextStream;
 use rocket::{Build, Request, Rocket, catch, catchers, get, post, routes};
 use serde::{Deserialize, Serialize};
-use session_core::store::{
+use session_rocket::core::store::{
     Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
 };
-use session_core::{SessionId, Timestamp};
+use session_rocket::core::{SessionId, Timestamp};
 
-use crate::{
+use session_rocket::{
     Authenticated, CookieSettings, Extract, Fresh, Guard, KeyRing, MaybeAuthenticated, Rejection, Session,
     SessionError, SessionFairing, SessionManager, SessionPayload,
 };
@@ -48,7 +50,7 @@ struct Nobody;
 impl Guard for Nobody {
     type Payload = User;
 
-    fn check(session: session_core::Session<User>) -> Result<Self, SessionError> {
+    fn check(session: session_rocket::core::Session<User>) -> Result<Self, SessionError> {
         Err(session.forbidden("nobody may"))
     }
 }
@@ -158,7 +160,7 @@ async fn client(app: Rocket<Build>) -> Client {
 
 async fn users_app() -> Client {
     let users = users();
-    client(app().mount("/session", crate::routes(&users)).attach(SessionFairing::new(users))).await
+    client(app().mount("/session", session_rocket::routes(&users)).attach(SessionFairing::new(users))).await
 }
 
 async fn refuses_to_launch(app: Rocket<Build>) -> bool {
@@ -283,7 +285,8 @@ async fn a_store_that_is_down_is_a_503_for_guards_and_handlers() {
     let users = SessionManager::<User>::builder().keys(keys()).development().store(Down).build().unwrap();
     let cookie = logged_in(&users_app().await).await;
     let client =
-        client(app().mount("/session", crate::routes(&users)).attach(SessionFairing::new(users))).await;
+        client(app().mount("/session", session_rocket::routes(&users)).attach(SessionFairing::new(users)))
+            .await;
     for path in ["/me", "/maybe", "/login?user=alice", "/session"] {
         let response = with_cookie(client.get(path), &cookie).dispatch().await;
         assert_eq!(response.status(), Status::ServiceUnavailable, "{path}");
@@ -387,8 +390,8 @@ async fn session_routes_with_and_without_the_fairing() {
     let files = FileServer::new("/", Options::None).rank(-10);
     let alone = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
         .mount("/", files)
-        .mount("/a/session", crate::routes(&users));
-    let with = app().mount("/a/session", crate::routes(&users)).attach(SessionFairing::new(users));
+        .mount("/a/session", session_rocket::routes(&users));
+    let with = app().mount("/a/session", session_rocket::routes(&users)).attach(SessionFairing::new(users));
     let (alone, with) = (client(alone).await, client(with).await);
     let cookie = logged_in(&with).await;
     for client in [&alone, &with] {
@@ -417,7 +420,7 @@ async fn session_routes_with_and_without_the_fairing() {
 
 #[rocket::async_test]
 async fn session_routes_of_another_manager_with_the_same_cookie_say_so() {
-    let app = app().mount("/session", crate::routes(&users())).attach(SessionFairing::new(users()));
+    let app = app().mount("/session", session_rocket::routes(&users())).attach(SessionFairing::new(users()));
     let client = client(app).await;
     let response = client.get("/session").dispatch().await;
     assert_eq!(response.status(), Status::InternalServerError);
