@@ -70,7 +70,8 @@ async fn no_operation_in_flight_undoes_a_logout() {
 #[tokio::test]
 async fn a_bearer_refresh_that_waits_for_the_account_does_not_undo_a_logout() {
     let world = World::new();
-    let other: Arc<Mutex<Option<(SessionManager<User>, Browser)>>> = Arc::default();
+    type Other = (SessionManager<User>, Browser);
+    let other: Arc<Mutex<Option<Other>>> = Arc::default();
     let seen = Arc::clone(&other);
     let clock = world.clock.clone();
     let sessions = world
