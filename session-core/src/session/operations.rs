@@ -158,13 +158,13 @@ impl<U: SessionPayload> Session<U> {
     /// As [`list`](Self::list).
     pub async fn revoke_others(&self) -> Result<u64, SessionError> {
         let current = self.tracked_current().await?;
-        let Some(subject) = current.user.subject() else { return Ok(0) };
+        let Some(subject) = current.account() else { return Ok(0) };
         self.manager().revoke_account_keeping(subject, Some(current.claims.sid)).await
     }
 
     async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {
         let current = self.tracked_current().await?;
-        let records = match current.user.subject() {
+        let records = match current.account() {
             Some(subject) => self.list_account(subject).await?,
             None => current.record.iter().map(|record| SessionRecord::clone(record)).collect(),
         };

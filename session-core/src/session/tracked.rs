@@ -420,6 +420,11 @@ impl<U> Current<U> {
         Self { user, claims: shown, record: Some(Arc::new(record)) }
     }
 
+    /// The account as the store knows it, which may differ from what the payload says after a deploy.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.record.as_ref().and_then(|record| record.subject())
+    }
+
     /// What the newest token of the session says.
     pub(super) fn newest(&self) -> Claims {
         self.record.as_ref().map_or(self.claims, |record| record.claims())
