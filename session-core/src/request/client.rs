@@ -126,6 +126,11 @@ fn unmapped(address: IpAddr) -> IpAddr {
 pub(crate) fn user_agent(head: &impl Headers) -> Option<String> {
     let value = head.header("user-agent").next()?;
     let scanned = value.get(..MAX_SCANNED).unwrap_or(value);
+    let kept = value.get(..MAX_USER_AGENT).unwrap_or(value);
+    // As every browser sends it: then each byte is a character that is kept.
+    if kept.iter().fold(!kept.is_empty(), |plain, byte| plain & matches!(byte, 0x20..=0x7e)) {
+        return std::str::from_utf8(kept).ok().map(str::to_owned);
+    }
     let mut text = String::with_capacity(scanned.len().min(MAX_USER_AGENT));
     for chunk in scanned.utf8_chunks() {
         for character in chunk.valid().chars().filter(|&character| is_plain(character)) {

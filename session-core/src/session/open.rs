@@ -92,7 +92,7 @@ impl<U: SessionPayload> Session<U> {
         let now = self.now();
         let found = self.verified(|token| codec.verify::<U>(token, now));
         let mut failure = found.failure;
-        for (claims, user) in newest_first(found.good) {
+        for (claims, user) in newest_first(found.first, found.rest) {
             match self.use_stateless(claims, user, intent).await {
                 Ok(()) => return Ok(()),
                 Err(error) => failure = more_telling(failure, error),
@@ -108,7 +108,7 @@ impl<U: SessionPayload> Session<U> {
         let found = self.verified(|token| codec.verify_reference(token, now).map(|claims| (claims, ())));
         let mut failure = found.failure;
         let mut reads = 0;
-        for (claims, ()) in newest_first(found.good) {
+        for (claims, ()) in newest_first(found.first, found.rest) {
             if now >= claims.expires_at {
                 failure = more_telling(failure, self.expired(&claims, None));
                 continue;
@@ -131,7 +131,7 @@ impl<U: SessionPayload> Session<U> {
 
     /// Verifies every token that the request shows, and notes the sessions that they name.
     fn verified<T>(&self, verify: impl Fn(&[u8]) -> Result<(Claims, T), Refused>) -> Found<T> {
-        let mut found = Found { good: Vec::new(), failure: None };
+        let mut found = Found { first: None, rest: Vec::new(), failure: None };
         let Some(received) = self.0.received.get() else { return found };
         for token in received.credential.tokens() {
             match verify(token) {
@@ -183,7 +183,8 @@ impl<U: SessionPayload> Session<U> {
 
 /// The well signed tokens of a request, and the best reason to refuse the others.
 struct Found<T> {
-    good: Vec<(Claims, T)>,
+    first: Option<(Claims, T)>,
+    rest: Vec<(Claims, T)>,
     failure: Option<SessionError>,
 }
 
@@ -191,8 +192,12 @@ impl<T> Found<T> {
     /// Of one session only the highest generation counts, then the latest issue: a twin under another path is
     /// not a replay.
     fn push(&mut self, claims: Claims, body: T) {
-        match self.good.iter_mut().find(|(known, _)| known.sid == claims.sid) {
-            None => self.good.push((claims, body)),
+        if self.first.is_none() {
+            self.first = Some((claims, body));
+            return;
+        }
+        match self.first.iter_mut().chain(&mut self.rest).find(|(known, _)| known.sid == claims.sid) {
+            None => self.rest.push((claims, body)),
             Some(known) if rank(&known.0) < rank(&claims) => *known = (claims, body),
             Some(_) => {}
         }
@@ -204,9 +209,15 @@ fn rank(claims: &Claims) -> (Option<u64>, crate::Timestamp, crate::Timestamp) {
 }
 
 /// Of several sessions the newest login wins.
-fn newest_first<T>(mut good: Vec<(Claims, T)>) -> Vec<(Claims, T)> {
-    good.sort_by_key(|(claims, _)| std::cmp::Reverse(claims.authenticated_at));
-    good
+fn newest_first<T>(
+    mut first: Option<(Claims, T)>,
+    mut rest: Vec<(Claims, T)>,
+) -> impl Iterator<Item = (Claims, T)> {
+    if !rest.is_empty() {
+        rest.splice(..0, first.take());
+        rest.sort_by_key(|(claims, _)| std::cmp::Reverse(claims.authenticated_at));
+    }
+    first.into_iter().chain(rest)
 }
 
 /// The reason that tells most: an expired session, then one not usable here, then one unknown, then a bad token.

@@ -28,7 +28,7 @@ impl<U: SessionPayload> Session<U> {
         match intent {
             Intent::Observe | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
-            Intent::Use | Intent::Refresh => self.renew_stateless(intent).await.map(drop),
+            Intent::Use | Intent::Refresh => Box::pin(self.renew_stateless(intent)).await.map(drop),
         }
     }
 
@@ -57,7 +57,7 @@ impl<U: SessionPayload> Session<U> {
         let renewed = Current { user, claims, record: None };
         match self.issue_stateless(&renewed) {
             Ok(token) => {
-                self.send_stateless(renewed, &token)?;
+                self.send_stateless(renewed, token.clone())?;
                 self.emit_about(EventKind::Refreshed, &claims);
                 Ok(Some(token))
             }
@@ -79,7 +79,7 @@ impl<U: SessionPayload> Session<U> {
         let claims = self.new_claims(None)?;
         let created = Current { user: Arc::new(user), claims, record: None };
         let token = self.issue_stateless(&created)?;
-        self.send_stateless(created, &token)?;
+        self.send_stateless(created, token.clone())?;
         self.end_named_stateless(claims.sid);
         self.emit_about(EventKind::Created, &claims);
         Ok(token)
@@ -92,7 +92,7 @@ impl<U: SessionPayload> Session<U> {
         let claims = self.new_claims(None)?;
         let renewed = Current { user: Arc::clone(&current.user), claims, record: None };
         let token = self.issue_stateless(&renewed)?;
-        self.send_stateless(renewed, &token)?;
+        self.send_stateless(renewed, token.clone())?;
         self.end_stateless(&current.claims);
         self.end_named_stateless(claims.sid);
         self.emit_about(EventKind::Created, &claims);
@@ -106,7 +106,7 @@ impl<U: SessionPayload> Session<U> {
         let claims = Claims { issued_at: now.max(current.claims.issued_at), ..current.claims };
         let updated = Current { user: Arc::clone(&user), claims, record: None };
         let token = self.issue_stateless(&updated)?;
-        self.send_stateless(updated, &token)?;
+        self.send_stateless(updated, token)?;
         self.emit_about(EventKind::Updated, &claims);
         Ok(user)
     }
@@ -114,7 +114,7 @@ impl<U: SessionPayload> Session<U> {
     /// Remembers every session that the request names as ended. `false` when one of them found no room.
     pub(super) fn destroy_stateless(&self) -> bool {
         let claims: Vec<Claims> = self.named_and_current();
-        let remembered = claims.iter().all(|claims| self.end_stateless(claims));
+        let remembered = claims.iter().fold(true, |all, claims| self.end_stateless(claims) && all);
         for claims in &claims {
             self.emit_about(EventKind::Destroyed, claims);
         }
@@ -164,15 +164,15 @@ impl<U: SessionPayload> Session<U> {
         if self.0.manager.ended.contains(claims.sid) { Err(self.gone()) } else { Ok(()) }
     }
 
-    fn send_stateless(&self, current: Current<U>, token: &SessionToken) -> Result<(), SessionError> {
-        self.check_size(token)?;
+    fn send_stateless(&self, current: Current<U>, token: SessionToken) -> Result<(), SessionError> {
+        self.check_size(&token)?;
         self.not_ended(&current.claims)?;
         let mut state = self.state();
         if state.closed {
             drop(state);
             return Err(self.error(ErrorKind::ResponseSent));
         }
-        state.outgoing = Outgoing::Send { token: token.clone(), claims: current.claims };
+        state.outgoing = Outgoing::Send { token, claims: current.claims };
         state.current = Some(current);
         Ok(())
     }

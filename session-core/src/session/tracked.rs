@@ -12,7 +12,7 @@ use crate::store::{
 use crate::token::{Claims, payload_json};
 use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
 
-/// Lost races and confirmed writes of one request before it is served as things stand.
+/// Lost races and writes of one request before it gives up.
 const ROUNDS: usize = 16;
 
 /// A session good for this request, and its newest token when the client should have it.
@@ -39,12 +39,12 @@ impl<U: SessionPayload> Session<U> {
                 Step::Expired => {
                     return Err(self.expired(token, record.as_ref().and_then(SessionRecord::subject)));
                 }
-                Step::Replay => return Err(self.replay(token, record, wanted).await),
+                Step::Replay => return Err(Box::pin(self.replay(token, record, wanted)).await),
                 Step::Serve { send_token } => {
                     let send_token = send_token && matches!(wanted, Intent::Use | Intent::Refresh);
                     return self.serve(token, record, send_token);
                 }
-                Step::Write(change, next) => match self.write(change, *next).await {
+                Step::Write(change, next) => match Box::pin(self.write(change, *next)).await {
                     Ok(Written::Done(next)) => record = Some(next),
                     Ok(Written::Lost) => {
                         now = self.now();
@@ -65,7 +65,7 @@ impl<U: SessionPayload> Session<U> {
                 },
             }
         }
-        self.serve(token, record, false)
+        Err(self.error(ErrorKind::StoreUnavailable).detail("the session kept changing; try again"))
     }
 
     async fn read(&self, id: SessionId, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
