@@ -114,8 +114,9 @@ impl<U: SessionPayload> Session<U> {
     /// Remembers every session that the request names as ended. `false` when one of them found no room.
     pub(super) fn destroy_stateless(&self) -> bool {
         let claims: Vec<Claims> = self.named_and_current();
-        let remembered = claims.iter().fold(true, |all, claims| self.end_stateless(claims) && all);
+        let mut remembered = true;
         for claims in &claims {
+            remembered &= self.end_stateless(claims);
             self.emit_about(EventKind::Destroyed, claims);
         }
         remembered
