@@ -14,7 +14,7 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Error, Row, SqlStr, Sqlite, SqliteConnection};
+use sqlx::{Connection, Error, Row, SqlStr, Sqlite, SqliteConnection};
 use tokio::sync::Mutex;
 
 use crate::connections::{Connections, Lease, connect};
@@ -62,6 +62,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let in_memory = url.contains(":memory:") || url.contains("mode=memory");
         let url = SqliteConnectOptions::from_str(url)
             .map_err(connect_error)?
             .create_if_missing(true)
@@ -70,7 +71,6 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT);
         let most = options.most_connections()?;
         let first = first_connection(&url).await.map_err(connect_error)?;
-        let in_memory = url.to_url_lossy().as_str().contains("mode=memory");
         let connections =
             if in_memory { Connections::own(url, 1, Some(first)) } else { Connections::own(url, most, None) };
         Self::made(connections, &options).await
