@@ -202,10 +202,23 @@ impl<DB: Database> Lease<DB> {
     }
 
     /// Closes the connection at the end even if it is one of the user's: it holds something that ends with it.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn never_reuse(&mut self) {
         if let Self::Pool(connection) = self {
             connection.close_on_drop();
+        }
+    }
+
+    /// Hands the connection on, unless a transaction on it failed: a database may have ended that by itself, without
+    /// sqlx's knowledge.
+    #[cfg(any(feature = "mysql", feature = "sqlite"))]
+    pub(crate) fn finish<T>(mut self, answer: Result<T, Error>) -> Result<T, Error> {
+        match answer {
+            Ok(answer) => Ok(self.done(answer)),
+            Err(error) => {
+                self.never_reuse();
+                Err(error)
+            }
         }
     }
 

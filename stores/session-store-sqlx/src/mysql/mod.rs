@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: one statement where they can, else a transaction.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use session_core::store::{
     Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
     Touch,
 };
 use session_core::{SessionId, Timestamp};
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlRow};
-use sqlx::{Connection, Error, MySql, MySqlConnection, Row, SqlStr, Transaction};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
+use sqlx::{AssertSqlSafe, Connection, Error, MySql, MySqlConnection, Row, SqlStr, Transaction};
 
 use crate::connections::{Connections, Lease};
 use crate::error::{Fault, connect_error, store_error};
@@ -24,6 +25,8 @@ use crate::{StoreOptions, record, schema, touch};
 const SCHEMA: &str = include_str!("schema.sql");
 /// Rows of the table of locks.
 const SLOTS: i64 = 256;
+/// So many deletions go into one round trip.
+const TOGETHER: usize = 250;
 
 /// Sessions in MySQL 8 or MariaDB 10.5 or newer. Clones share the connections.
 ///
@@ -241,23 +244,91 @@ impl MySqlStore {
         db: &mut MySqlConnection,
         account: Account<'_>,
         keep: Option<SessionId>,
-    ) -> Result<Vec<MySqlRow>, Error> {
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, Error> {
         let mut transaction = db.begin_with(READ_COMMITTED).await?;
         self.take_turn(&mut transaction, account.realm, account.subject).await?;
-        let rows = sqlx::query(self.0.sql.account_locked.clone())
+        let rows = sqlx::query(self.0.sql.account.clone())
             .bind(account.realm.as_bytes())
             .bind(account.subject.as_bytes())
             .fetch_all(&mut *transaction)
             .await?;
-        // Null compares as unknown, so that an id of no session stands for nobody to keep.
-        sqlx::query(self.0.sql.delete_account.clone())
-            .bind(account.realm.as_bytes())
-            .bind(account.subject.as_bytes())
-            .bind(keep.as_ref().map_or(&[][..], |id| id.as_bytes()))
-            .execute(&mut *transaction)
-            .await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = record::id(row.try_get(0)?)?;
+            if Some(id) != keep {
+                found.push((id, row.try_get::<i64, _>(1)? > now.unix_seconds()));
+            }
+        }
+        let mut keys = Vec::with_capacity(found.len());
+        for (id, _) in &found {
+            keys.push((account.realm.as_bytes(), id.as_bytes().as_slice()));
+        }
+        let deleted = self.delete_by_key(&mut transaction, &keys, "").await?;
         transaction.commit().await?;
-        Ok(rows)
+        let told = found.iter().zip(deleted).filter(|((_, live), deleted)| *live && *deleted);
+        Ok(told.map(|((id, _), _)| *id).collect())
+    }
+
+    async fn delete_batch(
+        &self,
+        db: &mut MySqlConnection,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<usize, Error> {
+        let query = sqlx::query(self.0.sql.expired.clone()).bind(now.unix_seconds()).bind(limit);
+        let rows = query.fetch_all(&mut *db).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let keys = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let keys: Vec<(&[u8], &[u8])> = keys.collect::<Result<_, Error>>()?;
+        let mut transaction = db.begin_with(READ_COMMITTED).await?;
+        let still = format!(" AND ends_at <= {}", now.unix_seconds());
+        let deleted = self.delete_by_key(&mut transaction, &keys, &still).await?;
+        transaction.commit().await?;
+        Ok(deleted.into_iter().filter(|deleted| *deleted).count())
+    }
+
+    /// Deletes rows by their primary key, many in one round trip, and says of each whether it was there.
+    ///
+    /// One `DELETE` of a range would lock every row that it reads, and it reads the whole table when that is small:
+    /// logins and revocations would trip over each other.
+    async fn delete_by_key(
+        &self,
+        connection: &mut MySqlConnection,
+        keys: &[(&[u8], &[u8])],
+        condition: &str,
+    ) -> Result<Vec<bool>, Error> {
+        let mut deleted = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(TOGETHER) {
+            let mut text = String::new();
+            for (realm, id) in keys {
+                let (realm, id) = (Hex(realm), Hex(id));
+                let table = &self.0.table;
+                // Writing to a string cannot fail.
+                let _ = write!(text, "DELETE FROM `{table}` WHERE realm = {realm} AND id = {id}{condition};");
+            }
+            // Numbers, hexadecimal digits and a checked name.
+            let mut answers = sqlx::raw_sql(AssertSqlSafe(text)).execute_many(&mut *connection);
+            while let Some(answer) = answers.try_next().await? {
+                deleted.push(answer.rows_affected() > 0);
+            }
+        }
+        Ok(deleted)
+    }
+}
+
+/// Bytes as a literal.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("x'")?;
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        f.write_str("'")
     }
 }
 
@@ -284,10 +355,9 @@ struct Statements {
     replace: SqlStr,
     delete: SqlStr,
     list: SqlStr,
-    account_locked: SqlStr,
-    delete_account: SqlStr,
+    account: SqlStr,
     delete_realm: SqlStr,
-    delete_expired: SqlStr,
+    expired: SqlStr,
 }
 
 impl Statements {
@@ -319,12 +389,9 @@ impl Statements {
             ),
             delete: sql("DELETE FROM `{table}` WHERE realm = ? AND id = ?"),
             list: sql("SELECT {columns} FROM `{table}` WHERE realm = ? AND subject = ? AND ends_at > ?"),
-            account_locked: sql(
-                "SELECT id, ends_at FROM `{table}` WHERE realm = ? AND subject = ? FOR UPDATE",
-            ),
-            delete_account: sql("DELETE FROM `{table}` WHERE realm = ? AND subject = ? AND id <> ?"),
+            account: sql("SELECT id, ends_at FROM `{table}` WHERE realm = ? AND subject = ?"),
             delete_realm: sql("DELETE FROM `{table}` WHERE realm = ?"),
-            delete_expired: sql("DELETE FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
+            expired: sql("SELECT realm, id FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
         }
     }
 }
@@ -361,8 +428,8 @@ impl SessionStore for MySqlStore {
     ) -> Result<Created, StoreError> {
         record::check_sizes(realm, record)?;
         let created = self.0.connections.write(|mut db| async move {
-            let answer = self.create_in_turn(&mut db, realm, record, options, now).await?;
-            Ok(db.done(answer))
+            let answer = self.create_in_turn(&mut db, realm, record, options, now).await;
+            db.finish(answer)
         });
         created.await.map_err(store_error)
     }
@@ -421,20 +488,11 @@ impl SessionStore for MySqlStore {
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let rows = self.0.connections.write(|mut db| async move {
-            let rows = self.delete_account_in_turn(&mut db, account, keep).await?;
-            Ok(db.done(rows))
+        let deleted = self.0.connections.write(|mut db| async move {
+            let deleted = self.delete_account_in_turn(&mut db, account, keep, now).await;
+            db.finish(deleted)
         });
-        let rows = rows.await.map_err(store_error)?;
-        let mut deleted = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let id = row.try_get(0).and_then(record::id).map_err(store_error)?;
-            let ends_at: i64 = row.try_get(1).map_err(store_error)?;
-            if Some(id) != keep && ends_at > now.unix_seconds() {
-                deleted.push(id);
-            }
-        }
-        Ok(deleted)
+        deleted.await.map_err(store_error)
     }
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
@@ -449,11 +507,10 @@ impl SessionStore for MySqlStore {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let deleted = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
-            let deleted = query.execute(&mut *db).await?.rows_affected();
-            Ok(db.done(deleted))
+            let deleted = self.delete_batch(&mut db, now, limit).await;
+            db.finish(deleted)
         });
-        deleted.await.map(crate::count).map_err(store_error)
+        deleted.await.map_err(store_error)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -314,8 +314,8 @@ impl SessionStore for SqliteStore {
         record::check_sizes(realm, record)?;
         let _turn = self.0.writer.lock().await;
         let created = self.0.connections.write(|mut db| async move {
-            let answer = self.create_alone(&mut db, realm, record, options, now).await?;
-            Ok(db.done(answer))
+            let answer = self.create_alone(&mut db, realm, record, options, now).await;
+            db.finish(answer)
         });
         created.await.map_err(store_error)
     }
