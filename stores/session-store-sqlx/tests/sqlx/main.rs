@@ -1,79 +1,70 @@
 //! The stores against real servers, which the tests start themselves: see `servers`.
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#![cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod backend;
-mod conformance;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod servers;
 
-#[cfg(feature = "postgres")]
-mod postgres {
-    use std::sync::Arc;
-
-    use session_core::store::SessionStore;
-    use session_store_sqlx::{PostgresStore, StoreOptions};
-
-    use crate::servers::{Kind, Server};
-
-    async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Arc<dyn SessionStore>) -> F) {
-        let Some(server) = Server::shared(Kind::Postgres) else { return };
-        let options = StoreOptions::default().table(server.fresh_name("t"));
-        let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
-        test(Arc::new(store)).await;
-    }
-    crate::conformance::conformance_tests!(with_store);
-}
-
-#[cfg(feature = "mysql")]
-mod mysql {
-    use std::sync::Arc;
-
-    use session_core::store::SessionStore;
-    use session_store_sqlx::{MySqlStore, StoreOptions};
-
-    use crate::servers::{Kind, Server};
-
-    async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Arc<dyn SessionStore>) -> F) {
-        let Some(server) = Server::shared(Kind::MariaDb) else { return };
-        let options = StoreOptions::default().table(server.fresh_name("t"));
-        let store = MySqlStore::connect_with(&server.url(), options).await.unwrap();
-        test(Arc::new(store)).await;
-    }
-    crate::conformance::conformance_tests!(with_store);
-}
-
-#[cfg(feature = "sqlite")]
-mod sqlite {
-    use std::sync::Arc;
-
-    use session_core::store::SessionStore;
-    use session_store_sqlx::SqliteStore;
-
-    async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Arc<dyn SessionStore>) -> F) {
-        let folder = tempfile::tempdir().unwrap();
-        let store =
-            SqliteStore::connect(&format!("sqlite:{}/s.sqlite", folder.path().display())).await.unwrap();
-        test(Arc::new(store)).await;
-    }
-    crate::conformance::conformance_tests!(with_store);
-
-    mod in_memory {
-        use std::sync::Arc;
-
-        use session_core::store::SessionStore;
+/// The contract of the trait, clause by clause.
+mod conformance {
+    #[cfg(feature = "sqlite")]
+    mod sqlite {
         use session_store_sqlx::SqliteStore;
 
-        async fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Arc<dyn SessionStore>) -> F) {
-            test(Arc::new(SqliteStore::connect("sqlite::memory:").await.unwrap())).await;
+        thread_local! {
+            /// Removed when the thread of the test ends.
+            static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap();
         }
-        crate::conformance::conformance_tests!(with_store);
+
+        session_store_conformance::conformance_tests!({
+            // A thread may run several tests.
+            let name = crate::backend::random_id().to_text();
+            let url = FOLDER.with(|folder| format!("sqlite:{}/{name}", folder.path().display()));
+            SqliteStore::connect(&url).await.unwrap()
+        });
+
+        mod in_memory {
+            session_store_conformance::conformance_tests!(
+                super::SqliteStore::connect("sqlite::memory:").await.unwrap()
+            );
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    mod postgres {
+        use session_store_sqlx::{PostgresStore, StoreOptions};
+
+        use crate::servers::{Kind, Server, keep};
+
+        session_store_conformance::conformance_tests!({
+            let Some(server) = Server::shared(Kind::Postgres) else { return };
+            let options = StoreOptions::default().table(server.fresh_name("t"));
+            let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
+            keep(server);
+            store
+        });
+    }
+
+    #[cfg(feature = "mysql")]
+    mod mysql {
+        use session_store_sqlx::{MySqlStore, StoreOptions};
+
+        use crate::servers::{Kind, Server, keep};
+
+        session_store_conformance::conformance_tests!({
+            let Some(server) = Server::shared(Kind::MariaDb) else { return };
+            let options = StoreOptions::default().table(server.fresh_name("t"));
+            let store = MySqlStore::connect_with(&server.url(), options).await.unwrap();
+            keep(server);
+            store
+        });
     }
 }

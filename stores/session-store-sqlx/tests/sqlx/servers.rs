@@ -3,6 +3,7 @@
 //! A shell stands between test and server. When the test lets go of its standard input, by intention or by dying, the
 //! shell stops the server and removes the folder, so that nothing is left behind.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,15 @@ pub(crate) struct Server {
 pub(crate) enum Kind {
     Postgres,
     MariaDb,
+}
+
+thread_local! {
+    static KEPT: RefCell<Vec<Arc<Server>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the server running until the thread of this test ends.
+pub(crate) fn keep(server: Arc<Server>) {
+    KEPT.with_borrow_mut(|kept| kept.push(server));
 }
 
 static POSTGRES: Mutex<Weak<Server>> = Mutex::new(Weak::new());
