@@ -1,0 +1,169 @@
+//! What a driver's error means for who called.
+
+use session_core::store::StoreError;
+use sqlx::error::DatabaseError;
+
+/// Why the database did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The connection is gone. Another one may work.
+    Dead,
+    /// The transaction lost against another one and was rolled back: repeating it is safe.
+    Conflict,
+    /// Overloaded, starting, stopping, read-only during a failover: later it may work.
+    Busy,
+    /// There is no such database.
+    NoDatabase,
+    /// The login was refused.
+    Login,
+    /// The user may not do that.
+    Forbidden,
+    /// The table, one of its columns or a function is missing.
+    Schema,
+    /// No space left, or the disk fails.
+    Disk,
+    /// A value in the table is nothing that a store wrote.
+    Garbage,
+    /// The settings are wrong: a URL, a certificate, a closed pool.
+    Settings,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        match error {
+            E::Database(error) => Self::of_database(error.as_ref()),
+            E::Io(_) | E::Protocol(_) | E::WorkerCrashed | E::BeginFailed => Self::Dead,
+            E::PoolTimedOut => Self::Busy,
+            E::Configuration(_) | E::Tls(_) | E::PoolClosed => Self::Settings,
+            E::RowNotFound | E::ColumnNotFound(_) | E::ColumnDecode { .. } | E::Decode(_) => Self::Garbage,
+            E::ColumnIndexOutOfBounds { .. } | E::TypeNotFound { .. } => Self::Schema,
+            _ => Self::Other,
+        }
+    }
+
+    #[allow(unused_variables, reason = "each driver is a feature")]
+    fn of_database(error: &dyn DatabaseError) -> Self {
+        #[cfg(feature = "postgres")]
+        if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            return Self::of_sqlstate(error.code());
+        }
+        #[cfg(feature = "mysql")]
+        if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+            return Self::of_mysql(error.number());
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+            return Self::of_sqlite(error.code().and_then(|code| code.parse().ok()), error.message());
+        }
+        Self::Other
+    }
+
+    /// PostgreSQL, appendix "Error Codes".
+    #[cfg(feature = "postgres")]
+    fn of_sqlstate(code: &str) -> Self {
+        match code {
+            // Terminated by an administrator, a crash, or after being idle for too long.
+            "57P01" | "57P02" | "57P05" | "25P03" => Self::Dead,
+            "40001" | "40P01" => Self::Conflict,
+            // Starting or stopping, too many connections, cancelled, a lock, a standby.
+            "57P03" | "57014" | "55P03" | "25006" => Self::Busy,
+            "3D000" => Self::NoDatabase,
+            "42501" => Self::Forbidden,
+            "42P01" | "42703" | "42883" | "3F000" => Self::Schema,
+            "53100" | "58030" => Self::Disk,
+            _ if code.starts_with("08") => Self::Dead,
+            _ if code.starts_with("28") => Self::Login,
+            _ if code.starts_with("53") => Self::Busy,
+            _ => Self::Other,
+        }
+    }
+
+    /// The "Server Error Message Reference" of MySQL and MariaDB's list of error codes.
+    #[cfg(feature = "mysql")]
+    fn of_mysql(number: u16) -> Self {
+        match number {
+            // Killed, shut down, or idle for too long.
+            1053 | 1079 | 1152 | 1153 | 1158..=1161 | 1927 | 3169 | 4031 => Self::Dead,
+            1020 | 1213 => Self::Conflict,
+            // Too many connections or resources, a lock, a read-only server.
+            1040 | 1041 | 1203 | 1205 | 1226 | 1290 | 1317 | 1836 | 1969 | 3024 => Self::Busy,
+            1049 => Self::NoDatabase,
+            1045 | 1251 | 1698 | 1820 | 1862 => Self::Login,
+            1044 | 1142 | 1143 | 1227 | 1370 => Self::Forbidden,
+            1054 | 1146 | 1305 => Self::Schema,
+            1021 | 1026 | 1030 | 1114 => Self::Disk,
+            _ => Self::Other,
+        }
+    }
+
+    /// SQLite, "Result and Error Codes".
+    #[cfg(feature = "sqlite")]
+    fn of_sqlite(code: Option<i32>, message: &str) -> Self {
+        match code.map(|code| code & 0xff) {
+            // SQLITE_BUSY, SQLITE_LOCKED.
+            Some(5 | 6) => Self::Busy,
+            // SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH.
+            Some(3 | 8 | 23) => Self::Forbidden,
+            // SQLITE_CANTOPEN.
+            Some(14) => Self::NoDatabase,
+            // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB.
+            Some(10 | 11 | 13 | 26) => Self::Disk,
+            // SQLITE_ERROR and SQLITE_SCHEMA.
+            Some(1 | 17) if message.starts_with("no such") || message.contains("has no column") => {
+                Self::Schema
+            }
+            _ => Self::Other,
+        }
+    }
+
+    fn advice(self) -> (bool, &'static str) {
+        match self {
+            Self::Dead => (true, "the connection to the database was lost; the next call opens another one"),
+            Self::Conflict => (true, "the database kept rolling back against other transactions; try again"),
+            Self::Busy => (true, "the database is overloaded, starting, stopping or locked; try again"),
+            Self::NoDatabase => {
+                (false, "the database does not exist or cannot be opened; make it, or correct the URL")
+            }
+            Self::Login => (false, "the database refused the login; correct user and password"),
+            Self::Forbidden => (
+                false,
+                "the database user may not do that; grant it the right, or run the store's schema_sql as another user \
+                 and switch migrations off",
+            ),
+            Self::Schema => (
+                false,
+                "the session table is missing or is not one of this crate; switch migrations on, run the store's \
+                 schema_sql, or choose another table name",
+            ),
+            Self::Disk => {
+                (false, "the database cannot write or read its files; look at the disk and its space")
+            }
+            Self::Garbage => {
+                (false, "the session table holds something that no store wrote; delete that row")
+            }
+            Self::Settings => (false, "the database cannot be reached with these settings; correct them"),
+            Self::Other => (false, "the database refused a statement of the session store"),
+        }
+    }
+}
+
+/// The error as callers see it. The driver's own words stay in the source: they can quote values.
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    let (retryable, advice) = Fault::of(&error).advice();
+    let made = if retryable { StoreError::unavailable(advice) } else { StoreError::permanent(advice) };
+    made.with_source(error)
+}
+
+/// An error while a store is made: what cannot be reached now may be reached later.
+pub(crate) fn connect_error(error: sqlx::Error) -> StoreError {
+    if let sqlx::Error::Io(_) = error {
+        return StoreError::unavailable(
+            "the database cannot be reached; start it, or correct host, port or socket in the URL",
+        )
+        .with_source(error);
+    }
+    store_error(error)
+}

@@ -1,0 +1,98 @@
+//! What the three stores can be told.
+
+use session_core::store::StoreError;
+
+/// Room for the suffixes of index and function names below PostgreSQL's 63 bytes.
+const LONGEST_TABLE_NAME: usize = 40;
+
+/// Settings of a store. [`StoreOptions::default`] is right for most.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    table: String,
+    migrate: bool,
+    max_connections: u32,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { table: "login_sessions".to_owned(), migrate: true, max_connections: 10 }
+    }
+}
+
+impl StoreOptions {
+    /// Name of the table, and the beginning of the names of what belongs to it. Default `login_sessions`.
+    ///
+    /// 1 to 40 of `a` to `z`, `0` to `9` and `_`, no digit first; anything else is an error when the store is made.
+    /// It lives where the connection's defaults point: the database of the URL, on PostgreSQL the first schema of its
+    /// `search_path`. Two applications on one database need two names, two managers of one application do not: their
+    /// realms keep them apart.
+    #[must_use]
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// Whether the store makes and updates its tables when it is made. Default `true`.
+    ///
+    /// Any number of processes may do so at once. With `false` they must be there already (each store prints its
+    /// `schema_sql`), and the database user needs no right but to read and write them (and on PostgreSQL to execute
+    /// its functions).
+    #[must_use]
+    pub fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// How many connections a store made from a URL may have open, at least 1. Default 10.
+    ///
+    /// They are opened when needed and closed after ten idle minutes. An in-memory SQLite database has one only. No
+    /// effect on a pool of your own.
+    #[must_use]
+    pub fn max_connections(mut self, most: u32) -> Self {
+        self.max_connections = most;
+        self
+    }
+
+    pub(crate) fn migrates(&self) -> bool {
+        self.migrate
+    }
+
+    pub(crate) fn most_connections(&self) -> Result<usize, StoreError> {
+        match usize::try_from(self.max_connections) {
+            Ok(most @ 1..=10_000) => Ok(most),
+            _ => Err(StoreError::permanent("max_connections must be 1 to 10000")),
+        }
+    }
+
+    /// The name, once it is known to need no quoting anywhere.
+    pub(crate) fn checked_table(&self) -> Result<&str, StoreError> {
+        let name = self.table.as_str();
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let sound = (1..=LONGEST_TABLE_NAME).contains(&name.len())
+            && name.bytes().all(plain)
+            && !name.starts_with(|first: char| first.is_ascii_digit());
+        if sound {
+            return Ok(name);
+        }
+        Err(StoreError::permanent(format!(
+            "{name:?} cannot name the session table: use 1 to {LONGEST_TABLE_NAME} of a to z, 0 to 9 and _, with no \
+             digit first"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_names_need_no_quoting() {
+        for name in ["login_sessions", "_s", "s2", &"s".repeat(40)] {
+            assert!(StoreOptions::default().table(name).checked_table().is_ok(), "{name}");
+        }
+        for name in ["", "2s", "Sessions", "a.b", "a b", "a\"b", "a;b", "sessión", "a`", &"s".repeat(41)] {
+            let error = StoreOptions::default().table(name).checked_table().unwrap_err();
+            assert!(!error.is_retryable(), "{name}");
+        }
+    }
+}

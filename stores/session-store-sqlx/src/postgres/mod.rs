@@ -1,0 +1,387 @@
+//! PostgreSQL: one statement, so one round trip, for everything.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use session_core::store::{
+    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
+    Touch,
+};
+use session_core::{SessionId, Timestamp};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
+use sqlx::{Connection, Error, Postgres, Row, SqlStr};
+
+use crate::connections::{Connections, Lease};
+use crate::error::{Fault, connect_error, store_error};
+use crate::lock::Lock;
+use crate::{StoreOptions, record, schema};
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// Sessions in PostgreSQL 12 or newer. Clones share the connections.
+///
+/// Every call is one round trip, a login with its account index and limit included: that one is a function in the
+/// database, made by the migrations. It takes advisory locks (`pg_advisory_xact_lock`) on 64-bit hashes of realm and
+/// account; an application that uses such locks itself may now and then share one by chance, which costs a wait.
+///
+/// Behind a pooler that shares server connections between transactions, switch prepared statements off in the URL
+/// (`?statement-cache-capacity=0`). Name the primary, not a replica.
+#[derive(Clone)]
+pub struct PostgresStore(Arc<Inner>);
+
+struct Inner {
+    connections: Connections<Postgres>,
+    table: String,
+    sql: Statements,
+}
+
+impl PostgresStore {
+    /// A store with connections of its own, as [`StoreOptions::default`] says; makes its tables if they are missing.
+    ///
+    /// The URL is sqlx's: `postgres://user:password@host:5432/database`.
+    ///
+    /// # Errors
+    /// When the URL is wrong, the database cannot be reached or refuses the login, or its tables cannot be made or are
+    /// of a newer version.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, StoreOptions::default()).await
+    }
+
+    /// As [`Self::connect`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::connect`], and when an option is out of range.
+    pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let url = PgConnectOptions::from_str(url).map_err(connect_error)?;
+        let most = options.most_connections()?;
+        Self::made(Connections::own(url, most, None), &options).await
+    }
+
+    /// A store on a pool of your own.
+    ///
+    /// sqlx's pool asks for a sign of life before each call (`test_before_acquire`, which you can switch off) and after
+    /// it; connections from a URL do neither.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn from_pool(pool: PgPool) -> Result<Self, StoreError> {
+        Self::from_pool_with(pool, StoreOptions::default()).await
+    }
+
+    /// As [`Self::from_pool`], with options.
+    ///
+    /// # Errors
+    /// As [`Self::connect`], and when an option is out of range.
+    pub async fn from_pool_with(pool: PgPool, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::made(Connections::Pool(pool), &options).await
+    }
+
+    /// What the migrations run, for teams that run their own: safe to run again.
+    ///
+    /// # Errors
+    /// When the table's name is out of range.
+    pub fn schema_sql(options: &StoreOptions) -> Result<String, StoreError> {
+        Ok(schema::fill(SCHEMA, options.checked_table()?))
+    }
+
+    /// Closes the store's own connections; calls fail from now on. A pool of yours stays open.
+    pub async fn close(&self) {
+        self.0.connections.close().await;
+    }
+
+    async fn made(connections: Connections<Postgres>, options: &StoreOptions) -> Result<Self, StoreError> {
+        let table = options.checked_table()?;
+        let store =
+            Self(Arc::new(Inner { connections, table: table.to_owned(), sql: Statements::new(table) }));
+        store.prepare(options.migrates()).await?;
+        Ok(store)
+    }
+
+    /// Brings the tables into being, or makes sure of them.
+    async fn prepare(&self, migrate: bool) -> Result<(), StoreError> {
+        let table = &self.0.table;
+        let mut found = match self.version().await {
+            Ok(version) => version,
+            Err(error) if migrate && Fault::of(&error) == Fault::Schema => None,
+            Err(error) => return Err(connect_error(error)),
+        };
+        if migrate && found.is_none_or(|version| version < schema::VERSION) {
+            found = self.0.connections.write(|db| self.migrate(db)).await.map_err(store_error)?;
+        }
+        schema::check(found, table)?;
+        // A table of somebody else's with our name shows here.
+        let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
+        self.read(nobody, Timestamp::EPOCH).await.map(|_| ())
+    }
+
+    async fn version(&self) -> Result<Option<i64>, Error> {
+        self.0
+            .connections
+            .read(|mut db| async move {
+                let row = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?;
+                db.done(row.try_get(0))
+            })
+            .await
+    }
+
+    /// Answers the version that there is in the end: a newer program may have been faster.
+    async fn migrate(&self, mut db: Lease<Postgres>) -> Result<Option<i64>, Error> {
+        let mut transaction = db.begin().await?;
+        let key = Lock::Schema.key(&self.0.table);
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key).execute(&mut *transaction).await?;
+        sqlx::raw_sql(self.0.sql.schema.clone()).execute(&mut *transaction).await?;
+        let found = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *transaction).await?.try_get(0)?;
+        transaction.commit().await?;
+        Ok(db.done(found))
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("table", &self.0.table).finish_non_exhaustive()
+    }
+}
+
+struct Statements {
+    schema: SqlStr,
+    version: SqlStr,
+    read: SqlStr,
+    read_and_touch: SqlStr,
+    create: SqlStr,
+    replace: SqlStr,
+    is_live: SqlStr,
+    delete: SqlStr,
+    list: SqlStr,
+    delete_account: SqlStr,
+    delete_realm: SqlStr,
+    delete_expired: SqlStr,
+}
+
+impl Statements {
+    fn new(table: &str) -> Self {
+        let sql = |template| schema::sql(template, table);
+        Self {
+            schema: sql(SCHEMA),
+            version: sql(r#"SELECT max(version) FROM "{table}_schema""#),
+            read: sql(r#"SELECT {columns} FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
+            // The second half sees the table as it was before the first one.
+            read_and_touch: sql(r#"WITH touched AS (
+                       UPDATE "{table}" SET last_seen = $3, ends_at = least(expires_at, $5), version = version + 1
+                       WHERE realm = $1 AND id = $2 AND ends_at > $3 AND last_seen <= $4
+                       RETURNING {columns}
+                   )
+                   SELECT {columns} FROM touched
+                   UNION ALL
+                   SELECT {columns} FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3
+                       AND NOT EXISTS (SELECT FROM touched)"#),
+            create: sql(r#"SELECT outcome, evicted FROM "{table}_create_v{version}"(
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
+            replace: sql(
+                r#"UPDATE "{table}" SET ({columns}) = ROW ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                   WHERE realm = $1 AND id = $4 AND version = $2 AND ends_at > $3"#,
+            ),
+            is_live: sql(r#"SELECT 1 FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
+            delete: sql(r#"DELETE FROM "{table}" WHERE realm = $1 AND id = $2"#),
+            list: sql(
+                r#"SELECT {columns} FROM "{table}" WHERE realm = $1 AND subject = $2 AND ends_at > $3"#,
+            ),
+            delete_account: sql(
+                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
+            ),
+            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2)"#),
+            delete_expired: sql(r#"DELETE FROM "{table}" WHERE ends_at <= $1 AND ctid = ANY (ARRAY(
+                       SELECT ctid FROM "{table}" WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED))"#),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        let row = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.read.clone())
+                .bind(key.realm.as_bytes())
+                .bind(key.id.as_bytes().as_slice())
+                .bind(now.unix_seconds());
+            let answer = query.fetch_optional(&mut *db).await?;
+            Ok(db.done(answer))
+        });
+        record_of(row.await)
+    }
+
+    async fn read_and_touch(
+        &self,
+        key: Key<'_>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let row = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.read_and_touch.clone())
+                .bind(key.realm.as_bytes())
+                .bind(key.id.as_bytes().as_slice())
+                .bind(now.unix_seconds())
+                .bind(now.minus(touch.interval).unix_seconds())
+                .bind(touch.idle_timeout.map(|idle| now.plus(idle).unix_seconds()));
+            let answer = query.fetch_optional(&mut *db).await?;
+            Ok(db.done(answer))
+        });
+        record_of(row.await)
+    }
+
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        record::check_sizes(realm, record)?;
+        let table = &self.0.table;
+        let account_lock = record.subject.as_deref().map(|subject| Lock::Account(realm, subject).key(table));
+        let must_exist = match options.replaces {
+            Some(Replaces::MustExist { version, .. }) => Some(version.cast_signed()),
+            _ => None,
+        };
+        let replaces = options.replaces.map(Replaces::id);
+        let (limit, refuse) = match options.limit {
+            None => (None, false),
+            Some(SessionLimit::EvictOldest(most)) => (Some(i64::from(most)), false),
+            Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
+        };
+        let row = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.create.clone())
+                .bind(Lock::Realm(realm).key(table))
+                .bind(account_lock)
+                .bind(now.unix_seconds())
+                .bind(replaces.as_ref().map(|id| id.as_bytes().as_slice()))
+                .bind(must_exist.is_some())
+                .bind(must_exist)
+                .bind(limit)
+                .bind(refuse)
+                .bind(realm.as_bytes());
+            let answer = record::bind(query, record).fetch_one(&mut *db).await?;
+            Ok(db.done(answer))
+        });
+        row.await.and_then(|row| created(&row)).map_err(store_error)
+    }
+
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        record::check_sizes(realm, record)?;
+        let replaced = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.replace.clone())
+                .bind(realm.as_bytes())
+                .bind(record.version.checked_sub(1).map(u64::cast_signed))
+                .bind(now.unix_seconds());
+            if record::bind(query, record).execute(&mut *db).await?.rows_affected() > 0 {
+                return Ok(db.done(Replaced::Done));
+            }
+            let live = sqlx::query(self.0.sql.is_live.clone())
+                .bind(realm.as_bytes())
+                .bind(record.id.as_bytes().as_slice())
+                .bind(now.unix_seconds())
+                .fetch_optional(&mut *db)
+                .await?;
+            Ok(db.done(if live.is_some() { Replaced::Conflict } else { Replaced::Gone }))
+        });
+        replaced.await.map_err(store_error)
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+        let deleted = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.delete.clone())
+                .bind(key.realm.as_bytes())
+                .bind(key.id.as_bytes().as_slice());
+            let deleted = query.execute(&mut *db).await?.rows_affected() > 0;
+            Ok(db.done(deleted))
+        });
+        deleted.await.map_err(store_error)
+    }
+
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        let rows = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.list.clone())
+                .bind(account.realm.as_bytes())
+                .bind(account.subject.as_bytes())
+                .bind(now.unix_seconds());
+            let answer = query.fetch_all(&mut *db).await?;
+            Ok(db.done(answer))
+        });
+        let rows = rows.await.map_err(store_error)?;
+        rows.iter().map(record::from_row).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let key = Lock::Account(account.realm, account.subject).key(&self.0.table);
+        let rows = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.delete_account.clone())
+                .bind(key)
+                .bind(now.unix_seconds())
+                .bind(account.realm.as_bytes())
+                .bind(account.subject.as_bytes())
+                .bind(keep.as_ref().map(|id| id.as_bytes().as_slice()));
+            let answer = query.fetch_all(&mut *db).await?;
+            Ok(db.done(answer))
+        });
+        let rows = rows.await.map_err(store_error)?;
+        let id = |row: &PgRow| record::id(row.try_get(0)?);
+        rows.iter().map(id).collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+        let key = Lock::Realm(realm).key(&self.0.table);
+        let deleted = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(key).bind(realm.as_bytes());
+            let row = query.fetch_one(&mut *db).await?;
+            db.done(row.try_get::<i64, _>(0))
+        });
+        deleted.await.map(i64::cast_unsigned).map_err(store_error)
+    }
+
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let deleted = self.0.connections.write(|mut db| async move {
+            let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
+            let deleted = query.execute(&mut *db).await?.rows_affected();
+            Ok(db.done(deleted))
+        });
+        deleted.await.map(crate::count).map_err(store_error)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+fn record_of(row: Result<Option<PgRow>, Error>) -> Result<Option<SessionRecord>, StoreError> {
+    row.and_then(|row| row.as_ref().map(record::from_row).transpose()).map_err(store_error)
+}
+
+/// What the function says that it did.
+fn created(row: &PgRow) -> Result<Created, Error> {
+    Ok(match row.try_get::<i32, _>(0)? {
+        0 => {
+            let evicted: Vec<Vec<u8>> = row.try_get(1)?;
+            Created::Done { evicted: evicted.iter().map(|id| record::id(id)).collect::<Result<_, _>>()? }
+        }
+        1 => Created::IdTaken,
+        2 => Created::LimitReached,
+        3 => Created::PredecessorGone,
+        4 => Created::PredecessorChanged,
+        _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
+    })
+}

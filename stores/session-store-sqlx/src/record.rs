@@ -1,0 +1,109 @@
+//! A record as a row.
+
+use std::net::IpAddr;
+
+use session_core::store::{SessionRecord, StoreError};
+use session_core::{SessionId, Timestamp};
+use sqlx::query::Query;
+use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
+
+/// The columns in the order of [`from_row`] and [`bind`].
+pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, \
+                                  expires_at, first_used_at, ends_at, user_agent, ip_address";
+
+/// The record in a row of [`COLUMNS`].
+pub(crate) fn from_row<'r, R>(row: &'r R) -> Result<SessionRecord, sqlx::Error>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let at = |column: usize| row.try_get::<i64, _>(column).map(Timestamp::from_unix_seconds);
+    let count = |column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+    let bytes = |column: usize| row.try_get::<Option<&[u8]>, _>(column);
+    Ok(SessionRecord {
+        id: id(row.try_get(0)?)?,
+        subject: bytes(1)?.map(text).transpose()?,
+        version: count(2)?,
+        payload: row.try_get::<&[u8], _>(3)?.to_vec(),
+        authenticated_at: at(4)?,
+        last_seen: at(5)?,
+        generation: count(6)?,
+        issued_at: at(7)?,
+        expires_at: at(8)?,
+        first_used_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp::from_unix_seconds),
+        ends_at: at(10)?,
+        user_agent: bytes(11)?.map(text).transpose()?,
+        ip_address: bytes(12)?.map(address).transpose()?,
+    })
+}
+
+/// Binds the values of [`COLUMNS`].
+pub(crate) fn bind<'q, DB>(
+    query: Query<'q, DB, DB::Arguments>,
+    record: &SessionRecord,
+) -> Query<'q, DB, DB::Arguments>
+where
+    DB: Database,
+    i64: for<'t> Encode<'t, DB> + Type<DB>,
+    Option<i64>: for<'t> Encode<'t, DB>,
+    for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<&'t [u8]>: Encode<'t, DB>,
+    Vec<u8>: Type<DB>,
+    Option<Vec<u8>>: for<'t> Encode<'t, DB>,
+{
+    query
+        .bind(record.id.as_bytes().as_slice())
+        .bind(record.subject.as_deref().map(str::as_bytes))
+        .bind(record.version.cast_signed())
+        .bind(record.payload.as_slice())
+        .bind(record.authenticated_at.unix_seconds())
+        .bind(record.last_seen.unix_seconds())
+        .bind(record.generation.cast_signed())
+        .bind(record.issued_at.unix_seconds())
+        .bind(record.expires_at.unix_seconds())
+        .bind(record.first_used_at.map(Timestamp::unix_seconds))
+        .bind(record.ends_at.unix_seconds())
+        .bind(record.user_agent.as_deref().map(str::as_bytes))
+        .bind(record.ip_address.map(octets))
+}
+
+/// Refuses what the columns have no room for: a lax server would cut it short without a word.
+pub(crate) fn check_sizes(realm: &str, record: &SessionRecord) -> Result<(), StoreError> {
+    let fits = |text: Option<&str>, most: usize| text.is_none_or(|text| text.len() <= most);
+    if fits(Some(realm), 255)
+        && fits(record.subject.as_deref(), 255)
+        && fits(record.user_agent.as_deref(), 1024)
+    {
+        return Ok(());
+    }
+    Err(StoreError::permanent(
+        "realm and subject have room for 255 bytes, the user agent for 1024; this session has more",
+    ))
+}
+
+pub(crate) fn id(bytes: &[u8]) -> Result<SessionId, sqlx::Error> {
+    bytes.try_into().map(SessionId::from_bytes).map_err(|_| garbage("a session id is not 16 bytes long"))
+}
+
+fn text(bytes: &[u8]) -> Result<String, sqlx::Error> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| garbage("a text is not UTF-8"))
+}
+
+fn address(bytes: &[u8]) -> Result<IpAddr, sqlx::Error> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .map_err(|_| garbage("an IP address is neither 4 nor 16 bytes long"))
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+fn garbage(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}

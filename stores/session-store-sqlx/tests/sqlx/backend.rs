@@ -1,0 +1,195 @@
+//! The three databases as the tests see them.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use session_core::store::{SessionRecord, SessionStore, StoreError};
+use session_core::{RandomSource as _, SessionId, SystemRandom, Timestamp};
+use session_store_sqlx::StoreOptions;
+
+/// A database and a way in beside the store.
+pub(crate) trait Backend: Sized {
+    /// `None`: its server is not installed.
+    fn start() -> Option<Self>;
+    /// A store with connections of its own.
+    async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError>;
+    /// A store on a pool of sqlx.
+    async fn on_a_pool(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError>;
+    /// What the store prints.
+    fn schema_sql(options: &StoreOptions) -> String;
+    /// Runs statements as somebody who may do everything.
+    async fn run(&self, sql: &str);
+    /// A table name that no other test has.
+    fn options(&self) -> (StoreOptions, String);
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::Postgres;
+#[cfg(feature = "postgres")]
+mod postgres {
+    use session_store_sqlx::PostgresStore;
+
+    use super::*;
+    use crate::servers::{Kind, Server};
+
+    pub(crate) struct Postgres(pub(crate) Arc<Server>);
+
+    impl Backend for Postgres {
+        fn start() -> Option<Self> {
+            Server::shared(Kind::Postgres).map(Self)
+        }
+
+        async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            Ok(Arc::new(PostgresStore::connect_with(&self.0.url(), options).await?))
+        }
+
+        async fn on_a_pool(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            let pool = sqlx::postgres::PgPoolOptions::new().max_connections(5).test_before_acquire(false);
+            let pool = pool.connect(&self.0.url()).await.unwrap();
+            Ok(Arc::new(PostgresStore::from_pool_with(pool, options).await?))
+        }
+
+        fn schema_sql(options: &StoreOptions) -> String {
+            PostgresStore::schema_sql(options).unwrap()
+        }
+
+        async fn run(&self, sql: &str) {
+            self.0.run(sql);
+        }
+
+        fn options(&self) -> (StoreOptions, String) {
+            let table = self.0.fresh_name("t");
+            (StoreOptions::default().table(&table), table)
+        }
+    }
+}
+
+#[cfg(feature = "mysql")]
+pub(crate) use mysql::MySql;
+#[cfg(feature = "mysql")]
+mod mysql {
+    use session_store_sqlx::MySqlStore;
+
+    use super::*;
+    use crate::servers::{Kind, Server};
+
+    pub(crate) struct MySql(pub(crate) Arc<Server>);
+
+    impl Backend for MySql {
+        fn start() -> Option<Self> {
+            Server::shared(Kind::MariaDb).map(Self)
+        }
+
+        async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            Ok(Arc::new(MySqlStore::connect_with(&self.0.url(), options).await?))
+        }
+
+        async fn on_a_pool(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            let pool = sqlx::mysql::MySqlPoolOptions::new().max_connections(5).test_before_acquire(false);
+            let pool = pool.connect(&self.0.url()).await.unwrap();
+            Ok(Arc::new(MySqlStore::from_pool_with(pool, options).await?))
+        }
+
+        fn schema_sql(options: &StoreOptions) -> String {
+            MySqlStore::schema_sql(options).unwrap()
+        }
+
+        async fn run(&self, sql: &str) {
+            self.0.run(sql);
+        }
+
+        fn options(&self) -> (StoreOptions, String) {
+            let table = self.0.fresh_name("t");
+            (StoreOptions::default().table(&table), table)
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) use sqlite::Sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use session_store_sqlx::SqliteStore;
+    use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    pub(crate) struct Sqlite(TempDir);
+
+    impl Sqlite {
+        pub(crate) fn file(&self) -> SqliteConnectOptions {
+            SqliteConnectOptions::new()
+                .filename(self.0.path().join("sessions.sqlite"))
+                .create_if_missing(true)
+        }
+
+        pub(crate) fn url(&self) -> String {
+            format!("sqlite:{}/sessions.sqlite", self.0.path().display())
+        }
+    }
+
+    impl Backend for Sqlite {
+        fn start() -> Option<Self> {
+            Some(Self(tempfile::tempdir().unwrap()))
+        }
+
+        async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            Ok(Arc::new(SqliteStore::connect_with(&self.url(), options).await?))
+        }
+
+        async fn on_a_pool(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
+            let file = self.file().journal_mode(SqliteJournalMode::Wal);
+            let pool = SqlitePoolOptions::new().max_connections(5).connect_with(file).await.unwrap();
+            Ok(Arc::new(SqliteStore::from_pool_with(pool, options).await?))
+        }
+
+        fn schema_sql(options: &StoreOptions) -> String {
+            SqliteStore::schema_sql(options).unwrap()
+        }
+
+        async fn run(&self, sql: &str) {
+            let mut connection = SqliteConnection::connect_with(&self.file()).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+
+        fn options(&self) -> (StoreOptions, String) {
+            (StoreOptions::default().table("t"), "t".to_owned())
+        }
+    }
+}
+
+pub(crate) const REALM: &str = "__Host-session";
+
+pub(crate) fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+pub(crate) fn random_id() -> SessionId {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes).unwrap();
+    SessionId::from_bytes(bytes)
+}
+
+/// A session that has just begun and lasts a day.
+pub(crate) fn login(subject: &str) -> SessionRecord {
+    let now = now();
+    let end = now.plus(std::time::Duration::from_secs(86_400));
+    SessionRecord {
+        id: random_id(),
+        subject: Some(subject.to_owned()),
+        version: 0,
+        payload: br#"{"count":0}"#.to_vec(),
+        authenticated_at: now,
+        last_seen: now,
+        generation: 0,
+        issued_at: now,
+        expires_at: end,
+        first_used_at: None,
+        ends_at: end,
+        user_agent: Some("Mozilla/5.0".to_owned()),
+        ip_address: Some([192, 0, 2, 1].into()),
+    }
+}

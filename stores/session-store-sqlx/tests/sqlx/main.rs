@@ -1,0 +1,70 @@
+//! The stores against real servers, which the tests start themselves: see `servers`.
+
+#![cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod backend;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod faults;
+mod races;
+#[cfg(feature = "postgres")]
+mod round_trips;
+mod schema;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod servers;
+
+/// The contract of the trait, clause by clause.
+mod conformance {
+    #[cfg(feature = "sqlite")]
+    mod sqlite {
+        use session_store_sqlx::SqliteStore;
+
+        thread_local! {
+            /// Removed when the thread of the test ends.
+            static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap();
+        }
+
+        session_store_conformance::conformance_tests!({
+            // A thread may run several tests.
+            let name = crate::backend::random_id().to_text();
+            let url = FOLDER.with(|folder| format!("sqlite:{}/{name}", folder.path().display()));
+            SqliteStore::connect(&url).await.unwrap()
+        });
+
+        mod in_memory {
+            session_store_conformance::conformance_tests!(
+                super::SqliteStore::connect("sqlite::memory:").await.unwrap()
+            );
+        }
+    }
+
+    #[cfg(feature = "postgres")]
+    mod postgres {
+        use session_store_sqlx::{PostgresStore, StoreOptions};
+
+        use crate::servers::{Kind, Server, keep};
+
+        session_store_conformance::conformance_tests!({
+            let Some(server) = Server::shared(Kind::Postgres) else { return };
+            let options = StoreOptions::default().table(server.fresh_name("t"));
+            let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
+            keep(server);
+            store
+        });
+    }
+
+    #[cfg(feature = "mysql")]
+    mod mysql {
+        use session_store_sqlx::{MySqlStore, StoreOptions};
+
+        use crate::servers::{Kind, Server, keep};
+
+        session_store_conformance::conformance_tests!({
+            let Some(server) = Server::shared(Kind::MariaDb) else { return };
+            let options = StoreOptions::default().table(server.fresh_name("t"));
+            let store = MySqlStore::connect_with(&server.url(), options).await.unwrap();
+            keep(server);
+            store
+        });
+    }
+}

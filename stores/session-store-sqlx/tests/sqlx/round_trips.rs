@@ -1,0 +1,104 @@
+//! How often PostgreSQL is asked: a proxy before its socket counts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
+use session_store_sqlx::{PostgresStore, StoreOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::backend::{REALM, login, now};
+use crate::servers::{Kind, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_one_round_trip() {
+    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
+    let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
+    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let store = PostgresStore::connect_with(&url, options).await.unwrap();
+    let touch = Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3600)) };
+    let account = Account { realm: REALM, subject: "ann" };
+    let limit = Some(SessionLimit::EvictOldest(2));
+
+    // The first round prepares the statements.
+    for round in 0..2 {
+        let mut counted = Vec::new();
+        let mut before = asked.load(Ordering::SeqCst);
+        let mut count = |call: &'static str| {
+            let now = asked.load(Ordering::SeqCst);
+            counted.push((call, now - before));
+            before = now;
+        };
+        let (first, second, third) = (login("ann"), login("ann"), login("ann"));
+        let key = Key { realm: REALM, id: first.id };
+        store.create(REALM, &first, Create { replaces: None, limit }, now()).await.unwrap();
+        count("login");
+        store.read(key, now()).await.unwrap().unwrap();
+        count("read");
+        store.read_and_touch(key, touch, now()).await.unwrap().unwrap();
+        count("read and no touch");
+        let then = now().plus(Duration::from_secs(60));
+        let mut next = store.read_and_touch(key, touch, then).await.unwrap().unwrap();
+        count("read and touch");
+        next.version += 1;
+        store.replace(REALM, &next, now()).await.unwrap();
+        count("compare and swap");
+        let replaces = Some(Replaces::MustExist { id: first.id, version: next.version });
+        store.create(REALM, &second, Create { replaces, limit }, now()).await.unwrap();
+        count("rotation");
+        store.create(REALM, &third, Create { replaces: None, limit }, now()).await.unwrap();
+        store.create(REALM, &login("ann"), Create { replaces: None, limit }, now()).await.unwrap();
+        count("two logins, the second evicts");
+        store.list(account, now()).await.unwrap();
+        count("list");
+        store.delete(Key { realm: REALM, id: third.id }).await.unwrap();
+        count("logout");
+        store.delete_account(account, None, now()).await.unwrap();
+        count("revoke all");
+        store.delete_expired(now(), 1000).await.unwrap();
+        count("cleanup");
+        if round == 1 {
+            let wanted = |call| if call == "two logins, the second evicts" { 2 } else { 1 };
+            assert!(counted.iter().all(|(call, asked)| *asked == wanted(*call)), "{counted:?}");
+        }
+    }
+}
+
+/// Passes everything on and counts what asks for an answer: `Sync` and `Query` messages.
+fn proxy(to: &Path, at: &Path) -> Arc<AtomicUsize> {
+    let (listener, to) = (UnixListener::bind(at).unwrap(), to.to_owned());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = UnixStream::connect(&to).await.unwrap();
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+            let counter = counter.clone();
+            tokio::spawn(async move {
+                // The first message has no kind.
+                let mut kind = None;
+                loop {
+                    let mut head = [0; 4];
+                    from_client.read_exact(&mut head).await?;
+                    let mut body = vec![0; u32::from_be_bytes(head) as usize - 4];
+                    from_client.read_exact(&mut body).await?;
+                    if matches!(kind, Some(b'S' | b'Q')) {
+                        counter.fetch_add(1, Ordering::SeqCst);
+                    }
+                    to_server.write_all(&[kind.as_slice(), &head, &body].concat()).await?;
+                    kind = Some(from_client.read_u8().await?);
+                }
+                #[allow(unreachable_code)]
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    asked
+}

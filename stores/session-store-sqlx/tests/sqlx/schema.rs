@@ -1,0 +1,266 @@
+//! Migrations, and every way in which a database can be the wrong one.
+
+use std::error::Error as _;
+
+use futures_util::future::join_all;
+use session_core::store::{Key, StoreError};
+use session_store_sqlx::StoreOptions;
+
+use crate::backend::{Backend, REALM, login, now};
+
+/// Stamps the tests out for each database.
+macro_rules! on_every_database {
+    ($($test:ident)*) => {
+        #[cfg(feature = "sqlite")]
+        mod sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
+            super::$test::<crate::backend::Sqlite>().await;
+        })* }
+        #[cfg(feature = "postgres")]
+        mod postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
+            super::$test::<crate::backend::Postgres>().await;
+        })* }
+        #[cfg(feature = "mysql")]
+        mod mysql { $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
+            super::$test::<crate::backend::MySql>().await;
+        })* }
+    };
+}
+pub(crate) use on_every_database;
+
+on_every_database! {
+    any_number_of_processes_start_at_once
+    what_is_printed_can_be_run_twice_and_is_enough
+    a_missing_table_without_migrations_says_what_to_do
+    a_newer_schema_is_refused
+    somebody_elses_table_is_refused
+    garbage_is_an_error_of_that_session_only
+    names_that_need_quoting_are_refused
+    a_pool_of_the_users_works
+}
+
+async fn any_number_of_processes_start_at_once<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, _) = backend.options();
+    let stores = join_all((0..8).map(|_| backend.connect(options.clone()))).await;
+    let record = login("ann");
+    for (at, store) in stores.iter().enumerate() {
+        let store = store.as_ref().unwrap();
+        if at == 0 {
+            store.create(REALM, &record, Default::default(), now()).await.unwrap();
+        }
+        let key = Key { realm: REALM, id: record.id };
+        assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
+    }
+}
+
+async fn what_is_printed_can_be_run_twice_and_is_enough<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, _) = backend.options();
+    let sql = B::schema_sql(&options);
+    backend.run(&sql).await;
+    let store = backend.connect(options.clone().migrate(false)).await.unwrap();
+    let record = login("ann");
+    store.create(REALM, &record, Default::default(), now()).await.unwrap();
+    backend.run(&sql).await;
+    let key = Key { realm: REALM, id: record.id };
+    assert_eq!(store.read(key, now()).await.unwrap(), Some(record));
+    backend.connect(options).await.unwrap();
+}
+
+async fn a_missing_table_without_migrations_says_what_to_do<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    let error = refused(backend.connect(options.clone().migrate(false)).await, false);
+    assert!(error.to_string().contains("schema_sql"), "{error}");
+    // It goes missing while the store is in use.
+    let store = backend.connect(options).await.unwrap();
+    backend.run(&format!("DROP TABLE {table}")).await;
+    let error = store.read(Key { realm: REALM, id: login("ann").id }, now()).await.unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("schema_sql"), "{error}");
+    assert!(error.source().is_some());
+}
+
+async fn a_newer_schema_is_refused<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.connect(options.clone()).await.unwrap();
+    backend.run(&format!("INSERT INTO {table}_schema (version) VALUES (99)")).await;
+    for migrate in [true, false] {
+        let error = refused(backend.connect(options.clone().migrate(migrate)).await, false);
+        assert!(error.to_string().contains("version 99"), "{error}");
+    }
+}
+
+async fn somebody_elses_table_is_refused<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.run(&format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, data TEXT)")).await;
+    let error = refused(backend.connect(options).await, false);
+    assert!(error.to_string().contains("another table name"), "{error}");
+}
+
+async fn garbage_is_an_error_of_that_session_only<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    let store = backend.connect(options).await.unwrap();
+    let (spoilt, sound) = (login("ann"), login("bob"));
+    store.create(REALM, &spoilt, Default::default(), now()).await.unwrap();
+    backend.run(&format!("UPDATE {table} SET ip_address = 'xyz'")).await;
+    store.create(REALM, &sound, Default::default(), now()).await.unwrap();
+    let error = store.read(Key { realm: REALM, id: spoilt.id }, now()).await.unwrap_err();
+    assert!(!error.is_retryable() && error.source().is_some(), "{error}");
+    assert!(store.read(Key { realm: REALM, id: sound.id }, now()).await.unwrap().is_some());
+    assert!(store.delete(Key { realm: REALM, id: spoilt.id }).await.unwrap(), "it can be ended");
+}
+
+async fn names_that_need_quoting_are_refused<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    for name in ["", "a b", "t; DROP TABLE t", "T"] {
+        refused(backend.connect(StoreOptions::default().table(name)).await, false);
+    }
+    refused(backend.connect(StoreOptions::default().max_connections(0)).await, false);
+    // A word of the language is fine.
+    backend.connect(StoreOptions::default().table("order")).await.unwrap();
+}
+
+async fn a_pool_of_the_users_works<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, _) = backend.options();
+    let store = backend.on_a_pool(options).await.unwrap();
+    crate::races::fifty_logins_of_one_account(store).await;
+}
+
+/// The error, which must be one of this sort.
+fn refused<T>(answer: Result<T, StoreError>, retryable: bool) -> StoreError {
+    let Err(error) = answer else { panic!("not refused") };
+    assert_eq!(error.is_retryable(), retryable, "{error}: {:?}", error.source());
+    error
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod logins {
+    use super::refused;
+    use crate::servers::{Kind, Server};
+
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn postgres() {
+        use session_store_sqlx::PostgresStore;
+        let Some(server) = Server::shared(Kind::Postgres) else { return };
+        server.run("CREATE ROLE locked LOGIN PASSWORD 'right'");
+        let wrong = server.url_of("locked", Some("wrong"), "sessions");
+        let error = refused(PostgresStore::connect(&wrong).await, false);
+        assert!(error.to_string().contains("password"), "{error}");
+        assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+        // The login is right, but the user may not make tables.
+        let right = server.url_of("locked", Some("right"), "sessions");
+        let error = refused(PostgresStore::connect(&right).await, false);
+        assert!(error.to_string().contains("grant"), "{error}");
+        let nowhere = server.url_of("postgres", None, "nowhere");
+        let error = refused(PostgresStore::connect(&nowhere).await, false);
+        assert!(error.to_string().contains("does not exist"), "{error}");
+        let error = refused(PostgresStore::connect("postgres://localhost/x?host=/nonexistent").await, true);
+        assert!(error.to_string().contains("cannot be reached"), "{error}");
+        refused(PostgresStore::connect("no url").await, false);
+    }
+
+    #[cfg(feature = "mysql")]
+    #[tokio::test]
+    async fn mysql() {
+        use session_store_sqlx::MySqlStore;
+        let Some(server) = Server::shared(Kind::MariaDb) else { return };
+        server.run("CREATE USER locked@localhost IDENTIFIED BY 'right'; GRANT SELECT ON sessions.* TO locked@localhost");
+        let wrong = server.url_of("locked", Some("wrong"), "sessions");
+        let error = refused(MySqlStore::connect(&wrong).await, false);
+        assert!(error.to_string().contains("password"), "{error}");
+        let right = server.url_of("locked", Some("right"), "sessions");
+        let error = refused(MySqlStore::connect(&right).await, false);
+        assert!(error.to_string().contains("grant"), "{error}");
+        let nowhere = server.url_of("root", None, "nowhere");
+        let error = refused(MySqlStore::connect(&nowhere).await, false);
+        assert!(error.to_string().contains("does not exist"), "{error}");
+        let error = refused(MySqlStore::connect("mysql://root@localhost/x?socket=/nonexistent").await, true);
+        assert!(error.to_string().contains("cannot be reached"), "{error}");
+        refused(MySqlStore::connect("no url").await, false);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod files {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use session_core::store::{Key, SessionStore};
+    use session_store_sqlx::{SqliteStore, StoreOptions};
+    use sqlx::Connection as _;
+    use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+
+    use super::refused;
+    use crate::backend::{Backend, REALM, Sqlite, login, now};
+
+    #[tokio::test]
+    async fn a_missing_folder_and_a_file_of_something_else_are_refused() {
+        refused(SqliteStore::connect("sqlite:/nonexistent/sessions.sqlite").await, false);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("notes.txt");
+        std::fs::write(&file, "milk, bread\n".repeat(1000)).unwrap();
+        refused(SqliteStore::connect(&format!("sqlite:{}", file.display())).await, false);
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1000, "it is left alone");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_an_error_and_nothing_is_lost() {
+        let backend = Sqlite::start().unwrap();
+        let file = backend.file().pragma("max_page_count", "20").pragma("synchronous", "OFF");
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(file).await.unwrap();
+        let store = SqliteStore::from_pool(pool).await.unwrap();
+        let mut stored = Vec::new();
+        let error = loop {
+            let record = login("ann");
+            match store.create(REALM, &record, Default::default(), now()).await {
+                Ok(_) => stored.push(record),
+                Err(error) => break error,
+            }
+            assert!(stored.len() < 10_000);
+        };
+        assert!(!error.is_retryable() && error.to_string().contains("disk"), "{error}");
+        for record in &stored {
+            let key = Key { realm: REALM, id: record.id };
+            assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
+            assert!(store.delete(key).await.unwrap(), "a logout needs no space");
+        }
+        store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_writer_of_another_process_is_waited_for_and_then_told() {
+        let backend = Sqlite::start().unwrap();
+        let store = Arc::new(SqliteStore::connect(&backend.url()).await.unwrap());
+        let mut other = SqliteConnection::connect_with(&backend.file()).await.unwrap();
+        let transaction = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let record = login("ann");
+        let error = store.create(REALM, &record, Default::default(), now()).await.unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("locked"), "{error}");
+        let read = store.read(Key { realm: REALM, id: record.id }, now());
+        assert_eq!(read.await.unwrap(), None, "readers do not wait");
+        let waiting = tokio::spawn({
+            let (store, record) = (store.clone(), record.clone());
+            async move { store.create(REALM, &record, Default::default(), now()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        transaction.commit().await.unwrap();
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_leaves_one_file() {
+        let backend = Sqlite::start().unwrap();
+        let store = SqliteStore::connect_with(&backend.url(), StoreOptions::default()).await.unwrap();
+        store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+        store.close().await;
+        let folder = backend.file().get_filename().parent().unwrap().to_owned();
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "the write-ahead log is gone");
+        let error = store.delete(Key { realm: REALM, id: login("ann").id }).await.unwrap_err();
+        assert!(!error.is_retryable(), "{error}");
+    }
+}
