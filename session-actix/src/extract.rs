@@ -1,7 +1,5 @@
 //! What handlers put in their signatures, and what they answer when it is not to be had.
 
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -9,7 +7,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use session_core::{Guard, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{Guard, IntoInner, Session, SessionError, SessionPayload, Slots, no_layer};
 
 use crate::translate::{Head, respond};
 
@@ -32,12 +30,9 @@ impl<G: Guard> FromRequest for Extract<G> {
 }
 
 /// The request's session, which takes from the request what it needs.
-pub(crate) fn receive<U: SessionPayload>(
-    request: &HttpRequest,
-) -> Result<session_core::Session<U>, SessionError> {
+pub(crate) fn receive<U: SessionPayload>(request: &HttpRequest) -> Result<Session<U>, SessionError> {
     let extensions = request.extensions();
-    let slots = extensions.get::<Slots>().ok_or_else(no_layer::<U>)?;
-    slots.receive(&Head(request))
+    extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(request))
 }
 
 impl<G: Guard> Deref for Extract<G> {
@@ -48,40 +43,19 @@ impl<G: Guard> Deref for Extract<G> {
     }
 }
 
-impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
-    /// The user, owned.
+impl<G: Guard + IntoInner> Extract<G> {
+    /// What the guard holds: the user, owned.
     #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Extract<session_core::Fresh<U, SECONDS>> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> G::Inner {
         self.0.into_inner()
     }
 }
 
 /// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
 /// operations of a session.
-#[derive(Clone, Debug)]
-pub struct Rejection(pub SessionError);
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        Self(error)
-    }
-}
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(#[from] pub SessionError);
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
@@ -90,17 +64,5 @@ impl ResponseError for Rejection {
 
     fn error_response(&self) -> HttpResponse {
         respond(self.0.to_response())
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Rejection {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
     }
 }

@@ -53,7 +53,8 @@ mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    CookieSettings, Guard, KeyRing, Lifetimes, SessionError, SessionManager, SessionPayload, SessionStatus,
+    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    SessionPayload, SessionStatus,
 };
 
 pub use extract::{Extract, Rejection};

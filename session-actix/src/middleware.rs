@@ -1,16 +1,15 @@
 //! The middleware: a slot on the way in, the header changes on the way out.
 
-use std::cell::OnceCell;
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::{Error, HttpMessage};
-use session_core::{Session, SessionManager, SessionPayload, Slots};
+use actix_web::{Error, HttpMessage, HttpResponse};
+use session_core::{Session, SessionError, SessionManager, SessionPayload, Slots};
 
 use crate::Rejection;
-use crate::translate::{apply, close};
+use crate::translate::{Lines, apply};
 
 /// Gives every request below it a session of its manager.
 ///
@@ -65,13 +64,8 @@ where
     actix_web::dev::forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let entered = request.extensions_mut().get_or_insert_with(Slots::default).enter(&self.manager);
-        match entered {
-            Ok(session) => {
-                SessionFuture { inner: Some(self.service.call(request)), session, rejection: None }
-            }
-            Err(error) => SessionFuture { inner: None, session: None, rejection: Some(Rejection(error)) },
-        }
+        let session = request.extensions_mut().get_or_insert_with(Slots::default).enter(&self.manager);
+        SessionFuture { inner: session.is_ok().then(|| self.service.call(request)), session }
     }
 }
 
@@ -81,8 +75,7 @@ pin_project_lite::pin_project! {
     pub struct SessionFuture<F, U: SessionPayload> {
         #[pin]
         inner: Option<F>,
-        session: Option<Session<U>>,
-        rejection: Option<Rejection>,
+        session: Result<Option<Session<U>>, SessionError>,
     }
 }
 
@@ -95,36 +88,27 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Some(rejection) = this.rejection.take() {
-            return Poll::Ready(Err(rejection.into()));
+        let (session, inner) = match (this.session, this.inner.as_pin_mut()) {
+            (Err(error), _) => return Poll::Ready(Err(Rejection(error.clone()).into())),
+            (Ok(_), None) => return Poll::Pending,
+            (Ok(session), Some(inner)) => (session, inner),
+        };
+        let mut answer = ready!(inner.poll(cx));
+        match (session.take(), &mut answer) {
+            (Some(session), Ok(response)) => {
+                apply(session.close(&Lines(response.headers())), response.headers_mut())
+            }
+            (Some(session), Err(error)) => error.add_response_mapper(closing(session)),
+            (None, _) => {}
         }
-        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
-        let answer = ready!(inner.poll(cx));
-        Poll::Ready(match this.session.take() {
-            Some(session) => leave(session, answer),
-            None => answer,
-        })
+        Poll::Ready(answer)
     }
 }
 
-fn leave<B, U: SessionPayload>(
-    session: Session<U>,
-    answer: Result<ServiceResponse<B>, Error>,
-) -> Result<ServiceResponse<B>, Error> {
-    match answer {
-        Ok(mut response) => {
-            apply(close(&session, response.headers()), response.headers_mut());
-            Ok(response)
-        }
-        Err(mut error) => {
-            // Its headers are not known before actix-web makes a response of it, which can happen more than once.
-            let changes = OnceCell::new();
-            error.add_response_mapper(move |mut response| {
-                let changes = changes.get_or_init(|| close(&session, response.headers()));
-                apply(changes.clone(), response.headers_mut());
-                response
-            });
-            Err(error)
-        }
+/// An error's headers are not known before actix-web makes a response of it, which can happen more than once.
+fn closing<U: SessionPayload>(session: Session<U>) -> impl Fn(HttpResponse) -> HttpResponse {
+    move |mut response| {
+        apply(session.close(&Lines(response.headers())), response.headers_mut());
+        response
     }
 }

@@ -53,3 +53,18 @@ fn below<'a>(sent: &'a str, left_over: &str) -> &'a str {
         slashes => sent.rmatch_indices('/').nth(slashes - 1).map_or("", |(start, _)| &sent[start..]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::below;
+
+    #[test]
+    fn the_path_below_the_prefix_is_raw() {
+        assert_eq!(below("/session", ""), "");
+        assert_eq!(below("/session/", "/"), "/");
+        assert_eq!(below("/session/list/a%20b", "/list/a b"), "/list/a%20b");
+        assert_eq!(below("/session/list/a%2Fb", "/list/a%2Fb"), "/list/a%2Fb");
+        assert_eq!(below("/caf%C3%A9/%73ession/list/", "/list/"), "/list/");
+        assert_eq!(below("/session/%FF/x", "/\u{fffd}/x"), "/%FF/x");
+    }
+}

@@ -1,13 +1,12 @@
-//! A login page that brings you back to where you were going, a page for administrators, and one that asks for your
-//! password again when you logged in more than a minute ago.
+//! A login page, a page for administrators, and a step that asks for the password again.
 //!
-//! ```sh
-//! JWT_SECRET=$(openssl rand -base64 48) cargo run -p session-axum --example login
+//! ```text
+//! export JWT_SECRET=$(openssl rand -base64 32)
+//! cargo run -p session-axum --example login
 //! ```
 //!
-//! Then open <http://127.0.0.1:3000/admin>. The accounts are alice/wonderland (an administrator) and bob/builder.
-
-use std::error::Error;
+//! Open <http://127.0.0.1:3000/account>: the browser is sent to the login page and, as `alice` with `wonderland` or
+//! `bob` with `builder`, back to where it wanted to go. Only alice gets to see <http://127.0.0.1:3000/admin>.
 
 use axum::extract::Query;
 use axum::http::StatusCode;
@@ -23,7 +22,6 @@ use session_axum::{
 use tokio::net::TcpListener;
 
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct User {
     user_id: String,
     username: String,
@@ -36,7 +34,7 @@ impl SessionPayload for User {
     }
 }
 
-/// A guard of our own. It names no framework: the same lines work in all three.
+/// A guard of our own: the same code on every framework.
 struct AdminOnly(core::Authenticated<User>);
 
 impl Guard for AdminOnly {
@@ -48,88 +46,6 @@ impl Guard for AdminOnly {
     }
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManager::<User>::builder()
-        .keys(KeyRing::from_env()?)
-        .development()
-        // Browsers that ask for a page without a session are sent here; everybody else gets 401.
-        .login_page("/login")
-        .build()?;
-    let app = Router::new()
-        .route("/", get(home))
-        .route("/login", get(login_page).post(login))
-        .route("/logout", post(logout))
-        .route("/account", get(account))
-        .route("/admin", get(admin))
-        .route("/keys", get(keys))
-        .route("/confirm", get(confirm_page).post(confirm))
-        .layer(SessionLayer::new(sessions));
-    axum::serve(TcpListener::bind("127.0.0.1:3000").await?, app).await?;
-    Ok(())
-}
-
-async fn home(user: MaybeAuthenticated<User>) -> Html<String> {
-    Html(match user.user() {
-        Some(user) => format!("<p>Hello, {}.</p>{MENU}", user.username),
-        None => "<p>Hello, whoever you are. <a href='/login'>Log in</a></p>".to_owned(),
-    })
-}
-
-async fn login_page() -> Html<&'static str> {
-    Html(LOGIN_FORM)
-}
-
-/// The form posts to the address it was shown at, so `next` is still in the query.
-async fn login(
-    session: Session<User>,
-    Query(query): Query<Next>,
-    Form(form): Form<Credentials>,
-) -> Result<Response, Rejection> {
-    let Some(user) = check_password(&form.username, &form.password) else {
-        return Ok((StatusCode::UNAUTHORIZED, Html(LOGIN_FORM)).into_response());
-    };
-    session.create(user).await?;
-    // Never go where a stranger's link says without this check.
-    Ok(Redirect::to(checked_next(&query.next).unwrap_or("/")).into_response())
-}
-
-async fn logout(session: Session<User>) -> Result<Redirect, Rejection> {
-    session.destroy().await?;
-    Ok(Redirect::to("/"))
-}
-
-async fn account(user: Authenticated<User>) -> String {
-    format!("You are {}, number {}.\n", user.username, user.user_id)
-}
-
-async fn admin(Extract(AdminOnly(user)): Extract<AdminOnly>) -> String {
-    format!("You are {}, and you may do anything.\n", user.username)
-}
-
-/// 403 `REAUTHENTICATION_REQUIRED` a minute after the login: `/confirm` helps.
-async fn keys(user: Fresh<User, 60>) -> String {
-    format!("Here are the keys, {}.\n", user.username)
-}
-
-async fn confirm_page(_: Authenticated<User>) -> Html<&'static str> {
-    Html(CONFIRM_FORM)
-}
-
-async fn confirm(user: Authenticated<User>, Form(form): Form<Confirmation>) -> Result<Response, Rejection> {
-    if check_password(&user.username, &form.password).is_none() {
-        return Ok((StatusCode::UNAUTHORIZED, Html(CONFIRM_FORM)).into_response());
-    }
-    user.session().reauthenticate().await?;
-    Ok(Redirect::to("/keys").into_response())
-}
-
-#[derive(Deserialize)]
-struct Next {
-    #[serde(default)]
-    next: String,
-}
-
 #[derive(Deserialize)]
 struct Credentials {
     username: String,
@@ -137,11 +53,99 @@ struct Credentials {
 }
 
 #[derive(Deserialize)]
-struct Confirmation {
+struct Password {
     password: String,
 }
 
-/// Stands in for your table of users and a password hash such as Argon2.
+/// Where the browser wanted to go.
+#[derive(Deserialize)]
+struct Next {
+    next: Option<String>,
+}
+
+impl Next {
+    /// Only to a path of ours: an attacker can write the link to the login page.
+    fn path(&self) -> String {
+        self.next.as_deref().and_then(checked_next).unwrap_or("/account").to_owned()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt::init();
+    let sessions = SessionManager::<User>::builder()
+        .keys(KeyRing::from_env()?)
+        .development()
+        .login_page("/login")
+        .build()?;
+    let app = Router::new()
+        .route("/", get(home))
+        .route("/login", get(login_page))
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .route("/account", get(account))
+        .route("/admin", get(admin))
+        .route("/email", post(change_email))
+        .route("/reauthenticate", post(reauthenticate))
+        .layer(SessionLayer::new(sessions));
+    let listener = TcpListener::bind("127.0.0.1:3000").await?;
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn home(visitor: MaybeAuthenticated<User>) -> String {
+    match visitor.user() {
+        Some(user) => format!("Hello, {}.\n", user.username),
+        None => "Hello, stranger.\n".to_owned(),
+    }
+}
+
+async fn login_page() -> Html<&'static str> {
+    Html(LOGIN_PAGE)
+}
+
+async fn login(
+    session: Session<User>,
+    Query(next): Query<Next>,
+    Form(form): Form<Credentials>,
+) -> Result<Response, Rejection> {
+    let Some(user) = check_password(&form.username, &form.password) else {
+        return Ok((StatusCode::UNAUTHORIZED, "Wrong name or password.\n").into_response());
+    };
+    session.create(user).await?;
+    Ok(Redirect::to(&next.path()).into_response())
+}
+
+async fn logout(session: Session<User>) -> Result<Redirect, Rejection> {
+    session.destroy().await?;
+    Ok(Redirect::to("/"))
+}
+
+/// A browser without a session is sent to the login page; a script gets a 401.
+async fn account(_user: Authenticated<User>) -> Html<&'static str> {
+    Html(ACCOUNT_PAGE)
+}
+
+async fn admin(Extract(AdminOnly(user)): Extract<AdminOnly>) -> String {
+    format!("The administrator is {}.\n", user.username)
+}
+
+/// Needs a login or a password check in the last minute: 403 `REAUTHENTICATION_REQUIRED` otherwise.
+async fn change_email(user: Fresh<User, 60>) -> String {
+    format!("{} may change the email address now.\n", user.username)
+}
+
+async fn reauthenticate(
+    user: Authenticated<User>,
+    Form(form): Form<Password>,
+) -> Result<Response, Rejection> {
+    if check_password(&user.username, &form.password).is_none() {
+        return Ok((StatusCode::UNAUTHORIZED, "Wrong password.\n").into_response());
+    }
+    user.session().reauthenticate().await?;
+    Ok(Redirect::to("/account").into_response())
+}
+
+/// A stand-in: your application looks the account up and verifies a password hash (Argon2) here.
 fn check_password(username: &str, password: &str) -> Option<User> {
     let (user_id, role) = match (username, password) {
         ("alice", "wonderland") => ("1", "admin"),
@@ -151,15 +155,22 @@ fn check_password(username: &str, password: &str) -> Option<User> {
     Some(User { user_id: user_id.into(), username: username.into(), role: role.into() })
 }
 
-const LOGIN_FORM: &str = "<form method='post'>
-<input name='username' autocomplete='username' placeholder='User name' required>
-<input name='password' type='password' autocomplete='current-password' placeholder='Password' required>
-<button>Log in</button></form>";
+/// The form goes to the address of the page, and `next` with it.
+const LOGIN_PAGE: &str = r#"<!doctype html>
+<title>Log in</title>
+<form method="post">
+  <label>Name <input name="username" autocomplete="username" autofocus></label>
+  <label>Password <input name="password" type="password" autocomplete="current-password"></label>
+  <button>Log in</button>
+</form>
+"#;
 
-const CONFIRM_FORM: &str = "<form method='post'>
-<input name='password' type='password' autocomplete='current-password' placeholder='Your password again' required>
-<button>Confirm</button></form>";
-
-const MENU: &str = "<p><a href='/account'>Account</a> <a href='/admin'>Administration</a>
-<a href='/keys'>Keys</a> <a href='/confirm'>Confirm your password</a></p>
-<form method='post' action='/logout'><button>Log out</button></form>";
+const ACCOUNT_PAGE: &str = r#"<!doctype html>
+<title>Account</title>
+<form method="post" action="/email"><button>Change my email address</button></form>
+<form method="post" action="/reauthenticate">
+  <label>Password <input name="password" type="password" autocomplete="current-password"></label>
+  <button>Confirm that it is me</button>
+</form>
+<form method="post" action="/logout"><button>Log out</button></form>
+"#;

@@ -1,13 +1,11 @@
 //! What handlers put in their signatures, and what they answer when it is not to be had.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use session_core::{Guard, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{Guard, IntoInner, Session, SessionError, SessionPayload, Slots, no_layer};
 
 use crate::translate::{Head, respond};
 
@@ -23,10 +21,13 @@ impl<G: Guard, S: Send + Sync> FromRequestParts<S> for Extract<G> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Rejection> {
-        let slots = parts.extensions.get::<Slots>().ok_or_else(no_layer::<G::Payload>)?;
-        let session = slots.receive::<G::Payload>(&Head(parts))?;
-        Ok(Self(session.extract().await?))
+        Ok(Self(receive::<G::Payload>(parts)?.extract().await?))
     }
+}
+
+/// The session of the request, with what it needs to know of it.
+pub(crate) fn receive<U: SessionPayload>(parts: &Parts) -> Result<Session<U>, SessionError> {
+    parts.extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(parts))
 }
 
 impl<G: Guard> Deref for Extract<G> {
@@ -37,55 +38,22 @@ impl<G: Guard> Deref for Extract<G> {
     }
 }
 
-impl<U: SessionPayload> Extract<session_core::Authenticated<U>> {
-    /// The user, owned.
+impl<G: Guard + IntoInner> Extract<G> {
+    /// What the guard holds: the user, owned.
     #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> Extract<session_core::MaybeAuthenticated<U>> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Extract<session_core::Fresh<U, SECONDS>> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> G::Inner {
         self.0.into_inner()
     }
 }
 
 /// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
 /// operations of a session.
-#[derive(Clone, Debug)]
-pub struct Rejection(pub SessionError);
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        Self(error)
-    }
-}
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(#[from] pub SessionError);
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         respond(self.0.to_response())
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Rejection {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
     }
 }

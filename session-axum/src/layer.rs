@@ -12,12 +12,15 @@ use tower_service::Service;
 
 use crate::translate::{close, respond};
 
-/// Gives every request below it a session of its manager.
+/// Gives every request below it a session of its manager, for handlers to ask for, and puts what became of it on the
+/// response, whatever that is.
 ///
-/// It looks at nothing until a handler asks. Add one for each kind of user; they need different cookie names.
+/// It looks at nothing by itself: a request whose handler asks for no session costs a small allocation or two. Add
+/// one layer for each kind of user; they need different cookie names. Passing one twice is passing it once.
 ///
-/// A service error (`Err`, not an error response) has no headers to write to: put a
-/// [`HandleErrorLayer`](axum::error_handling::HandleErrorLayer) below this layer, not above it.
+/// Layers that turn a service error into a response
+/// ([`HandleErrorLayer`](axum::error_handling::HandleErrorLayer)) belong below this one, or their response goes out
+/// without the cookie; layers that catch panics belong above it, so that a panic sends none.
 #[derive(Clone, Debug)]
 pub struct SessionLayer<U: SessionPayload> {
     manager: SessionManager<U>,
@@ -46,10 +49,9 @@ pub struct SessionService<S, U: SessionPayload> {
     manager: SessionManager<U>,
 }
 
-impl<S, U, B> Service<Request<B>> for SessionService<S, U>
+impl<S, U: SessionPayload, B> Service<Request<B>> for SessionService<S, U>
 where
     S: Service<Request<B>, Response: IntoResponse>,
-    U: SessionPayload,
 {
     type Response = Response;
     type Error = S::Error;
@@ -60,50 +62,41 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let slots = request.extensions_mut().get_or_insert_default::<Slots>();
-        let state = match slots.enter(&self.manager) {
-            Ok(session) => State::Inner { session, inner: self.inner.call(request) },
-            Err(error) => State::Refused { error },
-        };
-        SessionFuture { state }
+        let entered = request.extensions_mut().get_or_insert_default::<Slots>().enter(&self.manager);
+        let inner = entered.is_ok().then(|| self.inner.call(request));
+        SessionFuture { inner, entered }
     }
 }
 
 pin_project! {
     /// The future of a [`SessionService`].
+    #[must_use = "futures do nothing unless polled"]
     pub struct SessionFuture<F, U: SessionPayload> {
+        // None when the request was refused.
         #[pin]
-        state: State<F, U>,
+        inner: Option<F>,
+        // No session when an outer layer of the same manager has it.
+        entered: Result<Option<Session<U>>, SessionError>,
     }
 }
 
-pin_project! {
-    #[project = StateProjection]
-    enum State<F, U: SessionPayload> {
-        // Without a session an outer layer of the same manager closes it.
-        Inner { session: Option<Session<U>>, #[pin] inner: F },
-        Refused { error: SessionError },
-    }
-}
-
-impl<F, U, R, E> Future for SessionFuture<F, U>
+impl<F, U: SessionPayload, R: IntoResponse, E> Future for SessionFuture<F, U>
 where
     F: Future<Output = Result<R, E>>,
-    U: SessionPayload,
-    R: IntoResponse,
 {
     type Output = Result<Response, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Inner { session, inner } => {
-                let mut response = ready!(inner.poll(cx))?.into_response();
-                if let Some(session) = session.take() {
-                    close(&session, response.headers_mut());
-                }
-                Poll::Ready(Ok(response))
-            }
-            StateProjection::Refused { error } => Poll::Ready(Ok(respond(error.to_response()))),
+        let this = self.project();
+        let mut response = match this.inner.as_pin_mut() {
+            Some(inner) => ready!(inner.poll(cx))?.into_response(),
+            None => Response::default(),
+        };
+        match this.entered {
+            Ok(Some(session)) => close(session, response.headers_mut()),
+            Ok(None) => {}
+            Err(error) => response = respond(error.to_response()),
         }
+        Poll::Ready(Ok(response))
     }
 }

@@ -21,12 +21,18 @@
 //!     Json(user.into_inner()) // 401 without a session
 //! }
 //!
+//! async fn logout(session: Session<User>) -> Result<Redirect, Rejection> {
+//!     session.destroy().await?;
+//!     Ok(Redirect::to("/"))
+//! }
+//!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).build()?;
 //!     let app = Router::new()
 //!         .route("/login", post(login))
 //!         .route("/me", get(me))
+//!         .route("/logout", post(logout))
 //!         .merge(session_axum::routes("/session", &sessions))
 //!         .layer(SessionLayer::new(sessions));
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
@@ -38,12 +44,14 @@
 //! * Handlers ask for a [`Session`], for somebody who is logged in ([`Authenticated`], [`MaybeAuthenticated`]) or
 //!   has just logged in ([`Fresh`]), or for a [`Guard`] of your own in [`Extract`].
 //! * [`routes`] answers a browser front end: status, refresh, logout, list of devices.
+//! * A handler that returns [`Rejection`] can use `?` on every operation of a session.
 //! * [`SessionManager::builder`] has the settings; with a [`store`](core::store) a logout works everywhere at once.
 //!
 //! Session metadata names the client's address if the server is started with
-//! [`into_make_service_with_connect_info::<SocketAddr>()`](Router::into_make_service_with_connect_info).
+//! [`into_make_service_with_connect_info::<SocketAddr>()`](axum::Router::into_make_service_with_connect_info).
 //!
-//! The behaviour is that of [`session_core`], the same for every framework.
+//! The behaviour is that of [`session_core`], the same for every framework. The examples `basic`, `login` and `store`
+//! run as they are.
 
 mod extract;
 mod layer;
@@ -60,9 +68,6 @@ pub use extract::{Extract, Rejection};
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;
 pub use translate::{Head, respond};
-
-#[cfg(doc)]
-use axum::Router;
 
 /// The session, whoever is or is not logged in.
 pub type Session<U> = Extract<session_core::Session<U>>;

@@ -4,11 +4,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
-use session_core::{SessionManager, SessionPayload, Slots, no_layer};
+use session_core::{SessionManager, SessionPayload};
 
 use crate::Rejection;
+use crate::extract::receive;
 use crate::layer::SessionLayer;
-use crate::translate::{Head, respond};
+use crate::translate::respond;
 
 /// The session routes of `manager` for a browser front end, below `prefix` (such as `/session`):
 ///
@@ -30,9 +31,8 @@ use crate::translate::{Head, respond};
 /// axum::Router::new().merge(session_axum::routes("/session", &sessions))
 /// # }
 /// ```
-pub fn routes<U, S>(prefix: &str, manager: &SessionManager<U>) -> Router<S>
+pub fn routes<U: SessionPayload, S>(prefix: &str, manager: &SessionManager<U>) -> Router<S>
 where
-    U: SessionPayload,
     S: Clone + Send + Sync + 'static,
 {
     let depth = prefix.matches('/').count();
@@ -45,8 +45,7 @@ where
 
 async fn answer<U: SessionPayload>(request: Request, depth: usize) -> Result<Response, Rejection> {
     let (parts, _body) = request.into_parts();
-    let slots = parts.extensions.get::<Slots>().ok_or_else(no_layer::<U>)?;
-    let session = slots.receive::<U>(&Head(&parts))?;
+    let session = receive::<U>(&parts)?;
     let path = below(parts.uri.path(), depth);
     Ok(respond(session_core::routes::answer(&session, parts.method.as_str(), path).await))
 }

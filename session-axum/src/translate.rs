@@ -1,19 +1,26 @@
 //! Between axum's types and core's plain data.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, OriginalUri};
 use axum::response::Response;
-use http::header::InvalidHeaderValue;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, Session, SessionPayload};
 
-/// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
-/// like.
-#[derive(Clone, Copy, Debug)]
+/// A request as core sees it, for handlers that use the [manager](crate::SessionManager) without a session.
+///
+/// ```
+/// # use session_axum::{Head, Rejection, SessionManager, SessionPayload};
+/// # use axum::http::request::Parts;
+/// async fn vote<User: SessionPayload>(sessions: SessionManager<User>, parts: Parts) -> Result<(), Rejection> {
+///     Ok(sessions.check_origin(&Head(&parts))?)
+/// }
+/// ```
+#[derive(Clone, Copy)]
 pub struct Head<'a>(pub &'a Parts);
 
 impl Head<'_> {
@@ -23,9 +30,16 @@ impl Head<'_> {
     }
 }
 
+/// No header lines: the cookie is a credential.
+impl fmt::Debug for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head").field("method", &self.method()).finish_non_exhaustive()
+    }
+}
+
 impl Headers for Head<'_> {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        values(&self.0.headers, name)
+        self.0.headers.get_all(name).iter().map(HeaderValue::as_bytes)
     }
 }
 
@@ -52,10 +66,8 @@ impl RequestHead for Head<'_> {
 pub fn respond(plain: PlainResponse) -> Response {
     let mut response = Response::new(Body::from(plain.body));
     *response.status_mut() = StatusCode::from_u16(plain.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in plain.headers {
-        if let Ok(value) = header_value(value) {
-            response.headers_mut().insert(name, value);
-        }
+    for (name, text) in plain.headers {
+        apply(HeaderChange::Set(name, text), response.headers_mut());
     }
     response
 }
@@ -63,18 +75,22 @@ pub fn respond(plain: PlainResponse) -> Response {
 /// Closes the session and tells the browser what became of it.
 pub(crate) fn close<U: SessionPayload>(session: &Session<U>, headers: &mut HeaderMap) {
     for change in session.close(&Lines(headers)) {
-        match change {
-            HeaderChange::Set(name, text) => {
-                if let Ok(value) = header_value(text) {
-                    headers.insert(name, value);
-                }
-            }
-            HeaderChange::Append(name, text) => {
-                if let Ok(value) = header_value(text) {
-                    headers.append(name, value);
-                }
-            }
-        }
+        apply(change, headers);
+    }
+}
+
+/// Takes the text over without a copy. Core's values are ASCII, so none is left out.
+fn apply(change: HeaderChange, headers: &mut HeaderMap) {
+    if let HeaderChange::Set(name, _) = change {
+        headers.remove(name);
+    }
+    let (HeaderChange::Set(name, text) | HeaderChange::Append(name, text)) = change;
+    let text = match text {
+        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        Cow::Owned(text) => Bytes::from(text),
+    };
+    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+        headers.append(name, value);
     }
 }
 
@@ -82,18 +98,6 @@ struct Lines<'a>(&'a HeaderMap);
 
 impl Headers for Lines<'_> {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        values(self.0, name)
+        self.0.get_all(name).iter().map(HeaderValue::as_bytes)
     }
-}
-
-fn values<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-    headers.get_all(name).iter().map(HeaderValue::as_bytes)
-}
-
-/// Takes the text over without a copy. Core's values are ASCII, so it does not fail.
-fn header_value(text: Cow<'static, str>) -> Result<HeaderValue, InvalidHeaderValue> {
-    HeaderValue::from_maybe_shared(match text {
-        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-        Cow::Owned(text) => Bytes::from(text),
-    })
 }

@@ -173,10 +173,10 @@ impl SessionError {
         self.0.kind.code()
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer: that of the kind, or 303 where a browser is sent to log in.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.0.kind.status()
+        if self.0.redirect.is_some() { 303 } else { self.0.kind.status() }
     }
 
     /// Whether the same call can succeed later without a change.
@@ -191,9 +191,13 @@ impl SessionError {
         self.0.at
     }
 
-    /// The complete answer: status, headers and body (or, where a browser should log in first, a 303).
+    /// The complete answer: status, headers and body (or, where a browser should log in first, a 303). A mistake of
+    /// the program, which the client learns nothing about, goes to the log.
     #[must_use]
     pub fn to_response(&self) -> PlainResponse {
+        if self.0.kind.status() == 500 {
+            tracing::error!(target: "session", "{self}");
+        }
         match &self.0.redirect {
             Some(location) => PlainResponse::see_other(location),
             None => PlainResponse::error(self.0.kind, self.0.at),

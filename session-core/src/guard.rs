@@ -39,6 +39,16 @@ pub trait Guard: Sized + Send + 'static {
     fn check(session: Session<Self::Payload>) -> Result<Self, SessionError>;
 }
 
+/// A guard that holds something of its own to give away: the user, for those of this crate. Adapters' extractors
+/// have `into_inner` for all of them.
+pub trait IntoInner {
+    /// What it holds.
+    type Inner;
+
+    /// Gives it away.
+    fn into_inner(self) -> Self::Inner;
+}
+
 impl<U: SessionPayload> Session<U> {
     /// Opens the session and checks a guard: what every adapter's extractor does.
     ///
@@ -75,16 +85,19 @@ pub struct Authenticated<U: SessionPayload> {
 }
 
 impl<U: SessionPayload> Authenticated<U> {
-    /// The user, owned. Copies the payload when the session holds on to it.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        U::clone(&self.user)
-    }
-
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Session<U> {
         &self.session
+    }
+}
+
+/// The user, owned: a copy, since the session keeps its own.
+impl<U: SessionPayload> IntoInner for Authenticated<U> {
+    type Inner = U;
+
+    fn into_inner(self) -> U {
+        U::clone(&self.user)
     }
 }
 
@@ -118,16 +131,19 @@ impl<U: SessionPayload> MaybeAuthenticated<U> {
         self.user.as_deref()
     }
 
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.user.as_deref().cloned()
-    }
-
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Session<U> {
         &self.session
+    }
+}
+
+/// The user, owned, if somebody is logged in.
+impl<U: SessionPayload> IntoInner for MaybeAuthenticated<U> {
+    type Inner = Option<U>;
+
+    fn into_inner(self) -> Option<U> {
+        self.user.as_deref().cloned()
     }
 }
 
@@ -145,16 +161,19 @@ impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
 pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
 
 impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-
     /// The session.
     #[must_use]
     pub fn session(&self) -> &Session<U> {
         self.0.session()
+    }
+}
+
+/// The user, owned.
+impl<U: SessionPayload, const SECONDS: u64> IntoInner for Fresh<U, SECONDS> {
+    type Inner = U;
+
+    fn into_inner(self) -> U {
+        self.0.into_inner()
     }
 }
 

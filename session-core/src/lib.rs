@@ -26,7 +26,7 @@ pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
 pub use cookie::{CookieSettings, SameSite};
 pub use error::{ConfigError, ErrorKind, SessionError};
 pub use event::{EventKind, SessionEvent, SessionObserver};
-pub use guard::{Authenticated, Fresh, Guard, MaybeAuthenticated};
+pub use guard::{Authenticated, Fresh, Guard, IntoInner, MaybeAuthenticated};
 pub use id::SessionId;
 pub use lifetimes::Lifetimes;
 pub use manager::{Outcome, ReplayPolicy, Revalidation, SessionManager, SessionManagerBuilder};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::status::StatusBody;
-use crate::{ErrorKind, PlainResponse, Session, SessionError, SessionPayload};
+use crate::{PlainResponse, Session, SessionError, SessionPayload};
 
 /// Answers one request below the prefix where an adapter has mounted the session routes.
 ///
@@ -21,7 +21,8 @@ use crate::{ErrorKind, PlainResponse, Session, SessionError, SessionPayload};
 /// | `DELETE /list/{id}` | 204, or 404 |
 /// | `POST /revoke-others` | 200 `{"revoked":2}` |
 ///
-/// Anything else is 404 or 405, without opening the session.
+/// Anything else is 404 or 405, without opening the session. HEAD is answered as GET: servers leave the body out when
+/// they write the response (RFC 9110 section 9.3.2).
 pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path: &str) -> PlainResponse {
     let answer = match route(method, path) {
         Ok(Route::Status) => status(session).await,
@@ -32,11 +33,7 @@ pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path:
         Ok(Route::RevokeOthers) => revoke_others(session).await,
         Err(refusal) => Ok(refusal.answer(session)),
     };
-    let mut response = answer.unwrap_or_else(|error| error.to_response());
-    if method == "HEAD" {
-        response.body.clear();
-    }
-    response
+    answer.unwrap_or_else(|error| error.to_response())
 }
 
 enum Route {
@@ -135,9 +132,7 @@ async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainR
 /// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2).
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
     let manager = &session.0.manager;
-    if manager.store.is_none() {
-        return Err(session.error(ErrorKind::StoreRequired));
-    }
+    session.require_store()?;
     session.open().await?;
     match manager.fresh_for_revocation {
         Some(limit) => session.require_fresh(limit),

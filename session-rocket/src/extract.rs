@@ -1,37 +1,26 @@
 //! What a handler asks for, and what it gets instead.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::Deref;
 
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, SessionError, SessionPayload};
+use session_core::{Guard, IntoInner, SessionError, no_layer};
 
-use crate::fairing::{self, PerRequest};
-use crate::{Head, respond};
+use crate::fairing::{SessionFairing, cached, session};
+use crate::translate::respond;
 
-/// A request guard for any [`Guard`]: those of this library, and your own.
+/// Extracts any [`Guard`]: opens the session, once per request, and checks. Dereferences to the guard.
 ///
-/// Rocket refuses to launch when the [`SessionFairing`](crate::SessionFairing) of its payload is missing.
-#[derive(Debug)]
-pub struct Extract<G>(pub G);
+/// [`Session`](crate::Session), [`Authenticated`](crate::Authenticated),
+/// [`MaybeAuthenticated`](crate::MaybeAuthenticated) and [`Fresh`](crate::Fresh) are aliases of it; a guard of your
+/// own is `admin: Extract<AdminOnly>`. Rocket refuses to launch when the [`SessionFairing`](crate::SessionFairing)
+/// of its payload is missing.
+#[derive(Clone, Debug)]
+pub struct Extract<G: Guard>(pub G);
 
-/// The session, whoever is or is not logged in: create, update, refresh, destroy.
-pub type Session<U> = Extract<session_core::Session<U>>;
-
-/// Somebody is logged in: 401 otherwise, or a redirect to the login page. Dereferences to the user.
-pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
-
-/// Whoever is logged in, if anybody.
-pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
-
-/// Somebody logged in less than `SECONDS` ago: 403 otherwise. Dereferences to the user.
-pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;
-
-impl<G> Deref for Extract<G> {
+impl<G: Guard> Deref for Extract<G> {
     type Target = G;
 
     fn deref(&self) -> &G {
@@ -39,26 +28,10 @@ impl<G> Deref for Extract<G> {
     }
 }
 
-impl<U: SessionPayload> Authenticated<U> {
-    /// The user, owned.
+impl<G: Guard + IntoInner> Extract<G> {
+    /// What the guard holds: the user, owned.
     #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload> MaybeAuthenticated<U> {
-    /// The user, owned, if somebody is logged in.
-    #[must_use]
-    pub fn into_inner(self) -> Option<U> {
-        self.0.into_inner()
-    }
-}
-
-impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> G::Inner {
         self.0.into_inner()
     }
 }
@@ -68,36 +41,29 @@ impl<'r, G: Guard> FromRequest<'r> for Extract<G> {
     type Error = Rejection;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        match extract(request).await {
+        let guard = async { session::<G::Payload>(request, None)?.extract().await };
+        match guard.await {
             Ok(guard) => Outcome::Success(Self(guard)),
             Err(error) => {
-                let status = Status::new(error.to_response().status);
-                PerRequest::of(request).refused = Some(error.clone());
-                Outcome::Error((status, Rejection(error)))
+                cached(request).refusal = Some(error.clone());
+                Outcome::Error((Status::new(error.status()), Rejection(error)))
             }
         }
     }
 }
 
-async fn extract<G: Guard>(request: &Request<'_>) -> Result<G, SessionError> {
-    let session = fairing::session::<G::Payload>(request)?;
-    session.receive(&Head::of(request));
-    session.extract().await
-}
-
 impl<G: Guard> Sentinel for Extract<G> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let missing = fairing::attached::<G::Payload, _>(rocket).is_none();
-        if missing {
-            log::error!("{}", session_core::no_layer::<G::Payload>());
-        }
-        missing
+        let attached = rocket.state::<SessionFairing<G::Payload>>();
+        attached.ok_or_else(|| log::error!("{}", no_layer::<G::Payload>())).is_err()
     }
 }
 
-/// Core's error as an answer: handlers return `Result<T, Rejection>` and use `?` on the session's operations.
-#[derive(Clone, Debug)]
-pub struct Rejection(pub SessionError);
+/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
+/// operations of a session.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Rejection(#[from] pub SessionError);
 
 impl Rejection {
     /// The refusal that a request guard left behind, for an error catcher of your own.
@@ -111,27 +77,8 @@ impl Rejection {
     ///     Rejection::of(request).ok_or_else(|| Redirect::to("/"))
     /// }
     /// ```
-    #[must_use]
     pub fn of(request: &Request<'_>) -> Option<Self> {
-        PerRequest::of(request).refused.clone().map(Self)
-    }
-}
-
-impl From<SessionError> for Rejection {
-    fn from(error: SessionError) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for Rejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Rejection {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        cached(request).refusal.clone().map(Self)
     }
 }
 

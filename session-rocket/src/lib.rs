@@ -37,29 +37,25 @@
 //! }
 //! ```
 //!
-//! Where to go next: [`SessionFairing`] says what it does to responses and error pages; [`Session`],
-//! [`Authenticated`], [`MaybeAuthenticated`] and [`Fresh`] are what a handler can ask for, [`Extract`] is for guards
-//! of your own; [`routes()`] are ready-made for a browser front end; [`SessionManager::builder`] has every setting.
-//! The examples `basic`, `login` and `store` run as they are.
+//! * [`SessionFairing`] gives sessions to every route. Attach it after fairings that register error catchers.
+//! * Handlers ask for a [`Session`], for somebody who is logged in ([`Authenticated`], [`MaybeAuthenticated`]) or
+//!   has just logged in ([`Fresh`]), or for a [`Guard`] of your own in [`Extract`].
+//! * [`routes`](routes()) answer a browser front end: status, refresh, logout, list of devices.
+//! * [`SessionManager::builder`] has the settings; with a [`store`](core::store) a logout works everywhere at once.
 //!
-//! # What is particular to Rocket
-//!
-//! - A request guard cannot choose its answer, so a refused one is answered by error catchers for 303, 401, 403, 409,
-//!   500, 501 and 503 that the fairing registers; see [`SessionFairing`].
-//! - `Option<Authenticated<U>>` would take an outage for an anonymous visitor: use [`MaybeAuthenticated`].
-//! - A form field `_method` overrides the method of a POST, so do not post forms to the session routes.
-//! - Rocket drops header lines that are not UTF-8 and the authority of a target in absolute form.
+//! The behaviour is that of [`session_core`], the same for every framework, but for what Rocket does to requests: a
+//! form field `_method` overrides the method of a POST, a header line that is not UTF-8 is invisible, and so is the
+//! authority of a target in absolute form. Prefer [`MaybeAuthenticated`] to `Option<Authenticated<U>>`, which takes
+//! an outage for an anonymous visitor.
 
 mod extract;
 mod fairing;
 mod routes;
-#[cfg(test)]
-mod tests;
 mod translate;
 
 pub use session_core as core;
 
-pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session};
+pub use extract::{Extract, Rejection};
 pub use fairing::SessionFairing;
 pub use routes::routes;
 pub use session_core::{
@@ -67,3 +63,15 @@ pub use session_core::{
     SessionPayload, SessionStatus,
 };
 pub use translate::{Head, respond};
+
+/// The session, whoever is or is not logged in.
+pub type Session<U> = Extract<session_core::Session<U>>;
+
+/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
+pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
+
+/// Whoever is logged in, if anybody.
+pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
+
+/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
+pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

@@ -1,62 +1,42 @@
 //! The session routes, mounted in one line.
 
-use rocket::http::Method::{Connect, Delete, Get, Head as HeadMethod, Options, Patch, Post, Put, Trace};
-use rocket::route::{self, Route};
+use rocket::http::Method;
+use rocket::route::{Handler, Outcome, Route};
 use rocket::{Data, Request};
-use session_core::{SessionError, SessionManager, SessionPayload};
+use session_core::{SessionManager, SessionPayload};
 
-use crate::fairing::{attached, session, session_of};
-use crate::translate::{Head, close, respond};
+use crate::fairing::{SessionFairing, session};
+use crate::translate::{close, respond};
 
-/// Before any other route: core answers every path below the prefix.
-const RANK: isize = -100;
-
-/// The [session routes](session_core::routes::answer) for a browser front end:
+/// The [session routes](session_core::routes::answer) for a browser front end, to mount under a prefix:
 /// `.mount("/session", session_rocket::routes(&sessions))`.
 ///
-/// They answer every method on the prefix and every path below it, before any other route. They work without a
-/// [`SessionFairing`](crate::SessionFairing), too; with one, it must be that of the same manager.
+/// They answer every method on every path from the prefix on, before any other route there, with or without the
+/// [`SessionFairing`](crate::SessionFairing) of this manager.
 #[must_use]
 pub fn routes<U: SessionPayload>(manager: &SessionManager<U>) -> Vec<Route> {
-    [Get, HeadMethod, Post, Put, Delete, Patch, Options, Trace, Connect]
-        .into_iter()
-        .map(|method| Route::ranked(RANK, method, "/<path..>", SessionRoutes(manager.clone())))
-        .collect()
+    use Method::{Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace};
+    let methods = [Connect, Delete, Get, Head, Options, Patch, Post, Put, Trace];
+    let route = |method| Route::ranked(-100, method, "/<path..>", SessionRoutes(manager.clone()));
+    methods.into_iter().map(route).collect()
 }
 
 #[derive(Clone)]
 struct SessionRoutes<U: SessionPayload>(SessionManager<U>);
 
 #[rocket::async_trait]
-impl<U: SessionPayload> route::Handler for SessionRoutes<U> {
-    async fn handle<'r>(&self, request: &'r Request<'_>, _body: Data<'r>) -> route::Outcome<'r> {
-        let fairing = attached::<U, _>(request.rocket()).is_some();
-        let session = match self.session(request, fairing) {
+impl<U: SessionPayload> Handler for SessionRoutes<U> {
+    async fn handle<'r>(&self, request: &'r Request<'_>, _body: Data<'r>) -> Outcome<'r> {
+        let session = match session(request, Some(&self.0)) {
             Ok(session) => session,
-            Err(error) => return route::Outcome::Success(respond(request, error.to_response())),
+            Err(error) => return Outcome::Success(respond(request, error.to_response())),
         };
-        session.receive(&Head::of(request));
-        let path = below_prefix(request);
-        let answer = session_core::routes::answer(&session, request.method().as_str(), path).await;
-        let mut response = respond(request, answer);
-        if !fairing {
+        let (method, path) = (request.method().as_str(), below_prefix(request));
+        let mut response = respond(request, session_core::routes::answer(&session, method, path).await);
+        if request.rocket().state::<SessionFairing<U>>().is_none() {
             close(&session, &mut response);
         }
-        route::Outcome::Success(response)
-    }
-}
-
-impl<U: SessionPayload> SessionRoutes<U> {
-    fn session(
-        &self,
-        request: &Request<'_>,
-        fairing: bool,
-    ) -> Result<session_core::Session<U>, SessionError> {
-        if fairing {
-            // Another manager with this cookie is found out here.
-            session::<U>(request)?;
-        }
-        session_of(request, &self.0)
+        Outcome::Success(response)
     }
 }
 

@@ -96,6 +96,7 @@ pub async fn run(
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         outcome = all_answer(options.ports(), ready) => outcome,
+        () = clear_away_expired(&sessions) => Ok(()),
         Some(ended) = servers.join_next() => ended.map_err(Into::into).and_then(too_early),
     };
     stop.now();
@@ -117,6 +118,15 @@ async fn serve(
         Framework::Axum => axum::serve(listener, app, sessions, shutdown).await,
         Framework::ActixWeb => actix::serve(listener, app, sessions, shutdown).await,
         Framework::Rocket => rocket::serve(listener, app, sessions, shutdown).await,
+    }
+}
+
+/// Once a minute, in batches, so that nobody waits for it. Never returns.
+async fn clear_away_expired(sessions: &SessionManager<User>) {
+    const BATCH: usize = 1000;
+    loop {
+        sleep(Duration::from_secs(60)).await;
+        while sessions.delete_expired(BATCH).await.is_ok_and(|deleted| deleted == BATCH) {}
     }
 }
 

@@ -11,7 +11,7 @@ const QUERY_VALUE: &AsciiSet =
 
 /// Whether a person is on the way to a page, as against a script fetching something.
 pub(crate) fn is_navigation(head: &impl RequestHead) -> bool {
-    if head.method() != "GET" {
+    if !matches!(head.method(), "GET" | "HEAD") {
         return false;
     }
     match head.header("sec-fetch-mode").next() {

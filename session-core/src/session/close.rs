@@ -8,7 +8,7 @@ impl<U: SessionPayload> Session<U> {
     /// The header changes for the response whose headers are given; apply them all. From here on, operations that
     /// need a cookie fail with `ResponseSent` before they touch the store.
     ///
-    /// A request whose session nobody asked for changes nothing.
+    /// A request whose session nobody asked for changes nothing. Asked again, the answer is the same.
     pub fn close(&self, response: &impl Headers) -> ResponseChanges {
         let mut changes = ResponseChanges::default();
         let mut state = self.state();
@@ -16,15 +16,17 @@ impl<U: SessionPayload> Session<U> {
         if state.opened.is_none() && matches!(state.outgoing, Outgoing::Nothing) {
             return changes;
         }
-        match self.set_cookie(&mut state) {
+        match self.set_cookie(&state) {
             Some(cookie) => {
                 changes.append("set-cookie", cookie);
-                if !says(response, b"no-store") {
+                if !says(response, "cache-control", "no-store") {
                     changes.set("cache-control", "no-store");
                 }
             }
             None => {
-                changes.append("vary", "Cookie");
+                if !says(response, "vary", "cookie") {
+                    changes.append("vary", "Cookie");
+                }
                 if response.header("cache-control").next().is_none() {
                     changes.set("cache-control", "private");
                 }
@@ -33,12 +35,11 @@ impl<U: SessionPayload> Session<U> {
         changes
     }
 
-    fn set_cookie(&self, state: &mut State<U>) -> Option<String> {
-        let outgoing = std::mem::replace(&mut state.outgoing, Outgoing::Nothing);
+    fn set_cookie(&self, state: &State<U>) -> Option<String> {
         if state.panicked || self.is_bearer() {
             return None;
         }
-        match outgoing {
+        match &state.outgoing {
             Outgoing::Nothing => None,
             Outgoing::Clear => Some(self.0.manager.cookie.clear()),
             // Without a store: a logout that came in between wins over this request's refresh.
@@ -52,9 +53,10 @@ impl<U: SessionPayload> Session<U> {
     }
 }
 
-fn says(response: &impl Headers, word: &[u8]) -> bool {
+/// Whether a list in a header has this member (RFC 9110 section 5.6.1).
+fn says(response: &impl Headers, name: &'static str, member: &str) -> bool {
     response
-        .header("cache-control")
+        .header(name)
         .flat_map(|line| line.split(|&byte| byte == b','))
-        .any(|directive| directive.trim_ascii().eq_ignore_ascii_case(word))
+        .any(|known| known.trim_ascii().eq_ignore_ascii_case(member.as_bytes()))
 }

@@ -16,6 +16,8 @@ use crate::token::Claims;
 pub(crate) enum Intent {
     /// Only to know: no write, no cookie, no end.
     Observe,
+    /// To use the session, and to be told of no newer token: a native client asks for its refresh.
+    UseAsIs,
     /// To use the session; a refresh when one is due.
     Use,
     /// A refresh now.
@@ -116,7 +118,11 @@ fn newest(
         next.first_used_at = Some(now);
         return write(lifetimes, Change::Confirm, next);
     };
-    let wanted = intent == Intent::Refresh || token.expires_at.remaining(now) < lifetimes.refresh_threshold;
+    let wanted = match intent {
+        Intent::Observe | Intent::UseAsIs => false,
+        Intent::Use => token.expires_at.remaining(now) < lifetimes.refresh_threshold,
+        Intent::Refresh => true,
+    };
     let expires_at = lifetimes.fresh_expiry(record.authenticated_at, now);
     let grace_is_over = record.generation == 0 || now >= used.plus(lifetimes.replay_grace);
     if !(wanted && expires_at > record.expires_at && grace_is_over) {

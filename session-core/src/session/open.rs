@@ -72,8 +72,8 @@ impl<U: SessionPayload> Session<U> {
 
     async fn find(&self, intent: Intent) -> Result<(), SessionError> {
         let intent = match intent {
-            // A native client asks for its refresh: there is no cookie to carry one it did not ask for.
-            Intent::Use if self.is_bearer() => Intent::Observe,
+            // There is no cookie to carry a refresh that a native client did not ask for.
+            Intent::Use if self.is_bearer() => Intent::UseAsIs,
             intent => intent,
         };
         if self.0.manager.store.is_some() {
@@ -95,8 +95,9 @@ impl<U: SessionPayload> Session<U> {
         for (claims, user) in newest_first(found.good) {
             match self.use_stateless(claims, user, intent).await {
                 Ok(()) => return Ok(()),
-                Err(error) => failure = worse(failure, error),
+                Err(error) => failure = more_telling(failure, error),
             }
+            self.state().current = None;
         }
         Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)))
     }
@@ -109,7 +110,7 @@ impl<U: SessionPayload> Session<U> {
         let mut reads = 0;
         for (claims, ()) in newest_first(found.good) {
             if now >= claims.expires_at {
-                failure = worse(failure, self.expired(&claims, None));
+                failure = more_telling(failure, self.expired(&claims, None));
                 continue;
             }
             if reads == STORE_READS {
@@ -121,7 +122,7 @@ impl<U: SessionPayload> Session<U> {
                     self.show(served);
                     return Ok(());
                 }
-                Err(error) if error.kind().is_unauthenticated() => failure = worse(failure, error),
+                Err(error) if error.kind().is_unauthenticated() => failure = more_telling(failure, error),
                 Err(error) => return Err(error),
             }
         }
@@ -138,7 +139,7 @@ impl<U: SessionPayload> Session<U> {
                     self.state().named.push(claims);
                     found.push(claims, body);
                 }
-                Err(refused) => found.failure = worse(found.failure, self.rejected(&refused)),
+                Err(refused) => found.failure = more_telling(found.failure, self.rejected(&refused)),
             }
         }
         found
@@ -209,7 +210,7 @@ fn newest_first<T>(mut good: Vec<(Claims, T)>) -> Vec<(Claims, T)> {
 }
 
 /// The reason that tells most: an expired session, then one not usable here, then one unknown, then a bad token.
-fn worse(known: Option<SessionError>, other: SessionError) -> Option<SessionError> {
+fn more_telling(known: Option<SessionError>, other: SessionError) -> Option<SessionError> {
     let weight = |error: &SessionError| match error.kind() {
         ErrorKind::Expired => 4,
         ErrorKind::Invalid => 3,

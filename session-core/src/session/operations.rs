@@ -94,7 +94,7 @@ impl<U: SessionPayload> Session<U> {
         }
         let current = self.opened(Intent::Observe).await?;
         if !self.is_tracked() {
-            return self.renew_stateless(Intent::Refresh).await;
+            return self.renew_stateless(Intent::Refresh).await.inspect_err(|error| self.lost(error));
         }
         let served = self.use_tracked(&current.claims, Intent::Refresh).await;
         self.show(served.inspect_err(|error| self.lost(error))?);
@@ -158,13 +158,13 @@ impl<U: SessionPayload> Session<U> {
     /// As [`list`](Self::list).
     pub async fn revoke_others(&self) -> Result<u64, SessionError> {
         let current = self.tracked_current().await?;
-        let Some(subject) = current.user.subject() else { return Ok(0) };
+        let Some(subject) = current.account() else { return Ok(0) };
         self.manager().revoke_account_keeping(subject, Some(current.claims.sid)).await
     }
 
     async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {
         let current = self.tracked_current().await?;
-        let records = match current.user.subject() {
+        let records = match current.account() {
             Some(subject) => self.list_account(subject).await?,
             None => current.record.iter().map(|record| SessionRecord::clone(record)).collect(),
         };
@@ -172,11 +172,15 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn tracked_current(&self) -> Result<Current<U>, SessionError> {
-        if !self.is_tracked() {
-            return Err(self.error(ErrorKind::StoreRequired));
-        }
+        self.require_store()?;
         let _turn = self.0.turn.lock().await;
         self.opened(Intent::Use).await
+    }
+
+    /// Refuses what only a store can do; a request from another origin learns not even that.
+    pub(crate) fn require_store(&self) -> Result<(), SessionError> {
+        self.admit()?;
+        if self.is_tracked() { Ok(()) } else { Err(self.error(ErrorKind::StoreRequired)) }
     }
 
     fn device(&self, record: &SessionRecord, current: &Current<U>) -> Device {
@@ -194,7 +198,9 @@ impl<U: SessionPayload> Session<U> {
     /// The session, opened if nobody did, for callers that hold the turn.
     async fn opened(&self, intent: Intent) -> Result<Current<U>, SessionError> {
         self.open_in_turn(intent).await?;
-        self.current().ok_or_else(|| self.refusal())
+        let current = self.current().ok_or_else(|| self.refusal())?;
+        self.not_ended(&current.claims)?;
+        Ok(current)
     }
 
     fn is_tracked(&self) -> bool {

@@ -26,7 +26,7 @@ impl<U: SessionPayload> Session<U> {
         }
         self.state().current = Some(Current { user: Arc::new(user), claims, record: None });
         match intent {
-            Intent::Observe => Ok(()),
+            Intent::Observe | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
             Intent::Use | Intent::Refresh => self.renew_stateless(intent).await.map(drop),
         }
@@ -159,8 +159,14 @@ impl<U: SessionPayload> Session<U> {
         issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
     }
 
+    /// A logout that came in between wins over what this request still wants. With a store the record says so.
+    pub(super) fn not_ended(&self, claims: &Claims) -> Result<(), SessionError> {
+        if self.0.manager.ended.contains(claims.sid) { Err(self.gone()) } else { Ok(()) }
+    }
+
     fn send_stateless(&self, current: Current<U>, token: &SessionToken) -> Result<(), SessionError> {
         self.check_size(token)?;
+        self.not_ended(&current.claims)?;
         let mut state = self.state();
         if state.closed {
             drop(state);

@@ -41,7 +41,8 @@ impl<U: SessionPayload> Session<U> {
                 }
                 Step::Replay => return Err(self.replay(token, record, wanted).await),
                 Step::Serve { send_token } => {
-                    return self.serve(token, record, send_token && wanted != Intent::Observe);
+                    let send_token = send_token && matches!(wanted, Intent::Use | Intent::Refresh);
+                    return self.serve(token, record, send_token);
                 }
                 Step::Write(change, next) => match self.write(change, *next).await {
                     Ok(Written::Done(next)) => record = Some(next),
@@ -54,7 +55,9 @@ impl<U: SessionPayload> Session<U> {
                         }
                     }
                     Ok(Written::Deferred) => intent = Intent::Observe,
-                    Ok(Written::Ended) => return Err(self.error(ErrorKind::NotFound)),
+                    Ok(Written::Ended(failure)) => {
+                        return Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)));
+                    }
                     Err(error) if explicit || error.kind() != ErrorKind::StoreUnavailable => {
                         return Err(error);
                     }
@@ -75,7 +78,9 @@ impl<U: SessionPayload> Session<U> {
         };
         match intent {
             Intent::Observe => self.call(|store| store.read(key, now)).await,
-            Intent::Use | Intent::Refresh => self.call(|store| store.read_and_touch(key, touch, now)).await,
+            Intent::UseAsIs | Intent::Use | Intent::Refresh => {
+                self.call(|store| store.read_and_touch(key, touch, now)).await
+            }
         }
     }
 
@@ -111,8 +116,8 @@ impl<U: SessionPayload> Session<U> {
                 Revalidation::Defer => return Ok(Written::Deferred),
                 Revalidation::Replace(user) => next.payload = self.payload_of(&user, next.subject())?,
                 Revalidation::End => {
-                    self.end_record(&next, "revalidation ended it").await?;
-                    return Ok(Written::Ended);
+                    let ended = self.end_record(&next, "revalidation ended it").await;
+                    return Ok(Written::Ended(ended.err()));
                 }
             }
         }
@@ -297,7 +302,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// The session ended elsewhere while this request was using it.
-    fn gone(&self) -> SessionError {
+    pub(super) fn gone(&self) -> SessionError {
         let error = self.error(ErrorKind::NotFound);
         let mut state = self.state();
         state.current = None;
@@ -415,6 +420,11 @@ impl<U> Current<U> {
         Self { user, claims: shown, record: Some(Arc::new(record)) }
     }
 
+    /// The account as the store knows it, which may differ from what the payload says after a deploy.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.record.as_ref().and_then(|record| record.subject())
+    }
+
     /// What the newest token of the session says.
     pub(super) fn newest(&self) -> Claims {
         self.record.as_ref().map_or(self.claims, |record| record.claims())
@@ -425,7 +435,8 @@ enum Written {
     Done(SessionRecord),
     Lost,
     Deferred,
-    Ended,
+    /// The account is disabled: it is not served, even where that could not be written down.
+    Ended(Option<SessionError>),
 }
 
 impl SessionRecord {

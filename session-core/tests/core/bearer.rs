@@ -1,9 +1,9 @@
 //! Native clients with `Authorization: Bearer`.
 
 use session_core::testing::{TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, routes};
+use session_core::{ErrorKind, Lifetimes, SessionManager, routes};
 
-use crate::support::{Browser, World, user};
+use crate::support::{Browser, User, World, seconds, user};
 
 #[tokio::test]
 async fn a_bearer_token_is_a_session_only_when_the_option_is_on() {
@@ -60,4 +60,51 @@ async fn two_bearers_that_contradict_each_other_are_refused() {
     session
         .receive(&browser.get("/").header("authorization", "Bearer a").header("authorization", "Bearer b"));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
+}
+
+/// What a native client sends with this token.
+fn with(token: &str, method: &str) -> TestRequest {
+    TestRequest::new(method, "/").header("authorization", format!("Bearer {token}"))
+}
+
+async fn token_of(sessions: &SessionManager<User>) -> String {
+    let outcome = sessions.create_session(user("ann"), &TestRequest::new("POST", "/login")).await.unwrap();
+    outcome.token.unwrap().expose().to_owned()
+}
+
+#[tokio::test]
+async fn a_bearer_in_use_keeps_its_session_alive_under_an_idle_timeout() {
+    let world = World::new();
+    let lifetimes = Lifetimes::default().idle_timeout(seconds(900));
+    let sessions =
+        world.builder().bearer(true).lifetimes(lifetimes).store(world.store.clone()).build().unwrap();
+    let token = token_of(&sessions).await;
+    for _ in 0..10 {
+        world.advance(800);
+        assert!(sessions.get_session(&with(&token, "GET")).await.unwrap().is_some());
+    }
+    world.advance(900);
+    assert!(sessions.get_session(&with(&token, "GET")).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_replaced_bearer_is_a_replay_once_its_successor_was_used() {
+    let world = World::new();
+    let sessions = world.builder().bearer(true).store(world.store.clone()).build().unwrap();
+    let old = token_of(&sessions).await;
+    world.advance(3600);
+    let outcome = sessions.refresh_session(&with(&old, "POST")).await.unwrap();
+    let new = outcome.token.unwrap().expose().to_owned();
+    assert_ne!(old, new);
+    // The answer may have been lost: the old one is good, and asks for the same successor.
+    assert!(sessions.get_session(&with(&old, "GET")).await.unwrap().is_some());
+    let again = sessions.refresh_session(&with(&old, "POST")).await.unwrap();
+    assert_eq!(again.token.unwrap().expose(), new);
+    assert!(sessions.get_session(&with(&new, "GET")).await.unwrap().is_some(), "its first use");
+    world.advance(29);
+    assert!(sessions.get_session(&with(&old, "GET")).await.unwrap().is_some());
+    world.advance(1);
+    assert!(sessions.get_session(&with(&old, "GET")).await.unwrap().is_none());
+    assert!(sessions.get_session(&with(&new, "GET")).await.unwrap().is_none(), "ended for both");
+    assert!(world.event_names().contains(&"replay_detected"));
 }

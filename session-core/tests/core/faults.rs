@@ -11,7 +11,7 @@ use session_core::store::{
     Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
 };
 use session_core::testing::TestRequest;
-use session_core::{ErrorKind, SessionId, Timestamp};
+use session_core::{ErrorKind, Revalidation, SessionId, Timestamp};
 
 use crate::support::{Browser, World, user};
 
@@ -183,4 +183,33 @@ async fn a_login_is_one_call_and_a_read_is_one_call() {
     slot.receive(&browser.get("/"));
     assert!(slot.close(&()).is_empty());
     assert_eq!(store.calls.load(Ordering::SeqCst), 0, "nobody asked");
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_not_served_because_its_end_cannot_be_written() {
+    let (world, store) = (World::new(), Faulty::default());
+    let end = async |_| Revalidation::End;
+    let sessions = world.builder().store(store.clone()).revalidate(end).build().unwrap();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(86_400 - 600);
+    store.read_only.store(true, Ordering::SeqCst);
+    let outcome = sessions.get_session(&browser.get("/")).await;
+    assert_eq!(outcome.map(drop).map_err(|error| error.kind()), Err(ErrorKind::StoreUnavailable));
+    store.read_only.store(false, Ordering::SeqCst);
+    assert!(sessions.get_session(&browser.get("/")).await.unwrap().is_none());
+}
+
+/// A visitor shows sixteen sessions at once, all gone: that costs two reads.
+#[tokio::test]
+async fn of_many_sessions_in_one_request_two_are_looked_up() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let mut cookies = Vec::new();
+    for _ in 0..16 {
+        cookies.push(Browser::login(&sessions, user("ann")).await.cookie().to_owned());
+    }
+    sessions.revoke_everyone().await.unwrap();
+    let before = store.calls.load(Ordering::SeqCst);
+    assert_eq!(Browser::holding(&cookies.join("; ")).who(&sessions).await, None);
+    assert_eq!(store.calls.load(Ordering::SeqCst) - before, 2);
 }

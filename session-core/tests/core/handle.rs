@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{
-    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, Headers, MaybeAuthenticated, Session, Slots,
+    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, Headers, IntoInner, MaybeAuthenticated, Session,
+    Slots,
 };
 
 use crate::support::{Browser, User, World, user};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use session_core::store::{Key, MemoryStore, SessionLimit, SessionStore};
 use session_core::testing::{TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, ReplayPolicy, SessionManager};
+use session_core::{ErrorKind, KeyRing, ReplayPolicy, SessionManager, SessionPayload};
 
-use crate::support::{Browser, User, World, user};
+use crate::support::{Browser, SECRET, User, World, user};
 
 /// In the last 30 minutes of the first token.
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -409,4 +409,34 @@ async fn expired_sessions_leave_the_store_in_batches() {
     assert_eq!(sessions.delete_expired(3).await.unwrap(), 3);
     assert_eq!(sessions.delete_expired(100).await.unwrap(), 2);
     assert!(world.store.is_empty());
+}
+
+/// A program whose next version names accounts in another way.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Renamed(User);
+
+impl SessionPayload for Renamed {
+    fn subject(&self) -> Option<&str> {
+        Some("somebody else")
+    }
+}
+
+#[tokio::test]
+async fn a_deploy_that_names_accounts_in_another_way_still_reaches_their_sessions() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let mut phone = Browser::login(&sessions, user("ann")).await;
+    let laptop = Browser::login(&sessions, user("ann")).await;
+    let deployed = SessionManager::<Renamed>::builder()
+        .keys(KeyRing::from_secret(SECRET).unwrap())
+        .clock(world.clock.clone())
+        .store(world.store.clone())
+        .build()
+        .unwrap();
+    let session = deployed.slot();
+    session.receive(&laptop.post("/"));
+    assert_eq!(session.list().await.unwrap().len(), 2);
+    assert_eq!(session.revoke_others().await.unwrap(), 1);
+    assert_eq!(phone.who(&sessions).await, None);
 }

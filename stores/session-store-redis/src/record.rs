@@ -8,8 +8,9 @@
 //! | 13 to 32 | authenticated at, last seen, expires at, ends at: seconds, 5 bytes each |
 //! | 33 and 34 | the account's bucket |
 //! | 35 | length of the subject, 0 for a guest |
+//! | 36 and 37 | where the subject begins, counted from the end; 0 when it follows this header |
 //!
-//! Subject; generation, issued at and first use (as numbers of variable length, the times as differences to
+//! The subject, if the payload does not contain it as most do; generation, issued at and first use (as numbers of variable length, the times as differences to
 //! authenticated at); user agent, address, payload. Every number is big endian. The epoch keeps its place in every
 //! layout to come.
 
@@ -39,7 +40,11 @@ pub(crate) fn encode(record: &SessionRecord) -> Result<Vec<u8>, StoreError> {
     }
     to.extend_from_slice(&subject.map_or([0; 2], bucket_of));
     to.push(subject_len(subject)?);
-    to.extend_from_slice(subject.unwrap_or_default().as_bytes());
+    let place = subject.map_or(0, |subject| place_in(&record.payload, subject));
+    to.extend_from_slice(&place.to_be_bytes());
+    if place == 0 {
+        to.extend_from_slice(subject.unwrap_or_default().as_bytes());
+    }
     put_number(&mut to, record.generation);
     put_number(&mut to, difference(record.authenticated_at, record.issued_at));
     put_number(&mut to, record.first_used_at.map_or(0, |at| difference(record.authenticated_at, at) + 1));
@@ -102,7 +107,10 @@ impl<'a> Reader<'a> {
         let ends_at = self.time()?;
         self.take(2)?;
         let subject_len = usize::from(self.byte()?);
-        let subject = self.text(subject_len)?;
+        let subject = match usize::from(u16::from_be_bytes(self.take(2)?.try_into().ok()?)) {
+            0 => self.text(subject_len)?,
+            place => Reader(self.0.get(self.0.len().checked_sub(place)?..)?).text(subject_len)?,
+        };
         let generation = self.number()?;
         let issued_at = later(authenticated_at, self.number()?);
         let first_used_at = self.number()?.checked_sub(1).map(|by| later(authenticated_at, by));
@@ -186,6 +194,12 @@ fn later(from: Timestamp, difference: u64) -> Timestamp {
     Timestamp::from_unix_seconds(from.unix_seconds().saturating_add(by))
 }
 
+/// Where the subject is in the payload, counted from the end; 0 when it is not there, or too far.
+fn place_in(payload: &[u8], subject: &str) -> u16 {
+    let found = memchr::memmem::find(payload, subject.as_bytes());
+    found.and_then(|at| u16::try_from(payload.len() - at).ok()).unwrap_or(0)
+}
+
 fn subject_len(subject: Option<&str>) -> Result<u8, StoreError> {
     let Some(subject) = subject else { return Ok(0) };
     match u8::try_from(subject.len()) {
@@ -242,6 +256,31 @@ mod tests {
             let header = bytes.len() - record.payload.len();
             prop_assert!(decode(record.id, &bytes[..cut.index(header)]).is_err());
         }
+    }
+
+    proptest! {
+        #[test]
+        fn a_subject_within_the_payload_is_written_once(
+            record in records(),
+            subject in ".{1,60}",
+            (before, after) in (prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 0..40)),
+        ) {
+            let payload = [&before[..], subject.as_bytes(), &after].concat();
+            let once = SessionRecord { subject: Some(subject.clone()), payload: payload.clone(), ..record.clone() };
+            let guest = SessionRecord { subject: None, payload, ..record };
+            let bytes = encode(&once).unwrap();
+            prop_assert_eq!(bytes.len(), encode(&guest).unwrap().len());
+            prop_assert_eq!(decode(once.id, &bytes).unwrap(), once);
+        }
+    }
+
+    #[test]
+    fn a_subject_far_from_the_end_is_written_apart() {
+        let far = [b"ann".as_slice(), &[b' '; 70_000]].concat();
+        assert_eq!(place_in(&far, "ann"), 0);
+        assert_eq!(place_in(&far[..60_000], "ann"), 60_000);
+        assert_eq!(place_in(b"ann", "bob"), 0);
+        assert_eq!(place_in(b"", "bob"), 0);
     }
 
     #[test]

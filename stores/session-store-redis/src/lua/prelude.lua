@@ -16,7 +16,7 @@ end
 
 -- Whether this version of the scripts knows what the bytes mean (record.rs has the layout).
 local function known(record)
-  return string.byte(record, 1) == 1 and #record >= 36
+  return string.byte(record, 1) == 1 and #record >= 38
 end
 
 local function number(record, at)
@@ -32,7 +32,9 @@ end
 local function account(record)
   local length = known(record) and string.byte(record, 36) or 0
   if length > 0 then
-    return string.sub(record, 37, 36 + length), base .. '#' .. string.sub(record, 34, 35)
+    local place = struct.unpack('>I2', record, 37)
+    local from = place > 0 and #record - place + 1 or 39
+    return string.sub(record, from, from + length - 1), base .. '#' .. string.sub(record, 34, 35)
   end
 end
 

@@ -44,12 +44,11 @@ async fn every_operation_is_one_command() {
 
     reset();
     bench.stored("ann").await;
-    let old = bench.stored("ann").await;
-    assert!(
-        matches!(bench.create(&bench.login("ann"), at_limit).await, Created::Done { evicted } if evicted.len() == 1)
-    );
+    bench.stored("ann").await;
+    let (old, new) = (bench.login("ann"), bench.login("ann"));
+    let Created::Done { evicted } = bench.create(&old, at_limit).await else { panic!("the login failed") };
+    assert_eq!(evicted.len(), 1);
     let replaces = Some(Replaces::IfPresent(old.id));
-    let new = bench.login("ann");
     assert_eq!(bench.create(&new, Create { replaces, ..at_limit }).await, done());
     assert_eq!(sent(&server), only("evalsha", 4), "login");
 
@@ -199,4 +198,18 @@ async fn the_clock_is_ours_and_not_the_servers() {
             matches!(bench.create(&bench.login("ann"), evicting(1)).await, Created::Done { evicted } if evicted == [record.id])
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_touch_moves_last_seen_and_the_end() {
+    needs_redis!();
+    let bench = Bench::new(Server::shared().store().await);
+    let record = SessionRecord { ends_at: bench.at(3_600), ..bench.login("ann") };
+    assert_eq!(bench.create(&record, Create::default()).await, done());
+    let expected = SessionRecord { last_seen: bench.at(60), ends_at: bench.at(3_660), ..next(&record) };
+    let touched = bench.store.read_and_touch(bench.key(record.id), TOUCH, bench.at(60)).await.unwrap();
+    assert_eq!(touched, Some(expected.clone()));
+    assert_eq!(bench.store.list(bench.account("ann"), bench.at(3_659)).await.unwrap(), [expected]);
+    assert_eq!(bench.store.read(bench.key(record.id), bench.at(3_660)).await.unwrap(), None);
+    assert_eq!(bench.store.delete_expired(bench.at(99_999), 10).await.unwrap(), 0, "Redis does that");
 }

@@ -30,22 +30,25 @@ wait
 [ "$word" = keep ] || rm -rf "$folder"
 "#;
 
-/// Whether there is a redis-server. Says so loudly when there is none, and fails where all must run.
+/// Whether there is a redis-server.
 pub(crate) fn available() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let found = Command::new("redis-server").arg("--version").output().is_ok_and(|out| out.status.success());
-        if !found {
-            let needed = ["CI", "SESSION_TESTS_REQUIRE_ALL"].map(std::env::var).iter().any(|value| {
-                value.as_deref().is_ok_and(|value| matches!(value, "1" | "true"))
-            });
-            assert!(!needed, "redis-server is not installed, and every test is required");
-            let _ = std::io::stderr().write_all(
-                b"\n*** SKIPPED: every test of session-store-redis, because redis-server is not installed ***\n\n",
-            );
-        }
-        found
-    })
+    *ANSWER.get_or_init(|| has("redis-server", "--version", "every test that needs a server"))
+}
+
+/// Whether there is such a program. Says loudly what is left out when there is none, and fails where all must run.
+pub(crate) fn has(program: &str, argument: &str, left_out: &str) -> bool {
+    if Command::new(program).arg(argument).output().is_ok_and(|out| out.status.success()) {
+        return true;
+    }
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true"));
+    let required = is_set("CI") || is_set("SESSION_TESTS_REQUIRE_ALL");
+    assert!(!required, "{program} is not installed, and every test is required");
+    // Past the capture of the test runner.
+    let told =
+        format!("\n*** SKIPPED: {left_out} of session-store-redis: {program} is not installed ***\n\n");
+    let _ = std::io::stderr().write_all(told.as_bytes());
+    false
 }
 
 /// Leaves a test that needs a server where there is none.
@@ -232,7 +235,7 @@ pub(crate) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 

@@ -1,4 +1,10 @@
-//! The translation, tried with Rocket's own local client. How sessions behave is tested elsewhere.
+//! What the adapter translates. What sessions do is tested for all adapters together, elsewhere.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
 
 use rocket::fs::{FileServer, Options};
 use rocket::http::{Header, Status};
@@ -6,9 +12,12 @@ use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::response::stream::TextStream;
 use rocket::{Build, Request, Rocket, catch, catchers, get, post, routes};
 use serde::{Deserialize, Serialize};
-use session_core::store::MemoryStore;
+use session_rocket::core::store::{
+    Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
+};
+use session_rocket::core::{SessionId, Timestamp};
 
-use crate::{
+use session_rocket::{
     Authenticated, CookieSettings, Extract, Fresh, Guard, KeyRing, MaybeAuthenticated, Rejection, Session,
     SessionError, SessionFairing, SessionManager, SessionPayload,
 };
@@ -41,7 +50,7 @@ struct Nobody;
 impl Guard for Nobody {
     type Payload = User;
 
-    fn check(session: session_core::Session<User>) -> Result<Self, SessionError> {
+    fn check(session: session_rocket::core::Session<User>) -> Result<Self, SessionError> {
         Err(session.forbidden("nobody may"))
     }
 }
@@ -151,7 +160,7 @@ async fn client(app: Rocket<Build>) -> Client {
 
 async fn users_app() -> Client {
     let users = users();
-    client(app().mount("/session", crate::routes(&users)).attach(SessionFairing::new(users))).await
+    client(app().mount("/session", session_rocket::routes(&users)).attach(SessionFairing::new(users))).await
 }
 
 async fn refuses_to_launch(app: Rocket<Build>) -> bool {
@@ -216,6 +225,77 @@ async fn a_refused_guard_gets_the_answer_of_core() {
     }
     let response = client.get("/maybe").dispatch().await;
     assert_eq!(response.into_string().await.unwrap(), "nobody");
+}
+
+/// Answers nothing.
+struct Down;
+
+#[rocket::async_trait]
+impl SessionStore for Down {
+    async fn read(&self, _: Key<'_>, _: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn create(
+        &self,
+        _: &str,
+        _: &SessionRecord,
+        _: Create,
+        _: Timestamp,
+    ) -> Result<Created, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn replace(&self, _: &str, _: &SessionRecord, _: Timestamp) -> Result<Replaced, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn delete(&self, _: Key<'_>) -> Result<bool, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn list(&self, _: Account<'_>, _: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn delete_account(
+        &self,
+        _: Account<'_>,
+        _: Option<SessionId>,
+        _: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn delete_realm(&self, _: &str) -> Result<u64, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    async fn delete_expired(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Err(StoreError::unavailable("down"))
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(rocket::tokio::time::sleep(duration))
+    }
+}
+
+#[rocket::async_test]
+async fn a_store_that_is_down_is_a_503_for_guards_and_handlers() {
+    let users = SessionManager::<User>::builder().keys(keys()).development().store(Down).build().unwrap();
+    let cookie = logged_in(&users_app().await).await;
+    let client =
+        client(app().mount("/session", session_rocket::routes(&users)).attach(SessionFairing::new(users)))
+            .await;
+    for path in ["/me", "/maybe", "/login?user=alice", "/session"] {
+        let response = with_cookie(client.get(path), &cookie).dispatch().await;
+        assert_eq!(response.status(), Status::ServiceUnavailable, "{path}");
+        assert_eq!(header(&response, "retry-after"), ["1"]);
+        assert!(header(&response, "set-cookie").is_empty());
+        assert!(response.into_string().await.unwrap().contains("STORE_UNAVAILABLE"));
+    }
+    let response = with_cookie(client.get("/plain"), &cookie).dispatch().await;
+    assert_eq!(response.status(), Status::Ok);
 }
 
 #[rocket::async_test]
@@ -301,9 +381,7 @@ async fn what_cannot_work_refuses_to_launch() {
         app().attach(SessionFairing::new(users())).attach(SessionFairing::new(admins("session")));
     assert!(refuses_to_launch(same_cookie).await, "two managers, one cookie");
     let one = users();
-    let client = client(attach(one.clone(), one)).await;
-    let response = client.get("/maybe").dispatch().await;
-    assert_eq!(header(&response, "vary"), ["Cookie"], "one manager twice is one");
+    assert!(refuses_to_launch(attach(one.clone(), one)).await, "one manager twice");
 }
 
 #[rocket::async_test]
@@ -312,8 +390,8 @@ async fn session_routes_with_and_without_the_fairing() {
     let files = FileServer::new("/", Options::None).rank(-10);
     let alone = rocket::custom(rocket::Config::figment().merge(("log_level", "off")))
         .mount("/", files)
-        .mount("/a/session", crate::routes(&users));
-    let with = app().mount("/a/session", crate::routes(&users)).attach(SessionFairing::new(users));
+        .mount("/a/session", session_rocket::routes(&users));
+    let with = app().mount("/a/session", session_rocket::routes(&users)).attach(SessionFairing::new(users));
     let (alone, with) = (client(alone).await, client(with).await);
     let cookie = logged_in(&with).await;
     for client in [&alone, &with] {
@@ -342,7 +420,7 @@ async fn session_routes_with_and_without_the_fairing() {
 
 #[rocket::async_test]
 async fn session_routes_of_another_manager_with_the_same_cookie_say_so() {
-    let app = app().mount("/session", crate::routes(&users())).attach(SessionFairing::new(users()));
+    let app = app().mount("/session", session_rocket::routes(&users())).attach(SessionFairing::new(users()));
     let client = client(app).await;
     let response = client.get("/session").dispatch().await;
     assert_eq!(response.status(), Status::InternalServerError);

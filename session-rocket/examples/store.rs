@@ -1,0 +1,94 @@
+//! Sessions in a store: a list of devices, logging the others out, and data that no parallel request loses.
+//!
+//! ```text
+//! export JWT_SECRET=$(openssl rand -base64 32)
+//! cargo run -p session-rocket --example store
+//!
+//! curl -c jar -d 'username=alice&password=wonderland' http://127.0.0.1:3000/login
+//! curl -b jar -X POST http://127.0.0.1:3000/visits
+//! curl -b jar http://127.0.0.1:3000/devices
+//! curl -b jar -X POST http://127.0.0.1:3000/logout-elsewhere
+//! curl -b jar http://127.0.0.1:3000/session
+//! curl -b jar -c jar -X DELETE http://127.0.0.1:3000/session
+//! ```
+
+use rocket::form::{Form, FromForm};
+use rocket::response::{Redirect, status::Unauthorized};
+use rocket::serde::json::Json;
+use rocket::{Config, get, post, routes};
+use serde::{Deserialize, Serialize};
+use session_rocket::core::{Device, store::MemoryStore};
+use session_rocket::{KeyRing, Rejection, Session, SessionFairing, SessionManager, SessionPayload};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct User {
+    user_id: String,
+    username: String,
+    visits: u64,
+}
+
+impl SessionPayload for User {
+    fn subject(&self) -> Option<&str> {
+        Some(&self.user_id)
+    }
+}
+
+#[derive(FromForm)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+#[rocket::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt::init();
+    let sessions = SessionManager::<User>::builder()
+        .keys(KeyRing::from_env()?)
+        .store(MemoryStore::new())
+        .development()
+        .build()?;
+    let app = rocket::custom(Config::figment().merge(("port", 3000)))
+        .mount("/", routes![login, visit, devices, logout_elsewhere])
+        // Status, refresh, logout and the list of devices, for a browser front end.
+        .mount("/session", session_rocket::routes(&sessions))
+        .attach(SessionFairing::new(sessions));
+    app.launch().await?;
+    Ok(())
+}
+
+#[post("/login", data = "<form>")]
+async fn login(
+    session: Session<User>,
+    form: Form<Credentials>,
+) -> Result<Result<Redirect, Unauthorized<&'static str>>, Rejection> {
+    let Some(user) = check_password(&form) else {
+        return Ok(Err(Unauthorized("Wrong name or password.\n")));
+    };
+    session.create(user).await?;
+    Ok(Ok(Redirect::to("/session")))
+}
+
+/// When two requests change the payload at once, the closure runs again: every visit counts.
+#[post("/visits")]
+async fn visit(session: Session<User>) -> Result<Json<User>, Rejection> {
+    let user = session.update(|user| user.visits += 1).await?;
+    Ok(Json(User::clone(&user)))
+}
+
+/// Every login of this account, newest first.
+#[get("/devices")]
+async fn devices(session: Session<User>) -> Result<Json<Vec<Device>>, Rejection> {
+    Ok(Json(session.list().await?))
+}
+
+/// Ends every other login of this account, at once.
+#[post("/logout-elsewhere")]
+async fn logout_elsewhere(session: Session<User>) -> Result<String, Rejection> {
+    Ok(format!("Other sessions ended: {}.\n", session.revoke_others().await?))
+}
+
+/// A stand-in: your application looks the account up and verifies a password hash (Argon2) here.
+fn check_password(form: &Credentials) -> Option<User> {
+    let known = form.username == "alice" && form.password == "wonderland";
+    known.then(|| User { user_id: "1".into(), username: "alice".into(), visits: 0 })
+}

@@ -1,0 +1,189 @@
+//! The app that all three frameworks serve. What it does is here; their files only translate.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `POST /login` | body `name=alice`: logs her in; `name=guest` is a guest |
+//! | `POST /logout` | logs out |
+//! | `GET /me` `/page` `/nested/inner/me` | needs a user: JSON |
+//! | `GET /maybe` | the user's name, or `nobody` |
+//! | `GET /fresh` | needs a login within 300 s |
+//! | `GET /vip` | a guard of the application: needs `alice` |
+//! | `POST /reauthenticate` | a new id and new clocks |
+//! | `POST /visits` | adds one to a counter in the payload |
+//! | `POST /update-big` | puts 5000 bytes into the payload |
+//! | `GET /open` | ignores the session |
+//! | `GET /cached` | needs a user; sets a `Cache-Control` of its own |
+//! | `GET /stream` | needs a user; streams a body in chunks |
+//! | `GET /error` | reads the session, then fails with 418 in the framework's own way |
+//! | `POST /login-then-error` | logs in, then fails so |
+//! | `GET /panic` `POST /login-then-panic` | the same, with a panic |
+//! | `GET /ws` | needs a user: where a WebSocket handshake would go |
+//! | `/session/**` `/nested/session/**` | the session routes |
+//! | `POST /admin/login` `GET /admin/me` `/both` | a second manager, if there is one |
+
+use serde::{Deserialize, Serialize};
+use session_core::{
+    Authenticated, Fresh, Guard, MaybeAuthenticated, Session, SessionError, SessionManager, SessionPayload,
+};
+
+use super::World;
+
+/// What a framework serves.
+pub(crate) struct App {
+    pub(crate) users: SessionManager<User>,
+    pub(crate) admins: Option<SessionManager<Admin>>,
+    pub(crate) world: World,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    pub(crate) user_id: String,
+    pub(crate) name: String,
+    pub(crate) visits: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) note: String,
+}
+
+impl User {
+    pub(crate) fn named(name: &str) -> Self {
+        Self { user_id: format!("u-{name}"), name: name.to_owned(), visits: 0, note: String::new() }
+    }
+}
+
+impl SessionPayload for User {
+    fn subject(&self) -> Option<&str> {
+        (self.name != "guest").then_some(self.user_id.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Admin {
+    pub(crate) admin_id: String,
+}
+
+impl SessionPayload for Admin {
+    fn subject(&self) -> Option<&str> {
+        Some(&self.admin_id)
+    }
+}
+
+/// An answer in plain data.
+pub(crate) struct Answer {
+    pub(crate) content_type: &'static str,
+    pub(crate) cache_control: Option<&'static str>,
+    pub(crate) body: Vec<u8>,
+}
+
+type Outcome = Result<Answer, SessionError>;
+
+impl Answer {
+    fn text(body: impl Into<String>) -> Self {
+        Self {
+            content_type: "text/plain; charset=utf-8",
+            cache_control: None,
+            body: body.into().into_bytes(),
+        }
+    }
+
+    fn json(body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).unwrap();
+        Self { content_type: "application/json", cache_control: None, body }
+    }
+}
+
+/// The application's own error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Teapot;
+
+impl Teapot {
+    pub(crate) const STATUS: u16 = 418;
+    pub(crate) const BODY: &'static str = "short and stout";
+}
+
+/// Only alice passes.
+#[derive(Debug)]
+pub(crate) struct Vip(Authenticated<User>);
+
+impl Guard for Vip {
+    type Payload = User;
+
+    fn check(session: Session<User>) -> Result<Self, SessionError> {
+        let user = Authenticated::check(session.clone())?;
+        if user.name == "alice" { Ok(Self(user)) } else { Err(session.forbidden("not alice")) }
+    }
+}
+
+/// What a stream sends, chunk by chunk.
+pub(crate) const CHUNKS: [&str; 3] = ["one ", "two ", "three"];
+
+pub(crate) async fn login(session: &Session<User>, body: &[u8]) -> Outcome {
+    let name =
+        body.strip_prefix(b"name=").and_then(|name| std::str::from_utf8(name).ok()).unwrap_or("nameless");
+    session.create(User::named(name)).await?;
+    Ok(Answer::text(format!("hello {name}")))
+}
+
+pub(crate) async fn logout(session: &Session<User>) -> Outcome {
+    session.destroy().await?;
+    Ok(Answer::text("bye"))
+}
+
+pub(crate) fn me(user: &User) -> Answer {
+    Answer::json(user)
+}
+
+pub(crate) fn maybe(user: &MaybeAuthenticated<User>) -> Answer {
+    Answer::text(user.user().map_or("nobody", |user| &user.name))
+}
+
+pub(crate) fn fresh(user: &Fresh<User, 300>) -> Answer {
+    Answer::text(format!("fresh {}", user.name))
+}
+
+pub(crate) fn vip(vip: &Vip) -> Answer {
+    Answer::text(format!("welcome {}", vip.0.name))
+}
+
+pub(crate) async fn reauthenticate(session: &Session<User>) -> Outcome {
+    session.reauthenticate().await?;
+    Ok(Answer::text("hello again"))
+}
+
+pub(crate) async fn visits(session: &Session<User>) -> Outcome {
+    let user = session.update(|user| user.visits += 1).await?;
+    Ok(Answer::text(user.visits.to_string()))
+}
+
+pub(crate) async fn update_big(session: &Session<User>) -> Outcome {
+    let user = session.update(|user| user.note = "x".repeat(5000)).await?;
+    Ok(Answer::text(user.note.len().to_string()))
+}
+
+pub(crate) fn open() -> Answer {
+    Answer::text("ok")
+}
+
+pub(crate) fn cached(_user: &User) -> Answer {
+    Answer { cache_control: Some("private, max-age=60"), ..Answer::text("cached") }
+}
+
+pub(crate) fn ws(user: &User) -> Answer {
+    Answer::text(format!("a socket for {}", user.name))
+}
+
+pub(crate) async fn login_admin(session: &Session<Admin>) -> Outcome {
+    session.create(Admin { admin_id: "root".to_owned() }).await?;
+    Ok(Answer::text("hello root"))
+}
+
+pub(crate) fn admin(admin: &Admin) -> Answer {
+    Answer::json(admin)
+}
+
+pub(crate) fn both(user: &MaybeAuthenticated<User>, admin: &MaybeAuthenticated<Admin>) -> Answer {
+    let user = user.user().map_or("nobody", |user| &user.name);
+    let admin = admin.user().map_or("nobody", |admin| &admin.admin_id);
+    Answer::text(format!("{user} and {admin}"))
+}

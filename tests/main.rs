@@ -1,0 +1,20 @@
+//! Tests across the three frameworks, and of the repository itself.
+//!
+//! | folder | what is there |
+//! |---|---|
+//! | `wire` | HTTP as bytes, a strict cookie jar, transcripts |
+//! | `harness` | one app on three frameworks, on the test's own clock and store |
+//! | `cases` | the contract, one test per case and framework |
+//! | `repository` | architecture, README |
+//! | `browser` | Chromium |
+//! | `interop` | `jose`, as a Next.js module uses it |
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod browser;
+mod cases;
+mod harness;
+mod interop;
+mod repository;
+mod requirements;
+mod wire;
