@@ -1,0 +1,223 @@
+//! From an address to a connection, and whether what answers there can be used.
+
+use std::time::Duration;
+
+use redis::io::tcp::{TcpSettings, socket2};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind};
+use session_core::store::StoreError;
+
+use crate::error::store_error;
+use crate::link::Link;
+
+/// A server that does not acknowledge packets for so long is taken for lost.
+const LOST: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(1);
+/// With `SET .. PX`, `HRANDFIELD`, and scripts that may call them.
+const OLDEST: (u32, u32) = (6, 2);
+
+pub(crate) async fn connect(url: &str) -> Result<Link, StoreError> {
+    let address = Address::parse(url)?;
+    if address.tls {
+        prepare_tls()?;
+    }
+    match address.nodes.as_slice() {
+        [node] if !address.cluster => connect_single(node).await,
+        nodes => connect_cluster(nodes).await,
+    }
+}
+
+async fn connect_single(node: &str) -> Result<Link, StoreError> {
+    let client = Client::open(settings(node)?).map_err(store_error)?;
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(CONNECT));
+    let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+    let answer = redis::cmd("INFO").query_async::<String>(&mut connection.map_err(store_error)?).await;
+    if check(answer)?.cluster {
+        return Err(StoreError::permanent(
+            "this Redis is a node of a cluster: use an address that begins with redis-cluster:// (feature `cluster`)",
+        ));
+    }
+    Link::connect_lazily(client).map_err(store_error)
+}
+
+#[cfg(feature = "cluster")]
+async fn connect_cluster(nodes: &[String]) -> Result<Link, StoreError> {
+    let nodes = nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
+    let client = redis::cluster::ClusterClient::builder(nodes)
+        .connection_timeout(CONNECT)
+        .response_timeout(LOST)
+        .tcp_settings(tcp_settings())
+        // What may be sent again is sent again by `Link`.
+        .retries(0)
+        .build()
+        .map_err(store_error)?;
+    let mut connection = client.get_async_connection().await.map_err(store_error)?;
+    check(redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut connection).await)?;
+    Ok(Link::Cluster(connection))
+}
+
+#[cfg(not(feature = "cluster"))]
+async fn connect_cluster(_nodes: &[String]) -> Result<Link, StoreError> {
+    Err(StoreError::permanent(
+        "the address is that of a Redis cluster: turn on the feature `cluster` of session-store-redis",
+    ))
+}
+
+fn settings(node: &str) -> Result<ConnectionInfo, StoreError> {
+    let info = node.into_connection_info().map_err(store_error)?;
+    Ok(info.set_tcp_settings(tcp_settings()))
+}
+
+fn tcp_settings() -> TcpSettings {
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(socket2::TcpKeepalive::new().with_time(LOST).with_interval(CONNECT));
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(LOST);
+    settings
+}
+
+#[cfg(feature = "tls")]
+fn prepare_tls() -> Result<(), StoreError> {
+    use rustls::crypto::{CryptoProvider, ring};
+    // rustls asks for a choice once per process; the program's own stays.
+    if CryptoProvider::get_default().is_none() {
+        let _ = ring::default_provider().install_default();
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "tls"))]
+fn prepare_tls() -> Result<(), StoreError> {
+    Err(StoreError::permanent("the address asks for TLS: turn on the feature `tls` of session-store-redis"))
+}
+
+/// What an address says.
+#[derive(Debug, PartialEq, Eq)]
+struct Address {
+    cluster: bool,
+    tls: bool,
+    nodes: Vec<String>,
+}
+
+impl Address {
+    fn parse(url: &str) -> Result<Self, StoreError> {
+        let wrong = |what: &str| StoreError::permanent(format!("the address of Redis {what}"));
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+            wrong("must begin with redis://, rediss://, redis+unix://, redis-cluster:// or rediss-cluster://")
+        })?;
+        let (cluster, scheme) =
+            scheme.strip_suffix("-cluster").map_or((false, scheme), |scheme| (true, scheme));
+        let tls = match scheme {
+            "redis" | "valkey" | "redis+unix" | "valkey+unix" | "unix" => false,
+            "rediss" | "valkeys" => true,
+            _ => {
+                return Err(wrong(
+                    "has an unknown scheme: use redis, rediss, redis+unix, redis-cluster or rediss-cluster",
+                ));
+            }
+        };
+        if !cluster {
+            return Ok(Self { cluster, tls, nodes: vec![url.to_owned()] });
+        }
+        let (credentials, hosts) = match rest.rsplit_once('@') {
+            Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
+            None => (String::new(), rest),
+        };
+        let hosts = hosts.trim_end_matches('/').split(',').map(str::trim);
+        let nodes: Vec<String> = hosts
+            .map(|host| if host.is_empty() { None } else { Some(format!("{scheme}://{credentials}{host}")) })
+            .collect::<Option<_>>()
+            .ok_or_else(|| wrong("names no node of the cluster: redis-cluster://host:port,host:port"))?;
+        Ok(Self { cluster, tls, nodes })
+    }
+}
+
+/// What a server says about itself.
+#[derive(Debug, Default)]
+struct Server {
+    cluster: bool,
+}
+
+fn check(answer: Result<String, RedisError>) -> Result<Server, StoreError> {
+    let info = match answer {
+        Ok(info) => info,
+        // Not everybody may ask.
+        Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => return Ok(Server::default()),
+        Err(error) => return Err(store_error(error)),
+    };
+    let field =
+        |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    if let Some(version) = field("redis_version").filter(|version| is_too_old(version)) {
+        let (major, minor) = OLDEST;
+        return Err(StoreError::permanent(format!(
+            "this Redis is version {version}: {major}.{minor} or later is needed"
+        )));
+    }
+    if let Some(policy) = field("maxmemory_policy").filter(|policy| *policy != "noeviction")
+        && field("maxmemory").is_some_and(|maxmemory| maxmemory != "0")
+    {
+        tracing::warn!(
+            policy,
+            "Redis may evict sessions and account indexes when memory is short: set maxmemory-policy to noeviction"
+        );
+    }
+    match field("cluster_state") {
+        Some("ok") | None => Ok(Server { cluster: field("cluster_enabled") == Some("1") }),
+        Some(_) => Err(StoreError::unavailable(
+            "the Redis cluster is not ready: see CLUSTER INFO on its nodes; it may still be electing or lack slots",
+        )),
+    }
+}
+
+fn is_too_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor) < OLDEST,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_named_by_some_of_its_nodes() {
+        let address = Address::parse("redis-cluster://me:p%40ss@a:1,b:2/").unwrap();
+        assert_eq!(address.nodes, ["redis://me:p%40ss@a:1", "redis://me:p%40ss@b:2"]);
+        assert!(address.cluster && !address.tls);
+        let address = Address::parse("rediss-cluster://a:1").unwrap();
+        assert_eq!(address, Address { cluster: true, tls: true, nodes: vec!["rediss://a:1".into()] });
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_without_quoting_it() {
+        for url in
+            ["", "localhost:6379", "http://:secret@a", "redis-cluster://", "redis-cluster://:secret@a:1,,b:2"]
+        {
+            let error = Address::parse(url).unwrap_err();
+            assert!(!error.is_retryable() && !error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn old_servers_are_told() {
+        for (version, too_old) in [
+            ("6.0.16", true),
+            ("5.0", true),
+            ("6.2.0", false),
+            ("7.0.15", false),
+            ("8.2", false),
+            ("x", false),
+        ] {
+            assert_eq!(is_too_old(version), too_old, "{version}");
+        }
+        assert!(
+            check(Ok("# Server\r\nredis_version:6.0.16\r\n".into()))
+                .is_err_and(|error| !error.is_retryable())
+        );
+        assert!(check(Ok("cluster_state:fail\r\n".into())).is_err_and(|error| error.is_retryable()));
+    }
+}

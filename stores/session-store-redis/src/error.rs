@@ -1,0 +1,168 @@
+//! What an error of Redis means for the caller, and what somebody can do about it.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use session_core::store::StoreError;
+
+/// Says whether trying again can help, and keeps the source.
+pub(crate) fn store_error(error: RedisError) -> StoreError {
+    let (retryable, advice) = judge(&error);
+    let message = format!("{advice} ({error})");
+    let told = if retryable { StoreError::unavailable(message) } else { StoreError::permanent(message) };
+    told.with_source(error)
+}
+
+/// An answer that no script of ours gives.
+pub(crate) fn unexpected(what: &str) -> StoreError {
+    StoreError::permanent(format!(
+        "Redis gave an unexpected answer ({what}): is there a proxy in between, or another program with the same \
+         key prefix?"
+    ))
+}
+
+/// Whether the server turned the command away before doing anything, so that sending it again is safe.
+pub(crate) fn is_not_done(error: &RedisError) -> bool {
+    use ServerErrorKind::{Moved, ReadOnly, TryAgain};
+    match error.kind() {
+        ErrorKind::Server(Moved | ReadOnly | TryAgain) | ErrorKind::ClusterConnectionNotFound => true,
+        _ => error.is_connection_refusal(),
+    }
+}
+
+/// Whether the connection is of no more use: it leads to a server that was replaced, or was never let in.
+pub(crate) fn needs_new_connection(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly) | ErrorKind::AuthenticationFailed)
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+}
+
+pub(crate) fn is_no_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+fn judge(error: &RedisError) -> (bool, &'static str) {
+    match error.kind() {
+        ErrorKind::Server(kind) => judge_server(kind, error.detail().unwrap_or_default()),
+        ErrorKind::Extension => judge_code(error.code().unwrap_or_default()),
+        ErrorKind::AuthenticationFailed => (false, CREDENTIALS),
+        ErrorKind::InvalidClientConfig => (false, "the address of Redis cannot be used: correct the URL"),
+        ErrorKind::Client => (false, "the connection to Redis is set up wrongly: see the source"),
+        ErrorKind::Io if is_certificate(error) => (
+            false,
+            "the certificate of Redis was refused: give it one that a known authority signed for its name",
+        ),
+        ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => (
+            true,
+            "Redis does not answer: check that it is running and reachable; sessions work again when it is",
+        ),
+        ErrorKind::UnexpectedReturnType => (false, FOREIGN),
+        _ => (true, "Redis gave an answer that cannot be read: see the source"),
+    }
+}
+
+const CREDENTIALS: &str = "Redis refused the user name or the password: correct them in the URL";
+const FOREIGN: &str =
+    "a key with our prefix is not ours: give the store a key prefix that no other program uses";
+
+fn judge_server(kind: ServerErrorKind, detail: &str) -> (bool, &'static str) {
+    match kind {
+        ServerErrorKind::BusyLoading => {
+            (true, "Redis is starting and still loads its data: it will answer soon")
+        }
+        ServerErrorKind::ReadOnly => (
+            true,
+            "this Redis is a replica: a failover is going on, or the URL names a replica instead of the primary",
+        ),
+        ServerErrorKind::MasterDown
+        | ServerErrorKind::ClusterDown
+        | ServerErrorKind::Moved
+        | ServerErrorKind::Ask
+        | ServerErrorKind::TryAgain => {
+            (true, "the Redis cluster is moving slots or failing over: it will answer when that is done")
+        }
+        ServerErrorKind::NoPerm => {
+            (false, "the Redis user lacks a permission: see the crate's documentation for the list")
+        }
+        // During a move of the slot, keys of one script can be on two nodes.
+        _ if detail.contains("non local key") => {
+            (true, "the Redis cluster is moving the slot of these sessions: it will answer when that is done")
+        }
+        _ if detail.contains("OOM") => (true, MEMORY),
+        _ if detail.contains("WRONGTYPE") => (false, FOREIGN),
+        _ => (
+            false,
+            "Redis refused a command: it must be Redis 6.2, Valkey 7.2 or later, with scripts allowed",
+        ),
+    }
+}
+
+const MEMORY: &str = "Redis is out of memory: raise maxmemory, or end sessions";
+
+fn judge_code(code: &str) -> (bool, &'static str) {
+    match code {
+        "NOAUTH" | "WRONGPASS" => (false, CREDENTIALS),
+        "WRONGTYPE" => (false, FOREIGN),
+        "OOM" => (true, MEMORY),
+        "MISCONF" => (true, "Redis cannot write to its disk and refuses changes: see its log"),
+        "NOREPLICAS" => (true, "Redis has too few replicas to accept changes: see min-replicas-to-write"),
+        "BUSY" => (true, "Redis is busy with somebody's long script"),
+        _ => (false, "Redis refused a command: see the source"),
+    }
+}
+
+fn is_certificate(error: &RedisError) -> bool {
+    error.to_string().contains("invalid peer certificate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> StoreError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        store_error(value.extract_error().unwrap_err())
+    }
+
+    #[test]
+    fn what_passes_by_itself_can_be_tried_again() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "CLUSTERDOWN The cluster is down",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "MOVED 3999 127.0.0.1:6381",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            "NOREPLICAS Not enough good replicas to write.",
+            "BUSY Redis is busy running a script.",
+            "ERR Script attempted to access a non local key in a cluster node script: abc",
+            "ERR OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:1.",
+        ] {
+            let error = told(line);
+            assert!(error.is_retryable(), "{line}: {error}");
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+
+    #[test]
+    fn what_somebody_must_change_cannot() {
+        for line in [
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOAUTH Authentication required.",
+            "NOPERM this user has no permissions to run the 'evalsha' command",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR unknown command 'EVALSHA'",
+            "SOMETHING else",
+        ] {
+            let error = told(line);
+            assert!(!error.is_retryable(), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_was_never_used() {
+        let refused = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        let reset = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert!(is_not_done(&refused) && !is_not_done(&reset));
+        assert!(store_error(refused).is_retryable() && store_error(reset).is_retryable());
+    }
+}

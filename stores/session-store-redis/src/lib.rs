@@ -1,0 +1,106 @@
+//! Login sessions in Redis or Valkey, on one server or a cluster: a store for [`session_core`].
+//!
+//! ```no_run
+//! use serde::{Deserialize, Serialize};
+//! use session_core::{KeyRing, SessionManager, SessionPayload};
+//! use session_store_redis::RedisStore;
+//!
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct User { user_id: String }
+//!
+//! impl SessionPayload for User {
+//!     fn subject(&self) -> Option<&str> { Some(&self.user_id) }
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = RedisStore::connect("redis://127.0.0.1").await?;
+//! let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).store(store).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * [`RedisStore::connect`] has the addresses; for a connection of your own (your certificates, proxy, credentials)
+//!   there is `RedisStore::from`.
+//! * Feature `cluster` is for Redis Cluster, feature `tls` for TLS with rustls. Neither is on by default.
+//! * Redis 6.2, Valkey 7.2 or later. Scripts must be allowed to make key names (as they are everywhere but where
+//!   every key must be declared: Dragonfly needs `--default_lua_flags=allow-undeclared-keys`).
+//!
+//! # What it costs
+//!
+//! | operation | commands | work of the server |
+//! |---|---|---|
+//! | read, also one that moves last-seen | 1 | two keys; once per interval and process a script |
+//! | login, with account index, limit, eviction and replacement | 1 | a few keys; at the limit the account's sessions |
+//! | update, refresh, logout | 1 | a few keys |
+//! | list, revoke an account | 1 | the account's sessions |
+//! | end everybody | 1, then a sweep in the background | constant; the sweep takes 500 keys at a time |
+//!
+//! Each is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
+//! starts later, and no update, refresh or login can undo it. A script that Redis forgot (`SCRIPT FLUSH`, a restart,
+//! a failover) is sent again with the call that misses it.
+//!
+//! A session takes about 220 bytes of Redis and its payload and user agent, account index included (measured: a
+//! million sessions with a payload of 39 bytes, 257 bytes each with one session an account, 247 with four).
+//!
+//! # One realm, one slot
+//!
+//! All keys of a realm (one manager's sessions) share a hash tag and so a slot of the cluster. A token names a session
+//! and not its account, while a login changes the account's index, the session that it replaces and those that it
+//! evicts, and a revocation ends every session of the index. Only in one slot can that be one step, and only one step
+//! keeps the promises above without a second lookup on every read.
+//!
+//! The price: **a cluster makes a realm available, not bigger.** A realm is served by one primary at a time, which
+//! reads some hundred thousand sessions a second and keeps a million in about 300 MB. Several realms spread over the
+//! nodes. While a realm's slot is being moved to another node, its sessions may be unavailable (503); nothing is lost.
+//!
+//! | key | what |
+//! |---|---|
+//! | `session:{realm}` | the epoch: which records are good |
+//! | `session:{realm}.` and the id | a session |
+//! | `session:{realm}#` and a number | the sessions of the accounts in one of 16,384 buckets, by subject |
+//!
+//! `session` is the [prefix](RedisStore::key_prefix); characters of the realm that Redis gives a meaning are
+//! percent-encoded. Every key has a time to live, that of the longest session it is needed for: Redis removes what has
+//! ended, `delete_expired` has nothing to do, and no cleanup task is needed. Whether a session has ended is decided by
+//! the clock of the manager, not by that of Redis: times to live are counted from it and have a minute to spare.
+//!
+//! **Ending everybody** ([`revoke_everyone`](session_core::SessionManager::revoke_everyone)) changes the epoch. Every
+//! record carries the epoch it was made in, and every read and every script compares. So all sessions end in one step,
+//! however many there are, those included that are just being rotated; logins from then on are newer. What is left of
+//! the old ones is removed by a task in the background, in steps of well below a millisecond. The answer says how many
+//! that task removed within a second; it goes on after that, and what it does not reach ends in its own time.
+//!
+//! # What Redis must be told
+//!
+//! * **`maxmemory-policy noeviction`.** A server that evicts keys can evict an account's index: then a revocation
+//!   misses sessions. `connect` warns. (Without it a full Redis refuses logins and nothing else: 503.)
+//! * **`appendonly yes`**, if a restart shall log nobody out. With `appendfsync everysec` a crash can undo the last
+//!   second, a logout included.
+//! * Replication is asynchronous: a failover can undo what the old primary acknowledged last. `min-replicas-to-write`
+//!   narrows that, and nothing closes it; who cannot accept it uses a SQL store. Reads go to the primary.
+//! * With ACLs: `~session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl +pexpire +hget +hset +hdel
+//!   +hrandfield`, on a cluster also `+cluster`.
+//!
+//! # When Redis fails
+//!
+//! Errors say whether trying again can help. While Redis is down, calls fail within half a second; while it hangs,
+//! the manager's deadline ends them. The connection comes back by itself. A read is sent a second time when its
+//! connection broke; a write is sent again only when it certainly did not reach Redis, or Redis turned it away.
+//!
+//! Records have a version. One from a later version of this crate, or a damaged one, is a permanent error for that
+//! session alone and is never overwritten by an update; a logout, a login that replaces it and a revocation of its
+//! account end it.
+
+mod connect;
+mod error;
+mod keys;
+mod link;
+mod record;
+mod script;
+mod seen;
+mod store;
+
+pub use redis;
+pub use session_core as core;
+
+pub use store::RedisStore;

@@ -1,0 +1,101 @@
+-- id, record, ttl, now, id to replace or '', its version or '', limit or -1, whether to evict
+local id, record, ttl, now, replaced = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local most, evicts = tonumber(ARGV[7]), ARGV[8] == '1'
+
+if load(id) then
+  return 'T'
+end
+local old = replaced ~= '' and load(replaced)
+if ARGV[6] ~= '' then
+  if not old or ends_at(old) <= now then
+    return 'G'
+  end
+  if string.sub(old, 6, 13) ~= ARGV[6] then
+    return 'C'
+  end
+end
+
+-- Takes dead ids out, two of an account at a time and in turn, so that no index grows with the dead.
+local function tidy(ids)
+  local kept = {}
+  for at = 1, math.min(#ids, 32), 16 do
+    local other = string.sub(ids, at, at + 15)
+    if load(other) then
+      kept[#kept + 1] = other
+    end
+  end
+  return string.sub(ids, 33) .. table.concat(kept)
+end
+
+local function seniority(other, loaded)
+  if known(loaded) then
+    return { other, number(loaded, 19), number(loaded, 14) }
+  end
+  return { other, 0, 0 }
+end
+
+local function leaves_first(a, b)
+  if a[2] ~= b[2] then
+    return a[2] < b[2]
+  end
+  if a[3] ~= b[3] then
+    return a[3] < b[3]
+  end
+  return a[1] < b[1]
+end
+
+local subject, bucket = account(record)
+local ids = subject and redis.call('HGET', bucket, subject) or ''
+local gone, evicted = { [replaced] = true }, {}
+
+if most >= 0 and #ids / 16 >= most then
+  local living = {}
+  for at = 1, #ids, 16 do
+    local other = string.sub(ids, at, at + 15)
+    local loaded = not gone[other] and load(other)
+    if not loaded then
+      gone[other] = true
+    elseif now < ends_at(loaded) then
+      living[#living + 1] = seniority(other, loaded)
+    end
+  end
+  local excess = #living + 1 - most
+  if excess > 0 then
+    if not evicts then
+      return 'L'
+    end
+    table.sort(living, leaves_first)
+    for place = 1, math.min(excess, #living) do
+      evicted[place] = living[place][1]
+      gone[evicted[place]] = true
+    end
+  end
+end
+
+if not epoch then
+  epoch = string.sub(id, 1, 4) -- random, so that no epoch that was lost comes back
+  redis.call('SET', base, epoch, 'PX', ttl)
+end
+store(id, record, ttl)
+if subject then
+  write_ids(bucket, subject, tidy(without(ids, gone)) .. id)
+  outlive(bucket, ttl)
+  local others = redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
+  for at = 1, #others, 2 do
+    local before = others[at + 1]
+    local after = tidy(before)
+    if #after < #before and others[at] ~= subject then
+      write_ids(bucket, others[at], after)
+    end
+  end
+end
+for place = 1, #evicted do
+  redis.call('DEL', session(evicted[place]))
+end
+if replaced ~= '' and replaced ~= id then
+  if old and account(old) ~= subject then
+    unlist(replaced, old)
+  end
+  redis.call('DEL', session(replaced))
+end
+return 'D' .. table.concat(evicted)

@@ -1,0 +1,7 @@
+-- id
+local record = load(ARGV[1])
+if record then
+  unlist(ARGV[1], record)
+end
+redis.call('DEL', session(ARGV[1]))
+return record and 1 or 0

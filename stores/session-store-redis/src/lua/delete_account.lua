@@ -1,0 +1,21 @@
+-- bucket, subject, id to keep or '', now
+local bucket, subject, keep, now = base .. '#' .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+
+local ids = redis.call('HGET', bucket, subject) or ''
+local kept, ended = '', {}
+for at = 1, #ids, 16 do
+  local id = string.sub(ids, at, at + 15)
+  if id == keep then
+    kept = id
+  else
+    local record = load(id)
+    if record and now < ends_at(record) then
+      ended[#ended + 1] = id
+    end
+    redis.call('DEL', session(id))
+  end
+end
+if ids ~= kept then
+  write_ids(bucket, subject, kept)
+end
+return table.concat(ended)

@@ -1,0 +1,83 @@
+-- KEYS[1] names the realm and holds its epoch. Every other key is made from it, so all are in its slot.
+local base = KEYS[1]
+local epoch = redis.call('GET', base)
+
+local function session(id)
+  return base .. '.' .. id
+end
+
+-- The record of a session. What is of an earlier epoch, or no record at all, is no session.
+local function load(id)
+  local record = epoch and redis.call('GET', session(id))
+  if record and string.sub(record, 2, 5) == epoch then
+    return record
+  end
+end
+
+-- Whether this version of the scripts knows what the bytes mean (record.rs has the layout).
+local function known(record)
+  return string.byte(record, 1) == 1 and #record >= 38
+end
+
+local function number(record, at)
+  return (struct.unpack('>I5', record, at))
+end
+
+-- A record of a later version of this crate ends when Redis says so.
+local function ends_at(record)
+  return known(record) and number(record, 29) or math.huge
+end
+
+-- The subject and the key of the bucket that lists its sessions; nil for a guest.
+local function account(record)
+  local length = known(record) and string.byte(record, 36) or 0
+  if length > 0 then
+    local place = struct.unpack('>I2', record, 37)
+    local from = place > 0 and #record - place + 1 or 39
+    return string.sub(record, from, from + length - 1), base .. '#' .. string.sub(record, 34, 35)
+  end
+end
+
+-- The index of an account is a string of ids, 16 bytes each, in no order.
+local function without(ids, gone)
+  local kept = {}
+  for at = 1, #ids, 16 do
+    local id = string.sub(ids, at, at + 15)
+    if not gone[id] then
+      kept[#kept + 1] = id
+    end
+  end
+  return table.concat(kept)
+end
+
+local function write_ids(bucket, subject, ids)
+  if ids == '' then
+    redis.call('HDEL', bucket, subject)
+  else
+    redis.call('HSET', bucket, subject, ids)
+  end
+end
+
+local function unlist(id, record)
+  local subject, bucket = account(record)
+  local ids = subject and redis.call('HGET', bucket, subject)
+  if ids then
+    write_ids(bucket, subject, without(ids, { [id] = true }))
+  end
+end
+
+local function outlive(key, ttl)
+  if redis.call('PTTL', key) < tonumber(ttl) then
+    redis.call('PEXPIRE', key, ttl)
+  end
+end
+
+-- Nothing is without a time to live, and what a session needs lives as long as it does.
+local function store(id, record, ttl)
+  redis.call('SET', session(id), string.sub(record, 1, 1) .. epoch .. string.sub(record, 6), 'PX', ttl)
+  outlive(base, ttl)
+  local _, bucket = account(record)
+  if bucket then
+    outlive(bucket, ttl)
+  end
+end

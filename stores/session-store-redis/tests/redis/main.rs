@@ -1,0 +1,15 @@
+//! Against real servers that the tests start: one node, and a cluster of three.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[cfg(feature = "cluster")]
+mod cluster;
+mod conformance;
+mod faults;
+mod keys;
+mod operations;
+mod realm;
+mod refusals;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,342 @@
+//! Real servers for the tests: started on free ports, with throw-away data, gone when the test process is gone.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use redis::{Connection, Value};
+use session_core::store::{
+    Account, Create, Created, Key, Replaces, SessionLimit, SessionRecord, SessionStore,
+};
+use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
+use session_store_redis::RedisStore;
+use tempfile::TempDir;
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs the server given as arguments and prints its process id. Ends it when standard input ends, which it does
+/// with the test process, however that ends; then its data is removed too, unless it was told to `keep` it.
+const WATCH: &str = r#"
+folder=$1; shift
+"$@" > "$folder/log" 2>&1 &
+server=$!
+echo $server
+word=$(cat)
+kill -9 $server 2> /dev/null
+wait
+[ "$word" = keep ] || rm -rf "$folder"
+"#;
+
+/// Whether there is a redis-server.
+pub(crate) fn available() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| has("redis-server", "--version", "every test that needs a server"))
+}
+
+/// Whether there is such a program. Says loudly what is left out when there is none, and fails where all must run.
+pub(crate) fn has(program: &str, argument: &str, left_out: &str) -> bool {
+    if Command::new(program).arg(argument).output().is_ok_and(|out| out.status.success()) {
+        return true;
+    }
+    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| matches!(value.as_str(), "1" | "true"));
+    let required = is_set("CI") || is_set("SESSION_TESTS_REQUIRE_ALL");
+    assert!(!required, "{program} is not installed, and every test is required");
+    // Past the capture of the test runner.
+    let told =
+        format!("\n*** SKIPPED: {left_out} of session-store-redis: {program} is not installed ***\n\n");
+    let _ = std::io::stderr().write_all(told.as_bytes());
+    false
+}
+
+/// Leaves a test that needs a server where there is none.
+macro_rules! needs_redis {
+    () => {
+        if !$crate::support::available() {
+            return;
+        }
+    };
+}
+pub(crate) use needs_redis;
+
+/// One redis-server.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    options: Vec<String>,
+    folder: TempDir,
+    running: Option<(Child, u32)>,
+}
+
+impl Server {
+    /// One of its own, for a test that disturbs it.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let folder = TempDir::with_prefix("session-redis-").unwrap();
+        let mut server = Self { port: free_port(), options, folder, running: None };
+        server.run();
+        server
+    }
+
+    /// One that tests share; each uses realms of its own.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&["--save", ""]))
+    }
+
+    pub(crate) fn run(&mut self) {
+        let mut child = Command::new("sh")
+            .args(["-c", WATCH, "sh"])
+            .arg(self.folder.path())
+            .args(["redis-server", "--bind", "127.0.0.1", "--loglevel", "warning", "--dir"])
+            .arg(self.folder.path())
+            .args(["--port", &self.port.to_string()])
+            .args(&self.options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        self.running = Some((child, line.trim().parse().unwrap()));
+        self.wait();
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn enable_append_only(&mut self) {
+        self.options.extend(["--appendonly".to_owned(), "yes".to_owned()]);
+    }
+
+    fn wait(&self) {
+        let port = self.port;
+        wait_for("redis-server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    /// Sends a signal: `KILL`, `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let (_, pid) = self.running.as_ref().unwrap();
+        let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Kills it and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        self.reap();
+    }
+
+    fn reap(&mut self) {
+        if let Some((mut child, _)) = self.running.take() {
+            if let Some(mut stdin) = child.stdin.take() {
+                let _ = stdin.write_all(b"keep");
+            }
+            let _ = child.wait();
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) async fn store(&self) -> RedisStore {
+        RedisStore::connect(&self.url()).await.unwrap()
+    }
+
+    /// A connection beside the store's, to look and to disturb.
+    pub(crate) fn admin(&self) -> Connection {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = None;
+        wait_for("a connection", || {
+            connection = client.get_connection().ok().filter(|_| true);
+            connection.as_mut().is_some_and(|connection| redis::cmd("PING").exec(connection).is_ok())
+        });
+        connection.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.reap();
+    }
+}
+
+/// Three nodes that share the slots.
+#[cfg(feature = "cluster")]
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Server>,
+}
+
+#[cfg(feature = "cluster")]
+impl Cluster {
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    pub(crate) fn start() -> Self {
+        let nodes: Vec<Server> = (0..3).map(|_| Self::node()).collect();
+        let ranges = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
+        for (place, (node, (first, last))) in nodes.iter().zip(ranges).enumerate() {
+            let mut admin = node.admin();
+            run(&mut admin, &["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
+            run(&mut admin, &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+        }
+        for node in &nodes[1..] {
+            node.meet(&nodes[0]);
+        }
+        let cluster = Self { nodes };
+        cluster.wait_until_ok();
+        cluster
+    }
+
+    /// A node that belongs to no cluster yet.
+    pub(crate) fn node() -> Server {
+        let bus = free_port().to_string();
+        let options =
+            ["--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port"];
+        Server::start(&[&options[..], &[&bus]].concat())
+    }
+
+    pub(crate) fn wait_until_ok(&self) {
+        for node in &self.nodes {
+            let mut admin = node.admin();
+            wait_for("the cluster", || {
+                let info: String = ask(&mut admin, &["CLUSTER", "INFO"]);
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            });
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis-cluster://{}", nodes.join(","))
+    }
+
+    pub(crate) async fn store(&self) -> RedisStore {
+        RedisStore::connect(&self.url()).await.unwrap()
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl Server {
+    pub(crate) fn meet(&self, other: &Self) {
+        let info: String = ask(&mut other.admin(), &["CLUSTER", "NODES"]);
+        let bus = info.split_once('@').unwrap().1.split([' ', ',']).next().unwrap().to_owned();
+        run(&mut self.admin(), &["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), &bus]);
+    }
+}
+
+pub(crate) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not come up");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn ask<T: redis::FromRedisValue>(connection: &mut Connection, words: &[&str]) -> T {
+    let (name, rest) = words.split_first().unwrap();
+    redis::cmd(name).arg(rest).query(connection).unwrap()
+}
+
+pub(crate) fn run(connection: &mut Connection, words: &[&str]) {
+    ask::<Value>(connection, words);
+}
+
+/// A store, a realm that nobody else uses, and the time.
+#[derive(Clone)]
+pub(crate) struct Bench {
+    pub(crate) store: RedisStore,
+    pub(crate) realm: String,
+    pub(crate) now: Timestamp,
+}
+
+impl Bench {
+    pub(crate) fn new(store: RedisStore) -> Self {
+        Self { store, realm: random_id().to_text(), now: std::time::SystemTime::now().into() }
+    }
+
+    pub(crate) fn at(&self, seconds: u64) -> Timestamp {
+        self.now.plus(Duration::from_secs(seconds))
+    }
+
+    pub(crate) fn key(&self, id: SessionId) -> Key<'_> {
+        Key { realm: &self.realm, id }
+    }
+
+    pub(crate) fn account<'a>(&'a self, subject: &'a str) -> Account<'a> {
+        Account { realm: &self.realm, subject }
+    }
+
+    /// The key of the realm's epoch, and the beginning of all others.
+    pub(crate) fn base(&self) -> String {
+        format!("session:{{{}}}", self.realm)
+    }
+
+    pub(crate) fn session_key(&self, id: SessionId) -> Vec<u8> {
+        [self.base().as_bytes(), b".", id.as_bytes()].concat()
+    }
+
+    pub(crate) fn login(&self, subject: &str) -> SessionRecord {
+        SessionRecord {
+            id: random_id(),
+            subject: Some(subject.into()),
+            version: 0,
+            payload: b"{}".to_vec(),
+            authenticated_at: self.now,
+            last_seen: self.now,
+            generation: 0,
+            issued_at: self.now,
+            expires_at: self.at(86_400),
+            first_used_at: Some(self.now),
+            ends_at: self.at(86_400),
+            user_agent: None,
+            ip_address: None,
+        }
+    }
+
+    pub(crate) async fn create(&self, record: &SessionRecord, options: Create) -> Created {
+        self.store.create(&self.realm, record, options, self.now).await.unwrap()
+    }
+
+    pub(crate) async fn stored(&self, subject: &str) -> SessionRecord {
+        let record = self.login(subject);
+        assert_eq!(self.create(&record, Create::default()).await, done());
+        record
+    }
+
+    pub(crate) async fn read(&self, id: SessionId) -> Option<SessionRecord> {
+        self.store.read(self.key(id), self.now).await.unwrap()
+    }
+
+    pub(crate) async fn list(&self, subject: &str) -> Vec<SessionRecord> {
+        self.store.list(self.account(subject), self.now).await.unwrap()
+    }
+}
+
+pub(crate) fn next(record: &SessionRecord) -> SessionRecord {
+    SessionRecord { version: record.version + 1, ..record.clone() }
+}
+
+pub(crate) fn done() -> Created {
+    Created::Done { evicted: Vec::new() }
+}
+
+pub(crate) fn replacing(replaces: Replaces) -> Create {
+    Create { replaces: Some(replaces), limit: None }
+}
+
+pub(crate) fn evicting(most: u32) -> Create {
+    Create { replaces: None, limit: Some(SessionLimit::EvictOldest(most)) }
+}
+
+pub(crate) fn random_id() -> SessionId {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes).unwrap();
+    SessionId::from_bytes(bytes)
+}
