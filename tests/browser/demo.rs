@@ -40,9 +40,10 @@ impl Demo {
     /// everything a second time, with fewer features.
     async fn start_on(port: u16) -> anyhow::Result<Self> {
         let options = Options { port, store: Store::Memory, data_dir: PathBuf::new() };
-        let shared = Arc::new(Shared::new(options.ports(), options.store)?);
+        let shared = Arc::new(Shared::new(options.ports())?);
         let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-        let sessions = sessions::build(keys, options.store, Arc::clone(&shared.events))?;
+        let store = sessions::open(&options.store, &options.data_dir).await?;
+        let sessions = sessions::build(keys, store, Arc::clone(&shared.events))?;
         let (stop, shutdown) = serve::shutdown();
         let (ready, is_ready) = oneshot::channel();
         let running = std::thread::spawn(move || {

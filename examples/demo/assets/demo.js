@@ -172,7 +172,7 @@ async function askDevices() {
     showDevices([]);
     byId("devices-note").replaceChildren(
       "This demo runs stateless: your session is in your cookie and nowhere else, so there is no list to show. Start it with ",
-      make("code", {}, "--store memory"),
+      make("code", {}, "--store embedded"),
       " to see your devices and to log them out.",
     );
   }

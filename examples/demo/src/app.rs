@@ -21,7 +21,6 @@ use session_core::{Clock, Session, SystemClock, Timestamp};
 use crate::accounts::Accounts;
 use crate::events::{Events, served_by};
 use crate::login::{self, Body, Login, Style};
-use crate::options::Store;
 use crate::user::{PublicUser, Role};
 use crate::{Answer, User, page};
 
@@ -75,8 +74,6 @@ pub struct Shared {
     pub events: Arc<Events>,
     /// The ports of axum, actix-web and Rocket.
     pub ports: [u16; 3],
-    /// Where sessions are kept.
-    pub store: Store,
     /// What a full countdown is, in seconds: the `max_age` of the sessions.
     pub max_age: u64,
     /// For the times in logins and errors.
@@ -88,12 +85,11 @@ impl Shared {
     ///
     /// # Errors
     /// As [`Accounts::new`].
-    pub fn new(ports: [u16; 3], store: Store) -> anyhow::Result<Self> {
+    pub fn new(ports: [u16; 3]) -> anyhow::Result<Self> {
         Ok(Self {
             accounts: Accounts::new()?,
             events: Arc::default(),
             ports,
-            store,
             max_age: 86_400,
             clock: Box::new(SystemClock),
         })
@@ -260,6 +256,7 @@ fn is_form(content_type: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
 #[cfg(test)]
 mod tests {
     use session_core::KeyRing;
+    use session_core::store::MemoryStore;
     use session_core::testing::TestRequest;
 
     use super::*;
@@ -280,13 +277,14 @@ mod tests {
 
     fn asked(request: TestRequest) -> Session<User> {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
-        let session = sessions::build(keys, Store::Memory, Arc::default()).unwrap().slot();
+        let session =
+            sessions::build(keys, Some(Arc::new(MemoryStore::new())), Arc::default()).unwrap().slot();
         session.receive(&request);
         session
     }
 
     fn app() -> App {
-        let shared = Shared::new([3000, 3001, 3002], Store::Memory).unwrap();
+        let shared = Shared::new([3000, 3001, 3002]).unwrap();
         App::new(Framework::Axum, Arc::new(shared))
     }
 

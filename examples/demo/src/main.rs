@@ -29,9 +29,9 @@ fn main() -> ExitCode {
 async fn start(options: &Options) -> anyhow::Result<()> {
     let secret = Secret::find(std::env::var_os("JWT_SECRET"), &options.data_dir)?;
     eprintln!("{}", secret.origin);
-    let shared = Arc::new(Shared::new(options.ports(), options.store)?);
-    let sessions =
-        sessions::build(KeyRing::from_secret(&secret.value)?, options.store, Arc::clone(&shared.events))?;
+    let shared = Arc::new(Shared::new(options.ports())?);
+    let store = sessions::open(&options.store, &options.data_dir).await?;
+    let sessions = sessions::build(KeyRing::from_secret(&secret.value)?, store, Arc::clone(&shared.events))?;
     let (stop, shutdown) = serve::shutdown();
     tokio::spawn(stop_on_signal(Signals::listen()?, stop));
     serve::run(options, shared, sessions, shutdown, || greet(options)).await

@@ -18,8 +18,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..=65533))]
     pub port: u16,
 
-    /// Where sessions are kept: `memory` (until the demo stops) or `stateless` (in the cookie alone).
-    #[arg(long, default_value = "memory")]
+    /// Where sessions are kept: `embedded` (an SQLite file in the data directory), `memory` (until the demo stops),
+    /// `stateless` (in the cookie alone), or the URL of a store: `sqlite:`, `postgres:`, `mysql:`, `redis:`,
+    /// `redis-cluster:`.
+    #[arg(long, default_value = "embedded", value_name = "STORE")]
     pub store: Store,
 
     /// Where the demo keeps what outlives it.
@@ -36,31 +38,37 @@ impl Options {
 }
 
 /// Where sessions are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
+    /// In an SQLite file in the data directory.
+    Embedded,
     /// In this process.
     Memory,
     /// In the cookie alone.
     Stateless,
+    /// Where the URL says.
+    Url(String),
 }
 
 const SCHEMES: [&str; 8] =
-    ["sqlite", "postgres", "postgresql", "mysql", "mariadb", "redis", "rediss", "redis-cluster"];
+    ["sqlite", "postgres", "postgresql", "mysql", "mariadb", "redis", "valkey", "redis-cluster"];
 
 impl FromStr for Store {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
+            "embedded" => return Ok(Self::Embedded),
             "memory" => return Ok(Self::Memory),
             "stateless" => return Ok(Self::Stateless),
             _ => {}
         }
         match text.split_once(':') {
-            Some((scheme, _)) if SCHEMES.contains(&scheme) => {
-                Err(format!("{scheme} is not built into this demo yet: use `memory` or `stateless`"))
-            }
-            _ => Err("there is no such store: use `memory` or `stateless`".into()),
+            Some((scheme, _)) if SCHEMES.contains(&scheme) => Ok(Self::Url(text.to_owned())),
+            _ => Err(format!(
+                "there is no such store: use `embedded`, `memory`, `stateless`, or a URL that begins with one of {}",
+                SCHEMES.join(", ")
+            )),
         }
     }
 }
@@ -83,7 +91,7 @@ mod tests {
     #[test]
     fn the_defaults() {
         let options = parse(&[]).unwrap();
-        assert_eq!((options.ports(), options.store), ([3000, 3001, 3002], Store::Memory));
+        assert_eq!((options.ports(), options.store), ([3000, 3001, 3002], Store::Embedded));
         assert_eq!(options.data_dir, PathBuf::from(".demo"));
     }
 
@@ -96,16 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_not_built_in_is_named() {
+    fn a_store_is_a_word_or_a_url() {
         assert_eq!(parse(&["--store", "stateless"]).unwrap().store, Store::Stateless);
-        for (url, scheme) in [
-            ("sqlite:demo.sqlite", "sqlite"),
-            ("postgres://localhost/x", "postgres"),
-            ("redis-cluster://a,b", "redis-cluster"),
-        ] {
-            let error = parse(&["--store", url]).unwrap_err();
-            assert!(error.contains(&format!("{scheme} is not built into this demo yet")), "{error}");
+        for url in ["sqlite:demo.sqlite", "postgres://localhost/x", "redis-cluster://a,b"] {
+            assert_eq!(parse(&["--store", url]).unwrap().store, Store::Url(url.to_owned()));
         }
-        assert!(parse(&["--store", "disk"]).unwrap_err().contains("there is no such store"));
+        for text in ["disk", "mongodb://localhost"] {
+            assert!(parse(&["--store", text]).unwrap_err().contains("there is no such store"), "{text}");
+        }
     }
 }

@@ -236,11 +236,10 @@ mod tests {
 
     use super::*;
     use crate::app::Shared;
-    use crate::options::Store;
     use crate::user::Role;
 
     fn app(framework: Framework) -> App {
-        App::new(framework, Arc::new(Shared::new([3000, 3001, 3002], Store::Memory).unwrap()))
+        App::new(framework, Arc::new(Shared::new([3000, 3001, 3002]).unwrap()))
     }
 
     fn user(username: &str) -> User {

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -103,6 +104,71 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// A timer of the runtime that the store lives in, for the deadline of a call. Made only when a call is pending.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A store that is chosen at run time, or shared.
+#[async_trait]
+impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        (**self).read(key, now).await
+    }
+
+    async fn read_and_touch(
+        &self,
+        key: Key<'_>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        (**self).read_and_touch(key, touch, now).await
+    }
+
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        (**self).create(realm, record, options, now).await
+    }
+
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        (**self).replace(realm, record, now).await
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+        (**self).delete(key).await
+    }
+
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        (**self).list(account, now).await
+    }
+
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        (**self).delete_account(account, keep, now).await
+    }
+
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+        (**self).delete_realm(realm).await
+    }
+
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        (**self).delete_expired(now, limit).await
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        (**self).sleep(duration)
+    }
 }
 
 /// Names a record.
