@@ -8,6 +8,7 @@ mod error;
 mod lock;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -22,6 +23,7 @@ mod touch;
 
 #[cfg(feature = "mysql")]
 pub use mysql::MySqlStore;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 pub use options::StoreOptions;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
