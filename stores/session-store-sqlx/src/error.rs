@@ -15,7 +15,10 @@ pub(crate) enum Fault {
     /// There is no such database.
     NoDatabase,
     /// The login was refused.
-    #[cfg_attr(not(any(feature = "postgres", feature = "mysql")), allow(dead_code, reason = "a file has none"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "a file has none")
+    )]
     Login,
     /// The user may not do that.
     Forbidden,
