@@ -102,6 +102,16 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Deletes at most `limit` records that are expired at `now`, of all realms. Answers how many.
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
+    /// Calls `heard` whenever a session of `realm` was ended, by whatever process, until the connection that brings
+    /// the news is lost: an error, after which it is called again.
+    ///
+    /// News may come late, twice or never; nothing may depend on it but speed. A store that cannot push answers
+    /// `Ok(())` at once and is not asked again: the default.
+    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        let _ = (realm, heard);
+        Ok(())
+    }
+
     /// A timer of the runtime that the store lives in, for the deadline of a call. Made only when a call is pending.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
@@ -164,6 +174,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         (**self).delete_expired(now, limit).await
+    }
+
+    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        (**self).listen(realm, heard).await
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -258,6 +272,15 @@ pub enum Replaced {
     Conflict,
     /// There is none, or it has expired. Nothing changed.
     Gone,
+}
+
+/// What [`SessionStore::listen`] heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// This session was ended: logged out, revoked, evicted or replaced by a login.
+    Ended(SessionId),
+    /// Every session of the realm was ended.
+    EveryoneEnded,
 }
 
 /// A store that failed or did not answer.
