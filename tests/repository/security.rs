@@ -63,7 +63,7 @@ fn files(name: &str) -> Vec<PathBuf> {
 
 fn conformance_cases() -> Vec<PathBuf> {
     let folder = root().join("stores/session-store-conformance/src");
-    let entries = ["clauses", "interleavings", "service"].map(|part| folder.join(part).read_dir());
+    let entries = ["clauses", "managed"].map(|part| folder.join(part).read_dir());
     entries.into_iter().flatten().flatten().flatten().map(|entry| entry.path()).collect()
 }
 

@@ -29,3 +29,12 @@ pub async fn delete_expired_is_bounded_and_spares_the_living(store: Arc<dyn Sess
     assert_eq!(bench.list("ann").await, std::slice::from_ref(&living[0]));
     assert_eq!(other.list("ann").await, std::slice::from_ref(&living[1]));
 }
+
+pub async fn delete_expired_finds_what_a_touch_moved(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let record = SessionRecord { ends_at: bench.at(3_600), ..bench.login("ann") };
+    assert_eq!(bench.create(&record).await, done());
+    assert!(bench.later(60).touch(record.id).await.is_some());
+    assert_eq!(bench.later(3_659).delete_expired(1).await, 0);
+    assert_eq!(bench.later(3_660).delete_expired(1).await, 1);
+}

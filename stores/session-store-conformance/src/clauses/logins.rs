@@ -68,3 +68,26 @@ pub async fn a_create_that_fails_leaves_the_old_session(store: Arc<dyn SessionSt
     }
     assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, taken.id]));
 }
+
+/// Of several reasons not to create, the first of: `IdTaken`, `PredecessorGone` or `PredecessorChanged`,
+/// `LimitReached`.
+pub async fn a_create_that_fails_twice_says_the_first_reason(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let old = bench.stored("ann").await;
+    let changed = Replaces::MustExist { id: old.id, version: old.version + 1 };
+    let gone = Replaces::MustExist { id: random_id(), version: 0 };
+    let (taken, new) = (SessionRecord { id: old.id, ..bench.login("ann") }, bench.login("ann"));
+    let other = bench.stored("ann").await;
+    for (record, replaces, answer) in [
+        (&taken, gone, Created::IdTaken),
+        (&taken, changed, Created::IdTaken),
+        (&taken, Replaces::IfPresent(other.id), Created::IdTaken),
+        (&new, gone, Created::PredecessorGone),
+        (&new, changed, Created::PredecessorChanged),
+        (&new, must(&old), Created::LimitReached),
+    ] {
+        let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
+        assert_eq!(bench.create_with(record, options).await, answer);
+    }
+    assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, other.id]));
+}

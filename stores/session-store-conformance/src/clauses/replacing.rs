@@ -67,3 +67,22 @@ pub async fn a_touch_racing_with_delete_never_brings_back(store: Arc<dyn Session
         assert_eq!(bench.list("ann").await, []);
     }
 }
+
+/// The manager never asks for it. A store refuses it for good, or the index of accounts follows: a session that no
+/// account lists could not be revoked.
+pub async fn a_replace_leaves_no_session_without_its_account(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let anns = bench.stored("ann").await;
+    let bobs = SessionRecord { subject: Some("bob".into()), ..next(&anns) };
+    let (ann, bob) = match bench.store.replace(&bench.realm, &bobs, bench.now).await {
+        Ok(replaced) => {
+            assert_eq!(replaced, Replaced::Done);
+            (vec![], vec![bobs])
+        }
+        Err(refused) => {
+            assert!(!refused.is_retryable(), "{refused}");
+            (vec![anns], vec![])
+        }
+    };
+    assert_eq!((bench.list("ann").await, bench.list("bob").await), (ann, bob));
+}

@@ -100,3 +100,17 @@ pub async fn rotation_racing_with_delete_account_is_ended(store: Arc<dyn Session
         assert_eq!(bench.list("ann").await, [], "nobody is left after the account was ended");
     }
 }
+
+pub async fn rotation_racing_with_delete_realm_is_ended(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    for _ in 0..ROUNDS {
+        let old = bench.stored("ann").await;
+        let options = Create { replaces: Some(must(&old)), limit: None };
+        let (rotator, deleter) = (bench.clone(), bench.clone());
+        let (rotated, _) =
+            both(rotator.create_owned("ann", options), async move { deleter.delete_realm().await }).await;
+        assert!(rotated == done() || rotated == Created::PredecessorGone, "{rotated:?}");
+        assert_eq!(bench.list("ann").await, [], "nobody is left after the realm was ended");
+        assert!(!bench.delete(old.id).await);
+    }
+}
