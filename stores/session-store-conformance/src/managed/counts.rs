@@ -9,20 +9,18 @@ use session_core::{ErrorKind, SessionError};
 use super::service::{Service, User, ann, request};
 use crate::races::at_once;
 
-/// By the contract the store refuses a change of what is no longer there as it was, so that the manager applies the
-/// closure again: none is lost.
+/// All of them have read the same version before the first one writes.
 pub async fn sixty_four_parallel_increments_all_count(store: Arc<dyn SessionStore>) {
     let service = Service::new(store);
     let cookie = service.login().await;
-    let increments = (0..64).map(|_| {
-        let (node, cookie) = (service.node(), cookie.clone());
-        async move {
-            let session = node.slot();
-            session.receive(&request(&cookie));
-            session.update(|user: &mut User| user.visits += 1).await.unwrap();
-        }
-    });
-    at_once(increments).await;
+    let mut increments = Vec::new();
+    for _ in 0..64 {
+        let session = service.node().slot();
+        session.receive(&request(&cookie));
+        session.open().await.unwrap();
+        increments.push(async move { session.update(|user: &mut User| user.visits += 1).await.map(drop) });
+    }
+    at_once(increments).await.into_iter().for_each(|updated| updated.unwrap());
     let session = service.node().get_session(&request(&cookie)).await.unwrap().unwrap();
     assert_eq!(session.user().unwrap().visits, 64);
 }
