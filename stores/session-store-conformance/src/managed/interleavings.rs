@@ -3,7 +3,8 @@
 //! `destroy_during_update` stops an update before and after each call that it makes to the store, ends the session,
 //! and lets the update go on. `update_during_destroy` is the mirror: the logout is stopped at each step, the update
 //! runs, and the logout goes on. Nobody sleeps and nothing is left to chance: a store fails these each time or never.
-//! What happens inside one call of the store is the matter of the races among the clauses.
+//! What happens inside one call of the store is the matter of the races among the clauses. Each runs twice: with the two
+//! in different processes, and in one process in hybrid mode, which remembers what it has read.
 //!
 //! In both, afterwards, neither the old cookie nor one that the operation's answer sets opens a session, the account's
 //! list is empty, and the store holds nothing under the old id. The operation has either happened before the ending,
@@ -14,16 +15,23 @@
 //! somebody who has just proven who they are: it stays. If the logout was first, the rotation is refused.
 //! Revocation of an account reaches the successor, too.
 
+use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use session_core::store::SessionStore;
-use session_core::{ErrorKind, SessionId};
+use session_core::{ErrorKind, SessionId, SessionManager};
 
 use super::ending::Ending;
 use super::operation::{Answer, Operation};
-use super::paused::{Paused, TouchBy};
-use super::service::Service;
+use super::paused::Paused;
+use super::service::{Service, User, is_logged_in};
+
+/// A step that no call reaches.
+const NEVER: usize = usize::MAX;
+/// Of hybrid mode.
+const STALENESS_BOUND: Duration = Duration::from_secs(30);
 
 const OPEN: &[Operation] = &[Operation::Open, Operation::OpenForTheFirstTime];
 const UPDATE: &[Operation] = &[Operation::Update];
@@ -120,105 +128,171 @@ pub async fn rotate_during_revoke_everyone(store: Arc<dyn SessionStore>) {
 }
 
 async fn end_during_each(store: Arc<dyn SessionStore>, operations: &[Operation], ending: Ending) {
-    for &operation in operations {
+    for attempt in attempts(&store, operations, ending) {
         let mut steps = 0;
-        while end_during(store.clone(), operation, steps, ending).await {
+        while attempt.end_during(steps).await {
             steps += 1;
         }
-        assert!(steps >= 2, "{operation:?} asks nothing of the store");
+        assert!(steps >= 2, "{attempt:?} asks nothing of the store");
     }
-}
-
-/// Ends the session while the operation is at this step. `false` when it has no such step.
-async fn end_during(store: Arc<dyn SessionStore>, operation: Operation, step: usize, ending: Ending) -> bool {
-    let attempt = Attempt::prepare(store.clone(), operation, ending).await;
-    let paused = Paused::at(store, step, operation.touches_by());
-    let node = attempt.service.node_on(paused.clone());
-    let mut running = pin!(operation.run(&node, &attempt.cookie));
-    tokio::select! {
-        biased;
-        _ = &mut running => return false,
-        () = paused.stopped() => {}
-    }
-    let rotated = paused.calls().iter().any(|call| call.name == "create" && call.found);
-    ending.run(&attempt.service.node(), &attempt.cookie).await.unwrap();
-    paused.release();
-    let answer = running.await;
-
-    let place = format!("{ending:?} while {operation:?} was stopped {}", paused.place());
-    let late: Vec<_> = paused.calls().into_iter().filter(|call| call.is_late).collect();
-    assert!(late.iter().all(|call| !call.found), "{place}: it found something afterwards: {late:?}");
-    let was_before = late.is_empty();
-    attempt.check(&answer, was_before, rotated, &place).await;
-    true
 }
 
 async fn use_during_each(store: Arc<dyn SessionStore>, operations: &[Operation], ending: Ending) {
-    for &operation in operations {
+    for attempt in attempts(&store, operations, ending) {
         let mut steps = 0;
-        while use_during(store.clone(), operation, steps, ending).await {
+        while attempt.use_during(steps).await {
             steps += 1;
         }
-        assert!(steps >= 2, "{ending:?} asks nothing of the store");
+        assert!(steps >= 2, "{attempt:?} asks nothing of the store");
     }
 }
 
-/// Runs the operation while the ending is at this step. `false` when it has no such step.
-async fn use_during(store: Arc<dyn SessionStore>, operation: Operation, step: usize, ending: Ending) -> bool {
-    let attempt = Attempt::prepare(store.clone(), operation, ending).await;
-    let paused = Paused::at(store.clone(), step, TouchBy::Store);
-    let node = attempt.service.node_on(paused.clone());
-    let mut running = pin!(ending.run(&node, &attempt.cookie));
-    tokio::select! {
-        biased;
-        ended = &mut running => {
-            ended.unwrap();
-            return false;
-        }
-        () = paused.stopped() => {}
-    }
-    let has_ended = paused.calls().iter().any(|call| call.name == ending.call() && call.found);
-    let user = Paused::at(store, usize::MAX, operation.touches_by());
-    let answer = operation.run(&attempt.service.node_on(user.clone()), &attempt.cookie).await;
-    let rotated = user.calls().iter().any(|call| call.name == "create" && call.found);
-    paused.release();
-    running.await.unwrap();
-
-    let place = format!("{operation:?} while {ending:?} was stopped {}", paused.place());
-    attempt.check(&answer, !has_ended, rotated, &place).await;
-    true
-}
-
-/// A login, and what is about to happen to it.
-struct Attempt {
-    service: Service,
+fn attempts(
+    store: &Arc<dyn SessionStore>,
+    operations: &[Operation],
     ending: Ending,
+) -> impl Iterator<Item = Attempt> {
+    let of = move |store, &operation| {
+        [Processes::Two, Processes::OneHybrid].map(|processes| Attempt {
+            store: Arc::clone(store),
+            operation,
+            ending,
+            processes,
+        })
+    };
+    operations.iter().flat_map(move |operation| of(store, operation))
+}
+
+/// What is tried, at one step after the other.
+struct Attempt {
+    store: Arc<dyn SessionStore>,
+    operation: Operation,
+    ending: Ending,
+    processes: Processes,
+}
+
+/// Where the operation and the ending take place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Processes {
+    Two,
+    OneHybrid,
+}
+
+impl Attempt {
+    /// Ends the session while the operation is at this step. `false` when it has no such step.
+    async fn end_during(&self, step: usize) -> bool {
+        let login = Login::prepare(self).await;
+        let paused = Paused::at(self.store.clone(), step, self.operation.touches_by());
+        let (user, ender) = self.nodes(&login.service, &paused);
+        let mut running = pin!(self.operation.run(&user, &login.cookie));
+        tokio::select! {
+            biased;
+            _ = &mut running => return false,
+            () = paused.stopped() => {}
+        }
+        let has_rotated = paused.has("create");
+        self.ending.run(&ender, &login.cookie).await.unwrap();
+        paused.release();
+        let answer = running.await;
+
+        let late: Vec<_> = paused.calls().into_iter().filter(|call| call.is_late).collect();
+        let place = format!("{:?} while {:?} was stopped {}", self.ending, self.operation, paused.place());
+        assert!(late.iter().all(|call| !call.found), "{place}: it found something afterwards: {late:?}");
+        let seen = Seen { answer, was_before: late.is_empty(), has_rotated, place };
+        self.check(&login, [&user, &ender], &seen).await;
+        true
+    }
+
+    /// Runs the operation while the ending is at this step. `false` when it has no such step.
+    async fn use_during(&self, step: usize) -> bool {
+        let login = Login::prepare(self).await;
+        let paused = Paused::at(self.store.clone(), step, self.operation.touches_by());
+        let (ender, user) = self.nodes(&login.service, &paused);
+        let mut running = pin!(self.ending.run(&ender, &login.cookie));
+        tokio::select! {
+            biased;
+            ended = &mut running => {
+                ended.unwrap();
+                return false;
+            }
+            () = paused.stopped() => {}
+        }
+        let was_before = !paused.has(self.ending.call());
+        let answer = self.operation.run(&user, &login.cookie).await;
+        paused.release();
+        running.await.unwrap();
+
+        let place = format!("{:?} while {:?} was stopped {}", self.operation, self.ending, paused.place());
+        let has_rotated = self.operation == Operation::Rotate && was_before;
+        let seen = Seen { answer, was_before, has_rotated, place };
+        self.check(&login, [&user, &ender], &seen).await;
+        true
+    }
+
+    /// The one that is stopped, and the other one.
+    fn nodes(&self, service: &Service, paused: &Paused) -> (SessionManager<User>, SessionManager<User>) {
+        match self.processes {
+            Processes::Two => {
+                let other = Paused::at(self.store.clone(), NEVER, self.operation.touches_by());
+                (service.node_on(paused.clone()), service.node_on(other))
+            }
+            Processes::OneHybrid => {
+                let node = service.settings().store(paused.clone()).hybrid(STALENESS_BOUND).build().unwrap();
+                (node.clone(), node)
+            }
+        }
+    }
+
+    async fn check(&self, login: &Login, nodes: [&SessionManager<User>; 2], seen: &Seen) {
+        let Seen { answer, place, .. } = seen;
+        let place = format!("{:?}: {place}", self.processes);
+        let expected = if seen.was_before { Ok(()) } else { Err(ErrorKind::NotFound) };
+        assert_eq!(answer.result, expected, "{place}");
+        assert!(answer.result.is_ok() || answer.cookie.is_none(), "{place}: a cookie without a session");
+
+        let survives = seen.has_rotated && self.ending == Ending::Destroy;
+        for node in nodes {
+            assert!(!is_logged_in(node, &login.cookie).await, "{place}: the old cookie is good");
+            if let Some(cookie) = &answer.cookie {
+                let is_good = is_logged_in(node, cookie).await;
+                assert_eq!(is_good, survives, "{place}: whether the new cookie is good");
+            }
+        }
+        let left = login.service.records().await;
+        assert_eq!(left.len(), usize::from(survives), "{place}: what the account has");
+        assert!(!login.service.holds(login.id).await, "{place}: the store still has the session");
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} and {:?} in {:?}", self.operation, self.ending, self.processes)
+    }
+}
+
+/// How an attempt went.
+struct Seen {
+    answer: Answer,
+    /// The operation was over before the session ended.
+    was_before: bool,
+    /// It had stored a successor by then.
+    has_rotated: bool,
+    /// Where the stop was, in words.
+    place: String,
+}
+
+/// A session, before anything happens to it.
+struct Login {
+    service: Service,
     cookie: String,
     id: SessionId,
 }
 
-impl Attempt {
-    async fn prepare(store: Arc<dyn SessionStore>, operation: Operation, ending: Ending) -> Self {
-        let service = Service::new(store);
-        let cookie = operation.prepare(&service).await;
+impl Login {
+    async fn prepare(attempt: &Attempt) -> Self {
+        let service = Service::new(attempt.store.clone());
+        let cookie = attempt.operation.prepare(&service).await;
         let id = service.only_record().await.id;
-        Self { service, ending, cookie, id }
-    }
-
-    /// `was_before`: the operation was over before the session ended. `rotated`: it had stored a successor by then.
-    async fn check(&self, answer: &Answer, was_before: bool, rotated: bool, place: &str) {
-        let expected = if was_before { Ok(()) } else { Err(ErrorKind::NotFound) };
-        assert_eq!(answer.result, expected, "{place}");
-        assert!(answer.result.is_ok() || answer.cookie.is_none(), "{place}: a cookie without a session");
-
-        assert!(!self.service.is_logged_in(&self.cookie).await, "{place}: the old cookie is good");
-        let survives = rotated && self.ending == Ending::Destroy;
-        if let Some(cookie) = &answer.cookie {
-            let is_good = self.service.is_logged_in(cookie).await;
-            assert_eq!(is_good, survives, "{place}: whether the new cookie is good");
-        }
-        let left = self.service.records().await;
-        assert_eq!(left.len(), usize::from(survives), "{place}: what the account has");
-        assert!(!self.service.holds(self.id).await, "{place}: the store still has the session");
+        Self { service, cookie, id }
     }
 }

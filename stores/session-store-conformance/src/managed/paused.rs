@@ -81,6 +81,11 @@ impl Paused {
         self.0.journal.lock().unwrap().stopped_at.clone()
     }
 
+    /// Whether such a call was answered, and found something.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.calls().iter().any(|call| call.name == name && call.found)
+    }
+
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.0.journal.lock().unwrap().calls.clone()
     }

@@ -73,7 +73,7 @@ impl Service {
     }
 
     pub(crate) async fn is_logged_in(&self, cookie: &str) -> bool {
-        self.node().get_session(&request(cookie)).await.unwrap().is_some()
+        is_logged_in(&self.node(), cookie).await
     }
 
     /// What the store lists of the account.
@@ -100,6 +100,10 @@ impl Service {
     pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+pub(crate) async fn is_logged_in(node: &SessionManager<User>, cookie: &str) -> bool {
+    node.get_session(&request(cookie)).await.unwrap().is_some()
 }
 
 /// A request of a browser of the same site.
