@@ -46,6 +46,8 @@
 //!   `update_during_destroy` stops the logout and updates meanwhile. So for `revoke_account`, and, with a rotation, for
 //!   `revoke_everyone`. A failure says where the stop was: *"Destroy while Update was stopped after call 1
 //!   (read_and_touch): .."*. These are no races: a store fails them every time or never.
+//!   One thing a logout does not end: what a rotation stored before it, since that is another session than the one its
+//!   cookie names, of somebody who has just proven who they are. A revocation of the account does.
 //! - **Many at once count** as if they had come in turn: [`sixty_four_parallel_increments_all_count`],
 //!   [`fifty_logins_together_evict_down_to_the_limit`], [`fifty_logins_together_are_refused_beyond_the_limit`].
 //! - **Payloads of another version of the program**: [`a_record_of_an_older_program_is_read_with_defaults`],
