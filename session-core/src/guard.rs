@@ -158,8 +158,7 @@ impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
 }
 
 /// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise. Always asks the
-/// store, in hybrid mode as well.
-/// Dereferences to the user.
+/// store, in hybrid mode as well. Dereferences to the user, as the store has it then.
 pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
 
 impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
@@ -183,9 +182,9 @@ impl<U: SessionPayload, const SECONDS: u64> Guard for Fresh<U, SECONDS> {
     type Payload = U;
 
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
-        let user = Authenticated::check(session).await?;
-        user.session.require_fresh(Duration::from_secs(SECONDS)).await?;
-        Ok(Self(user))
+        session.require_fresh(Duration::from_secs(SECONDS)).await?;
+        // Only now: the user as the store has it.
+        Authenticated::check(session).await.map(Self)
     }
 }
 

@@ -1,0 +1,46 @@
+//! Hybrid mode where it could go wrong without anybody noticing: who asks too late, twice, or for nothing.
+
+use session_core::testing::TestRequest;
+use session_core::{Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder};
+
+use crate::support::{Browser, User, World, seconds, user};
+
+fn node(world: &World) -> SessionManager<User> {
+    with(world, |builder| builder)
+}
+
+fn with(
+    world: &World,
+    more: impl FnOnce(SessionManagerBuilder<User>) -> SessionManagerBuilder<User>,
+) -> SessionManager<User> {
+    more(world.builder().store(world.store.clone()).hybrid(seconds(30))).build().unwrap()
+}
+
+async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Session<User> {
+    let session = received(sessions, &browser.post("/"));
+    session.open().await.unwrap();
+    session
+}
+
+fn received(sessions: &SessionManager<User>, request: &TestRequest) -> Session<User> {
+    let session = sessions.slot();
+    session.receive(request);
+    session
+}
+
+/// Somebody is logged in, and `sessions` has just read it.
+async fn logged_in(sessions: &SessionManager<User>) -> Browser {
+    let mut browser = Browser::login(sessions, user("ann")).await;
+    assert_eq!(browser.who(sessions).await.as_deref(), Some("ann"));
+    browser
+}
+
+#[tokio::test]
+async fn the_fresh_guard_gives_the_user_that_the_store_has() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let browser = logged_in(&here).await;
+    opened(&there, &browser).await.update(|user| user.visits = 7).await.unwrap();
+    let fresh: Fresh<User, 300> = opened(&here, &browser).await.extract().await.unwrap();
+    assert_eq!(fresh.visits, 7);
+}
