@@ -108,6 +108,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// first use of a refreshed token, [`Fresh`](crate::Fresh), the session routes, and for a session that this
     /// process has not read lately. When the store is down, the sessions read lately are served until the bound is
     /// over, and then it is 503, as without this mode.
+    ///
+    /// A use that is served from memory is not written down as last-seen, so an idle timeout may err early by the bound,
+    /// beside [`Lifetimes::last_seen_interval`].
     pub fn hybrid(mut self, staleness_bound: Duration) -> Self {
         self.hybrid = Some(staleness_bound);
         self

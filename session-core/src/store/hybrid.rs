@@ -1,4 +1,4 @@
-//! A store as hybrid mode sees it: reads are remembered, and changes made here forget.
+//! A store as hybrid mode sees it: uses of a session are remembered, and changes made here forget.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,24 +20,14 @@ pub(crate) struct Hybrid {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Hybrid {
-    async fn remembered(
-        &self,
-        id: SessionId,
-        now: Timestamp,
-        read: impl Future<Output = Result<Option<SessionRecord>, StoreError>>,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let ticket = self.recent.begin(id, Moment::now(&*self.clock, now));
-        let answer = read.await?;
-        self.recent.keep(id, answer.as_ref(), ticket);
-        Ok(answer)
-    }
-}
-
 #[async_trait]
 impl SessionStore for Hybrid {
+    /// Not remembered: it was no use of the session, and uses that are served from memory are not written down. A page
+    /// that asks for the status all the time would make an active user look idle.
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        self.remembered(key.id, now, self.store.read(key, now)).await
+        let answer = self.store.read(key, now).await?;
+        self.recent.compare(key.id, answer.as_ref());
+        Ok(answer)
     }
 
     async fn read_and_touch(
@@ -46,7 +36,10 @@ impl SessionStore for Hybrid {
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        self.remembered(key.id, now, self.store.read_and_touch(key, touch, now)).await
+        let ticket = self.recent.begin(key.id, Moment::now(&*self.clock, now));
+        let answer = self.store.read_and_touch(key, touch, now).await?;
+        self.recent.keep(key.id, answer.as_ref(), ticket);
+        Ok(answer)
     }
 
     async fn create(

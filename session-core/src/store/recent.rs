@@ -105,6 +105,15 @@ impl RecentRecords {
         }
     }
 
+    /// Drops what is known to be out of date.
+    pub(super) fn compare(&self, id: SessionId, answer: Option<&SessionRecord>) {
+        let mut shard = self.shard(id);
+        let version = shard.entries.get(&id).map(|known| known.record.version);
+        if version.is_some_and(|known| answer.is_none_or(|record| record.version > known)) {
+            shard.entries.remove(&id);
+        }
+    }
+
     /// Drops what is about to change, and makes reads in flight come to nothing; the same again when the guard is
     /// dropped, for those that began meanwhile.
     pub(super) fn changing<'a>(&'a self, whose: Whose<'a>) -> Changing<'a> {

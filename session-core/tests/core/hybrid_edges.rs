@@ -44,3 +44,28 @@ async fn the_fresh_guard_gives_the_user_that_the_store_has() {
     let fresh: Fresh<User, 300> = opened(&here, &browser).await.extract().await.unwrap();
     assert_eq!(fresh.visits, 7);
 }
+
+#[tokio::test]
+async fn an_active_user_whose_page_asks_for_the_status_all_the_time_stays() {
+    let world = World::new();
+    let sessions =
+        with(&world, |builder| builder.lifetimes(Lifetimes::default().idle_timeout(seconds(600))));
+    let mut browser = logged_in(&sessions).await;
+    for _ in 0..100 {
+        world.advance(20);
+        assert!(sessions.check_session_status(&browser.get("/session")).await.unwrap().is_valid);
+        assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    }
+}
+
+#[tokio::test]
+async fn what_the_status_has_shown_is_not_followed_by_something_older() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let browser = logged_in(&here).await;
+    opened(&there, &browser).await.update(|user| user.visits = 7).await.unwrap();
+    let status = received(&here, &browser.get("/session"));
+    status.observe().await.unwrap();
+    assert_eq!(status.user().unwrap().visits, 7);
+    assert_eq!(opened(&here, &browser).await.user().unwrap().visits, 7);
+}
