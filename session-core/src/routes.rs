@@ -133,7 +133,6 @@ async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainR
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
     let manager = &session.0.manager;
     session.require_store()?;
-    session.open().await?;
     session.confirm().await?;
     match manager.fresh_for_revocation {
         Some(limit) => session.require_fresh(limit).await,

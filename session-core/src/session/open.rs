@@ -19,32 +19,37 @@ impl<U: SessionPayload> Session<U> {
         self.open_for(Intent::Use).await
     }
 
-    /// [`open`](Self::open) that writes nothing, sets no cookie and ends nothing.
+    /// [`open`](Self::open) that writes nothing, sets no cookie and ends nothing. Asks the store in hybrid mode, too.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn observe(&self) -> Result<(), SessionError> {
-        self.open_for(Intent::Observe).await
+        self.confirm_for(Intent::Observe).await
     }
 
-    /// Makes sure that the session has not ended elsewhere. Only hybrid mode has something to do: a session that was
-    /// opened without asking the store is read from it now, once. For handlers that do what must not be done with a
-    /// revoked session; [`Fresh`](crate::Fresh), the session routes and every operation do it themselves.
+    /// [`open`](Self::open) that makes sure that the session has not ended elsewhere. Only hybrid mode has more to do: a
+    /// session that was opened without asking the store is read from it now, once, and [`user`](Self::user) is from then
+    /// on what the store has. For handlers that do what must not be done with a revoked session;
+    /// [`Fresh`](crate::Fresh), the session routes and every operation do it themselves.
     ///
     /// # Errors
-    /// As [`open`](Self::open). Without a session there is nothing to confirm.
+    /// As [`open`](Self::open).
     pub async fn confirm(&self) -> Result<(), SessionError> {
-        if self.0.manager.recent.is_none() {
-            return Ok(());
-        }
-        let _turn = self.0.turn.lock().await;
-        self.confirm_in_turn().await
+        self.confirm_for(Intent::Use).await
     }
 
-    pub(super) async fn confirm_in_turn(&self) -> Result<(), SessionError> {
+    async fn confirm_for(&self, intent: Intent) -> Result<(), SessionError> {
+        if self.0.manager.recent.is_none() {
+            return self.open_for(intent).await;
+        }
+        let _turn = self.0.turn.lock().await;
+        self.open_in_turn(intent).await?;
+        self.confirm_in_turn(intent).await
+    }
+
+    pub(super) async fn confirm_in_turn(&self, intent: Intent) -> Result<(), SessionError> {
         let Some(current) = self.current().filter(|current| current.is_recent) else { return Ok(()) };
-        let intent = if self.is_bearer() { Intent::UseAsIs } else { Intent::Use };
-        let served = self.use_tracked(&current.claims, intent).await;
+        let served = self.use_tracked(&current.claims, self.intent(intent)).await;
         self.show(served.inspect_err(|error| self.lost(error))?);
         Ok(())
     }
@@ -93,15 +98,19 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn find(&self, intent: Intent) -> Result<(), SessionError> {
-        let intent = match intent {
-            // There is no cookie to carry a refresh that a native client did not ask for.
-            Intent::Use if self.is_bearer() => Intent::UseAsIs,
-            intent => intent,
-        };
+        let intent = self.intent(intent);
         if self.0.manager.store.is_some() {
             self.find_tracked(intent).await
         } else {
             self.find_stateless(intent).await
+        }
+    }
+
+    fn intent(&self, wanted: Intent) -> Intent {
+        match wanted {
+            // There is no cookie to carry a refresh that a native client did not ask for.
+            Intent::Use if self.is_bearer() => Intent::UseAsIs,
+            wanted => wanted,
         }
     }
 

@@ -436,10 +436,10 @@ fn the_auditor_is_told_the_bound() {
 }
 
 #[tokio::test]
-async fn without_a_session_there_is_nothing_to_confirm() {
+async fn without_a_session_nothing_is_confirmed() {
     let fleet = Fleet::new();
     let session = fleet.node().slot();
     session.receive(&TestRequest::new("GET", "/"));
     assert!(session.open().await.is_err());
-    assert!(session.confirm().await.is_ok());
+    assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
 }

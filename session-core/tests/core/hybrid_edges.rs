@@ -1,7 +1,7 @@
 //! Hybrid mode where it could go wrong without anybody noticing: who asks too late, twice, or for nothing.
 
 use session_core::testing::TestRequest;
-use session_core::{Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder};
+use session_core::{ErrorKind, Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder, routes};
 
 use crate::support::{Browser, User, World, seconds, user};
 
@@ -68,4 +68,39 @@ async fn what_the_status_has_shown_is_not_followed_by_something_older() {
     status.observe().await.unwrap();
     assert_eq!(status.user().unwrap().visits, 7);
     assert_eq!(opened(&here, &browser).await.user().unwrap().visits, 7);
+}
+
+#[tokio::test]
+async fn the_status_route_asks_the_store_when_somebody_has_opened_the_session_before() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let browser = logged_in(&here).await;
+    browser.log_out(&there).await;
+    let session = opened(&here, &browser).await;
+    let answer = routes::answer(&session, "GET", "").await;
+    assert!(!String::from_utf8_lossy(&answer.body).contains("ann"));
+    assert!(session.user().is_none());
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_confirmed_to_nobody_however_often_they_ask() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let browser = logged_in(&here).await;
+    browser.log_out(&there).await;
+    let session = opened(&here, &browser).await;
+    for _ in 0..2 {
+        assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    }
+}
+
+#[tokio::test]
+async fn confirming_before_opening_opens() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let browser = logged_in(&here).await;
+    browser.log_out(&there).await;
+    let session = received(&here, &browser.post("/"));
+    assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    assert!(session.open().await.is_err());
 }
