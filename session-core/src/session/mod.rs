@@ -85,8 +85,8 @@ struct Current<U> {
     claims: Claims,
     /// With a store.
     record: Option<Arc<SessionRecord>>,
-    /// In hybrid mode: the store was not asked.
-    is_recent: bool,
+    /// In hybrid mode, when the store was not asked: since when it is served.
+    recent_at: Option<Timestamp>,
 }
 
 impl<U> Clone for Current<U> {
@@ -251,7 +251,7 @@ impl<U> State<U> {
 
 impl<U> Current<U> {
     fn stateless(user: Arc<U>, claims: Claims) -> Self {
-        Self { user, claims, record: None, is_recent: false }
+        Self { user, claims, record: None, recent_at: None }
     }
 
     fn times(&self) -> crate::lifetimes::Times {

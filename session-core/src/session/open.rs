@@ -44,12 +44,14 @@ impl<U: SessionPayload> Session<U> {
         }
         let _turn = self.0.turn.lock().await;
         self.open_in_turn(intent).await?;
-        self.confirm_in_turn(intent).await
+        self.confirm_in_turn().await
     }
 
-    pub(super) async fn confirm_in_turn(&self, intent: Intent) -> Result<(), SessionError> {
-        let Some(current) = self.current().filter(|current| current.is_recent) else { return Ok(()) };
-        let served = self.use_tracked(&current.claims, self.intent(intent)).await;
+    pub(super) async fn confirm_in_turn(&self) -> Result<(), SessionError> {
+        let Some(current) = self.current() else { return Ok(()) };
+        let Some(shown_at) = current.recent_at else { return Ok(()) };
+        // Whoever came within the grace is no thief because the handler asks later: that ends nothing.
+        let served = self.use_tracked_at(shown_at, &current.claims, Intent::Observe).await;
         self.show(served.inspect_err(|error| self.lost(error))?);
         Ok(())
     }
@@ -98,19 +100,15 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn find(&self, intent: Intent) -> Result<(), SessionError> {
-        let intent = self.intent(intent);
+        let intent = match intent {
+            // There is no cookie to carry a refresh that a native client did not ask for.
+            Intent::Use if self.is_bearer() => Intent::UseAsIs,
+            intent => intent,
+        };
         if self.0.manager.store.is_some() {
             self.find_tracked(intent).await
         } else {
             self.find_stateless(intent).await
-        }
-    }
-
-    fn intent(&self, wanted: Intent) -> Intent {
-        match wanted {
-            // There is no cookie to carry a refresh that a native client did not ask for.
-            Intent::Use if self.is_bearer() => Intent::UseAsIs,
-            wanted => wanted,
         }
     }
 

@@ -175,7 +175,7 @@ impl<U: SessionPayload> Session<U> {
         self.require_store()?;
         let _turn = self.0.turn.lock().await;
         self.opened(Intent::Use).await?;
-        self.confirm_in_turn(Intent::Use).await?;
+        self.confirm_in_turn().await?;
         self.opened(Intent::Use).await
     }
 

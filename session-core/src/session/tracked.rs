@@ -11,7 +11,7 @@ use crate::store::{
     Touch, within,
 };
 use crate::token::{Claims, payload_json};
-use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
+use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken, Timestamp};
 
 /// Lost races and writes of one request before it gives up.
 const ROUNDS: usize = 16;
@@ -23,16 +23,24 @@ pub(super) struct Served<U> {
 }
 
 impl<U: SessionPayload> Session<U> {
-    /// Reads, decides, writes, until there is an answer. A confirmation or automatic refresh that fails never fails
-    /// the request: it is then served as one that only observes.
     pub(super) async fn use_tracked(
         &self,
         token: &Claims,
         wanted: Intent,
     ) -> Result<Served<U>, SessionError> {
+        self.use_tracked_at(self.now(), token, wanted).await
+    }
+
+    /// Reads, decides, writes, until there is an answer. A confirmation or automatic refresh that fails never fails
+    /// the request: it is then served as one that only observes. The token was shown at `now`.
+    pub(super) async fn use_tracked_at(
+        &self,
+        mut now: Timestamp,
+        token: &Claims,
+        wanted: Intent,
+    ) -> Result<Served<U>, SessionError> {
         let explicit = wanted == Intent::Refresh;
         let mut intent = wanted;
-        let mut now = self.now();
         let mut record = self.read(token.sid, intent).await?;
         for _ in 0..ROUNDS {
             match decide(&self.0.manager.lifetimes, token, record.as_ref(), now, intent) {
@@ -85,7 +93,7 @@ impl<U: SessionPayload> Session<U> {
         let step = decide(&manager.lifetimes, token, Some(&record), now, intent);
         (is_newest && step == Step::Serve { send_token: false }).then(|| {
             let mut served = self.serve(token, record, false)?;
-            served.current.is_recent = true;
+            served.current.recent_at = Some(now);
             Ok(served)
         })
     }
@@ -440,7 +448,7 @@ impl<U: SessionPayload> Session<U> {
 
 impl<U> Current<U> {
     fn tracked(user: Arc<U>, shown: Claims, record: Arc<SessionRecord>) -> Self {
-        Self { user, claims: shown, record: Some(record), is_recent: false }
+        Self { user, claims: shown, record: Some(record), recent_at: None }
     }
 
     /// The account as the store knows it, which may differ from what the payload says after a deploy.

@@ -104,3 +104,35 @@ async fn confirming_before_opening_opens() {
     assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     assert!(session.open().await.is_err());
 }
+
+#[tokio::test]
+async fn a_request_that_came_in_time_and_confirms_late_is_no_replay() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let old = logged_in(&here).await;
+    // Another tab refreshes elsewhere, and uses the new token.
+    let mut new = old.clone();
+    world.advance(1);
+    new.take(&there.refresh_session(&old.post("/refresh")).await.unwrap().changes);
+    new.who(&there).await;
+    world.advance(1);
+    let slow = opened(&here, &old).await;
+    world.advance(60);
+    assert!(slow.confirm().await.is_ok(), "it was opened within the grace");
+    assert_eq!(new.who(&here).await.as_deref(), Some("ann"));
+}
+
+#[tokio::test]
+async fn a_connection_that_outlives_two_refreshes_and_then_confirms_ends_nothing() {
+    let world = World::new();
+    let (here, there) = (node(&world), node(&world));
+    let mut browser = logged_in(&here).await;
+    let socket = opened(&here, &browser).await;
+    for _ in 0..2 {
+        world.advance(86_400 - 600);
+        browser.who(&there).await;
+        browser.who(&there).await;
+    }
+    assert!(socket.confirm().await.is_err());
+    assert_eq!(browser.who(&there).await.as_deref(), Some("ann"));
+}
