@@ -28,7 +28,7 @@ impl Moment {
     /// Whether `bound` has passed by either clock; the wall clock counts whole seconds and gets one more.
     fn is_past(self, bound: Duration, now: Self) -> bool {
         now.steady.saturating_sub(self.steady) >= bound
-            || now.wall.remaining(self.wall) > bound + Duration::from_secs(1)
+            || now.wall.remaining(self.wall) > bound.saturating_add(Duration::from_secs(1))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hybrid mode where it could go wrong without anybody noticing: who asks too late, twice, or for nothing.
 
+use std::time::Duration;
+
 use session_core::testing::TestRequest;
 use session_core::{ErrorKind, Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder, routes};
 
@@ -135,4 +137,12 @@ async fn a_connection_that_outlives_two_refreshes_and_then_confirms_ends_nothing
     }
     assert!(socket.confirm().await.is_err());
     assert_eq!(browser.who(&there).await.as_deref(), Some("ann"));
+}
+
+#[tokio::test]
+async fn a_bound_beyond_all_bounds_is_one() {
+    let world = World::new();
+    let sessions = world.builder().store(world.store.clone()).hybrid(Duration::MAX).build().unwrap();
+    let mut browser = logged_in(&sessions).await;
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
 }
