@@ -1,6 +1,7 @@
 //! What goes on beside the requests: clearing away what has expired, and listening to what ended elsewhere.
 
 use std::future::{Future, pending, poll_fn};
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -65,6 +66,7 @@ impl<U: SessionPayload> SessionManager<U> {
             let mut is_full = true;
             while is_full && !stopping() {
                 is_full = matches!(self.delete_expired(CLEANUP_BATCH).await, Ok(CLEANUP_BATCH));
+                give_way().await;
             }
             if stopping() {
                 return;
@@ -80,7 +82,21 @@ impl<U: SessionPayload> SessionManager<U> {
             let kind = ErrorKind::StoreUnavailable;
             self.0.emit(EventKind::StoreFailed, None, Who::default(), Some(kind), Some(detail));
             store.sleep(LISTEN_AGAIN).await;
+            give_way().await;
         }
         pending().await
     }
+}
+
+/// Pending once: a store whose calls and pauses are ready at once would keep the thread and never see the stop.
+async fn give_way() {
+    let mut has_given = false;
+    poll_fn(|context| {
+        if mem::replace(&mut has_given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

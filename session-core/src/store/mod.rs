@@ -124,7 +124,8 @@ pub trait SessionStore: Send + Sync + 'static {
         Ok(())
     }
 
-    /// A timer of the runtime that the store lives in, for the deadline of a call. Made only when a call is pending.
+    /// A timer of the runtime that the store lives in, for the deadline of a call, made only when a call is pending, and
+    /// for the pauses of [`maintain`](crate::SessionManager::maintain), which one that is ready at once makes busy.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 

@@ -7,8 +7,9 @@ use session_core::store::SessionStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::eager::Eager;
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, user};
+use crate::support::{Browser, User, World, seconds, user};
 
 struct Upkeep {
     stop: oneshot::Sender<()>,
@@ -131,4 +132,14 @@ async fn two_may_do_it_at_once() {
     one.stops().await;
     two.stops().await;
     assert_eq!(store.delete_expired(world.now(), 10).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn it_stops_also_when_neither_calls_nor_pauses_of_the_store_take_time() {
+    let world = World::new();
+    let store = Eager::default();
+    let sessions = world.builder().store(store.clone()).hybrid(seconds(30)).build().unwrap();
+    let upkeep = Upkeep::of(&sessions);
+    until(|| store.cleanups.load(Ordering::SeqCst) > 2).await;
+    upkeep.stops().await;
 }
