@@ -5,6 +5,8 @@
 //! another session of the shard has the same effect costs a read more now and then, and spares remembering who left.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use super::{News, SessionRecord};
 use crate::{Clock, SessionId, Timestamp};
 
 const SHARDS: usize = 64;
+const ACCOUNTS: usize = 4096;
 
 /// Two clocks: one that nobody can set, and one that goes on while the machine sleeps.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,7 @@ pub(crate) struct RecentRecords {
     bound: Duration,
     room: usize,
     shards: [Mutex<Shard>; SHARDS],
+    accounts: Accounts,
 }
 
 #[derive(Default)]
@@ -51,12 +55,48 @@ struct Shard {
 struct Entry {
     record: Arc<SessionRecord>,
     read: Moment,
+    account: Option<usize>,
+    turn: u64,
+}
+
+/// The last turn at which the sessions of an account were changed, by a hash of its name: whoever revokes an account
+/// need not search all that is remembered. Accounts that share a place cost each other a read more now and then.
+struct Accounts {
+    turn: AtomicU64,
+    changed: Box<[AtomicU64]>,
+}
+
+impl Accounts {
+    fn new() -> Self {
+        Self { turn: AtomicU64::new(0), changed: (0..ACCOUNTS).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    fn place(subject: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        subject.hash(&mut hasher);
+        usize::try_from(hasher.finish() % ACCOUNTS as u64).unwrap_or_default()
+    }
+
+    fn turn(&self) -> u64 {
+        self.turn.load(Ordering::SeqCst)
+    }
+
+    fn change(&self, subject: &str) {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        self.changed[Self::place(subject)].fetch_max(turn, Ordering::SeqCst);
+    }
+
+    /// Whether it was changed after `turn`. Guests have no account.
+    fn changed(&self, account: Option<usize>, turn: u64) -> bool {
+        account.is_some_and(|place| self.changed[place].load(Ordering::SeqCst) > turn)
+    }
 }
 
 /// A read that has begun.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     changes: u64,
+    turn: u64,
     read: Moment,
 }
 
@@ -71,7 +111,7 @@ pub(super) enum Whose<'a> {
 impl RecentRecords {
     pub(crate) fn new(bound: Duration, capacity: usize) -> Self {
         let room = capacity.div_ceil(SHARDS);
-        Self { bound, room, shards: std::array::from_fn(|_| Mutex::default()) }
+        Self { bound, room, shards: std::array::from_fn(|_| Mutex::default()), accounts: Accounts::new() }
     }
 
     pub(crate) fn bound(&self) -> Duration {
@@ -82,12 +122,14 @@ impl RecentRecords {
     pub(crate) fn get(&self, id: SessionId, now: Moment) -> Option<Arc<SessionRecord>> {
         let shard = self.shard(id);
         let entry = shard.entries.get(&id)?;
-        (!entry.read.is_past(self.bound, now)).then(|| Arc::clone(&entry.record))
+        let is_good =
+            !entry.read.is_past(self.bound, now) && !self.accounts.changed(entry.account, entry.turn);
+        is_good.then(|| Arc::clone(&entry.record))
     }
 
     /// To be called before the store is asked.
     pub(super) fn begin(&self, id: SessionId, now: Moment) -> Ticket {
-        Ticket { changes: self.shard(id).changes, read: now }
+        Ticket { changes: self.shard(id).changes, turn: self.accounts.turn(), read: now }
     }
 
     /// To be called with what the store answered.
@@ -101,7 +143,9 @@ impl RecentRecords {
         if shard.changes == ticket.changes && !overtaken {
             shard.make_room(self.room, self.bound, ticket.read);
             shard.order.push_back((ticket.read.steady, id));
-            shard.entries.insert(id, Entry { record: Arc::new(record.clone()), read: ticket.read });
+            let Ticket { read, turn, .. } = ticket;
+            let account = record.subject().map(Accounts::place);
+            shard.entries.insert(id, Entry { record: Arc::new(record.clone()), read, account, turn });
         }
     }
 
@@ -124,8 +168,8 @@ impl RecentRecords {
     pub(super) fn forget(&self, whose: Whose<'_>) {
         match whose {
             Whose::Session(id) => self.shard(id).forget(id),
-            Whose::Account(subject) => self.forget_all(|record| record.subject() == Some(subject)),
-            Whose::Everyone => self.forget_all(|_| true),
+            Whose::Account(subject) => self.accounts.change(subject),
+            Whose::Everyone => self.shards.iter().for_each(|shard| lock(shard).forget_all()),
         }
     }
 
@@ -135,10 +179,6 @@ impl RecentRecords {
             News::Ended(id) => Whose::Session(id),
             News::EveryoneEnded => Whose::Everyone,
         });
-    }
-
-    fn forget_all(&self, is_meant: impl Fn(&SessionRecord) -> bool) {
-        self.shards.iter().for_each(|shard| lock(shard).forget_all(&is_meant));
     }
 
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
@@ -158,9 +198,9 @@ impl Shard {
         self.entries.remove(&id);
     }
 
-    fn forget_all(&mut self, is_meant: impl Fn(&SessionRecord) -> bool) {
+    fn forget_all(&mut self) {
         self.changes += 1;
-        self.entries.retain(|_, entry| !is_meant(&entry.record));
+        self.entries.clear();
     }
 
     /// Removes whatever is too old, and the oldest until one more has room.
@@ -314,6 +354,18 @@ mod tests {
         bench.read(2);
         drop(bench.recent.changing(Whose::Account("account 1")));
         assert!(!bench.knows(1) && bench.knows(2));
+    }
+
+    #[test]
+    fn whatever_was_read_before_its_account_was_revoked_is_not_served_and_what_is_read_after_it_is() {
+        let bench = Bench::new(1_000);
+        for _ in 0..3 {
+            bench.read(1);
+            drop(bench.recent.changing(Whose::Account("account 1")));
+            assert!(!bench.knows(1));
+            bench.read(1);
+            assert!(bench.knows(1));
+        }
     }
 
     #[test]

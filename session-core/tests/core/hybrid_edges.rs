@@ -50,8 +50,7 @@ async fn the_fresh_guard_gives_the_user_that_the_store_has() {
 #[tokio::test]
 async fn an_active_user_whose_page_asks_for_the_status_all_the_time_stays() {
     let world = World::new();
-    let sessions =
-        with(&world, |builder| builder.lifetimes(Lifetimes::default().idle_timeout(seconds(600))));
+    let sessions = with(&world, |builder| builder.lifetimes(Lifetimes::default().idle_timeout(seconds(600))));
     let mut browser = logged_in(&sessions).await;
     for _ in 0..100 {
         world.advance(20);
