@@ -102,9 +102,10 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// Hybrid mode: a session that this process read less than `staleness_bound` ago is used without asking the store
     /// (30 s is a good bound). Needs a store. Default: none, every request that uses a session asks.
     ///
-    /// A logout is effective at once in the manager that did it and its clones, and in other processes within the
-    /// bound; near-instantly where the store can push and [`SessionManager::maintain`] runs. An update made elsewhere
-    /// may take as long to be seen. The store is asked all the same by whatever changes a session, by a refresh, the
+    /// A logout, and whatever else ends a session or its old token, is effective at once in the manager that did it and
+    /// its clones, and in other processes within the bound; near-instantly where the store can push and
+    /// [`SessionManager::maintain`] runs. What the store did although it had not answered in time counts as done
+    /// elsewhere. An update made elsewhere may take as long to be seen. The store is asked all the same by whatever changes a session, by a refresh, the
     /// first use of a refreshed token, [`Fresh`](crate::Fresh), the session routes, and for a session that this
     /// process has not read lately. When the store is down, the sessions read lately are served until the bound is
     /// over, and then it is 503, as without this mode.
@@ -116,7 +117,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// How many sessions hybrid mode remembers, the last ones read. Default 100,000; each takes about 300 bytes and
+    /// How many sessions hybrid mode remembers, the last ones read. Default 100,000; each takes about 500 bytes and
     /// its payload.
     pub fn hybrid_capacity(mut self, sessions: usize) -> Self {
         self.hybrid_capacity = sessions;

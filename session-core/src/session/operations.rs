@@ -45,7 +45,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// The user has just proven who they are once more: a new session id, the same payload, and both clocks start
-    /// again. The old token is dead at once.
+    /// again. The old token is dead at once; in hybrid mode elsewhere within the bound.
     ///
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile.

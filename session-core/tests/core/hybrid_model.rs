@@ -1,5 +1,5 @@
 //! Two processes in hybrid mode, in any order of events: what they serve was true less than the bound ago, and
-//! whatever a process did itself it sees at once.
+//! whatever a process did itself it sees at once, and whoever has a session confirmed sees what is true.
 
 use proptest::prelude::*;
 use session_core::SessionManager;
@@ -11,13 +11,38 @@ const ACCOUNTS: [&str; 2] = ["ann", "bob"];
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Login { node: usize, account: usize },
-    Read { node: usize, session: usize },
-    Update { node: usize, session: usize },
-    Logout { node: usize, session: usize },
-    RevokeAccount { node: usize, account: usize },
-    RevokeEveryone { node: usize },
-    Pass { time: u64 },
+    Login {
+        node: usize,
+        account: usize,
+    },
+    Read {
+        node: usize,
+        session: usize,
+    },
+    /// Whether somebody who must know has the session confirmed, or asks for its status.
+    Ask {
+        node: usize,
+        session: usize,
+        confirm: bool,
+    },
+    Update {
+        node: usize,
+        session: usize,
+    },
+    Logout {
+        node: usize,
+        session: usize,
+    },
+    RevokeAccount {
+        node: usize,
+        account: usize,
+    },
+    RevokeEveryone {
+        node: usize,
+    },
+    Pass {
+        time: u64,
+    },
 }
 
 /// What is true of a session.
@@ -74,6 +99,21 @@ impl Fleet {
                 let visits = outcome.and_then(|outcome| outcome.user().map(|user| user.visits));
                 assert!(truth.allows(visits, now, node), "{visits:?} at {now} on {node}");
             }
+            Event::Ask { node, session, confirm } => {
+                let Some(truth) = self.sessions.get(session) else { return };
+                let slot = self.nodes[node].slot();
+                slot.receive(&truth.browser.get("/"));
+                let known = if confirm { slot.confirm().await } else { slot.observe().await };
+                let visits = slot.user().map(|user| user.visits);
+                let newest = (truth.visits.len() - 1) as u64;
+                assert_eq!(
+                    (known.is_ok(), visits),
+                    match truth.ended {
+                        None => (true, Some(newest)),
+                        Some(_) => (false, None),
+                    }
+                );
+            }
             Event::Update { node, session } => {
                 let Some(truth) = self.sessions.get_mut(session) else { return };
                 let slot = self.nodes[node].slot();
@@ -114,6 +154,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => (node.clone(), account.clone()).prop_map(|(node, account)| Event::Login { node, account }),
         8 => (node.clone(), session.clone()).prop_map(|(node, session)| Event::Read { node, session }),
+        3 => (node.clone(), session.clone(), any::<bool>())
+            .prop_map(|(node, session, confirm)| Event::Ask { node, session, confirm }),
         3 => (node.clone(), session.clone()).prop_map(|(node, session)| Event::Update { node, session }),
         1 => (node.clone(), session).prop_map(|(node, session)| Event::Logout { node, session }),
         1 => (node.clone(), account).prop_map(|(node, account)| Event::RevokeAccount { node, account }),
