@@ -8,26 +8,30 @@ use session_core::store::StoreError;
 
 use crate::error::store_error;
 use crate::link::Link;
+use crate::subscriber::Subscriber;
 
 /// A server that does not acknowledge packets for so long is taken for lost.
-const LOST: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(1);
+pub(crate) const LOST: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// With `SET .. PX`, `HRANDFIELD`, and scripts that may call them.
 const OLDEST: (u32, u32) = (6, 2);
 
-pub(crate) async fn connect(url: &str) -> Result<Link, StoreError> {
+pub(crate) async fn connect(url: &str) -> Result<(Link, Subscriber), StoreError> {
     let address = Address::parse(url)?;
     if address.tls {
         prepare_tls()?;
     }
-    match address.nodes.as_slice() {
-        [node] if !address.cluster => connect_single(node).await,
-        nodes => connect_cluster(nodes).await,
-    }
+    let nodes = address.nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
+    let clients =
+        nodes.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>().map_err(store_error)?;
+    let link = match clients.as_slice() {
+        [client] if !address.cluster => connect_single(client.clone()).await?,
+        _ => connect_cluster(nodes).await?,
+    };
+    Ok((link, Subscriber::new(clients)))
 }
 
-async fn connect_single(node: &str) -> Result<Link, StoreError> {
-    let client = Client::open(settings(node)?).map_err(store_error)?;
+async fn connect_single(client: Client) -> Result<Link, StoreError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(CONNECT));
@@ -42,8 +46,7 @@ async fn connect_single(node: &str) -> Result<Link, StoreError> {
 }
 
 #[cfg(feature = "cluster")]
-async fn connect_cluster(nodes: &[String]) -> Result<Link, StoreError> {
-    let nodes = nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
+async fn connect_cluster(nodes: Vec<ConnectionInfo>) -> Result<Link, StoreError> {
     let client = redis::cluster::ClusterClient::builder(nodes)
         .connection_timeout(CONNECT)
         .response_timeout(LOST)
@@ -58,7 +61,7 @@ async fn connect_cluster(nodes: &[String]) -> Result<Link, StoreError> {
 }
 
 #[cfg(not(feature = "cluster"))]
-async fn connect_cluster(_nodes: &[String]) -> Result<Link, StoreError> {
+async fn connect_cluster(_nodes: Vec<ConnectionInfo>) -> Result<Link, StoreError> {
     Err(StoreError::permanent(
         "the address is that of a Redis cluster: turn on the feature `cluster` of session-store-redis",
     ))

@@ -99,6 +99,7 @@ mod record;
 mod script;
 mod seen;
 mod store;
+mod subscriber;
 
 pub use redis;
 pub use session_core as core;

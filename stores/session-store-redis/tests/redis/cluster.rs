@@ -24,7 +24,7 @@ fn home(cluster: &Cluster, bench: &Bench) -> usize {
     cluster.nodes.iter().position(|node| node.port == port).unwrap()
 }
 
-async fn bench_on(cluster: &Cluster, store: &RedisStore, place: usize) -> Bench {
+pub(crate) async fn bench_on(cluster: &Cluster, store: &RedisStore, place: usize) -> Bench {
     loop {
         let bench = Bench::new(store.clone());
         bench.stored("ann").await;

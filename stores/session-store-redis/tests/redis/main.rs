@@ -7,6 +7,7 @@ mod cluster;
 mod conformance;
 mod faults;
 mod keys;
+mod listen;
 mod operations;
 mod realm;
 mod refusals;
