@@ -36,7 +36,7 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let port = crate::support::free_port().to_string();
     let (certificate, key, authority) = (path("server.pem"), path("server.key"), path("ca.pem"));
-    let server = Server::start(&[
+    let servers = [Server::start(&[
         "--tls-port",
         &port,
         "--tls-cert-file",
@@ -47,7 +47,7 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
         &authority,
         "--tls-auth-clients",
         "no",
-    ]);
+    ])];
     let url = format!("rediss://localhost:{port}");
     let error = RedisStore::connect(&url).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("certificate"), "{error}");
@@ -59,7 +59,7 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
     let record = bench.stored("ann").await;
     assert_eq!(bench.read(record.id).await, Some(record.clone()));
 
-    let ear = Ear::of(&bench, bench.store.clone(), &[server]);
+    let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert!(bench.store.delete(bench.key(record.id)).await.unwrap());
     assert_eq!(ear.hears(), News::Ended(record.id));
 }
