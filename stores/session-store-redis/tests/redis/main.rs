@@ -8,6 +8,7 @@ mod conformance;
 mod faults;
 mod keys;
 mod listen;
+mod load;
 mod operations;
 mod realm;
 mod refusals;
