@@ -164,6 +164,26 @@ async fn a_replica_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn scripts_flushed_and_connections_killed_under_load_fail_no_read() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let load = Load::on(&bench);
+    for _ in 0..50 {
+        load.succeeds(1).await;
+        run(&mut cluster.nodes[0].admin(), &["SCRIPT", "FLUSH"]);
+    }
+    assert_eq!(load.failed(), 0);
+    for _ in 0..20 {
+        load.succeeds(5).await;
+        run(&mut cluster.nodes[0].admin(), &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    }
+    println!("recovered in {:?}", load.succeeds(1).await);
+    let log = load.stop("connections to a node of a cluster killed, twenty times", &bench).await;
+    assert_eq!((log.lost, log.failed_reads), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_graceful_failover_under_load_loses_nothing() {
     needs_redis!();
     let cluster = Cluster::start();

@@ -65,10 +65,11 @@ impl Load {
     /// Waits until every client has had `calls` more answers, and says how long that took.
     pub(crate) async fn succeeds(&self, calls: u64) -> Duration {
         let start = Instant::now();
-        for (succeeded, client) in &self.clients {
-            let before = succeeded.load(Ordering::Relaxed);
-            while succeeded.load(Ordering::Relaxed) < before + calls {
-                assert!(!client.is_finished() && start.elapsed() < PATIENCE, "the store did not recover");
+        let count = |(succeeded, _): &(Arc<AtomicU64>, _)| succeeded.load(Ordering::Relaxed);
+        let before: Vec<u64> = self.clients.iter().map(count).collect();
+        for (client, before) in self.clients.iter().zip(before) {
+            while count(client) < before + calls {
+                assert!(!client.1.is_finished() && start.elapsed() < PATIENCE, "the store did not recover");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -78,10 +79,15 @@ impl Load {
     /// Waits until so many calls have failed since the start.
     pub(crate) async fn fails(&self, calls: u64) {
         let start = Instant::now();
-        while self.failed.load(Ordering::Relaxed) < calls {
+        while self.failed() < calls {
             assert!(start.elapsed() < PATIENCE, "no call failed");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// How many calls have failed so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Stops, and compares what was acknowledged with what is there.
