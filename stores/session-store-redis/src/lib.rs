@@ -70,6 +70,22 @@
 //! the old ones is removed by a task in the background, in steps of well below a millisecond. The answer says how many
 //! that task removed within a second; it goes on after that, and what it does not reach ends in its own time.
 //!
+//! # News of what ended elsewhere
+//!
+//! A logout, a revocation, an eviction and a replacement tell the realm's channel, which is named as its key
+//! `session:{realm}`, within the script that ends the session: no further round trip.
+//! [`listen`](core::store::SessionStore::listen) hears it on a connection of its own. That is how managers with a cache
+//! of records drop what another process ended at once; when news are lost, the cache's bound is what holds.
+//!
+//! * `PUBLISH` costs a logout about 4 % of the server's time (8.9 to 9.3 microseconds), and each listener adds about
+//!   half a microsecond. Reads and updates tell nothing.
+//! * On a cluster any node passes on what every node is told; after a loss the next node of the address is listened to.
+//!   (`SPUBLISH` would spare the other nodes, but needs Redis 7.)
+//! * A server that is silent for five seconds is asked whether it is still there, and counts as lost if it is not.
+//! * A store made from a connection of your own tells, and hears if it is given a client to make connections with:
+//!   [`listening_through`](RedisStore::listening_through).
+//! * Channels know no databases: two of one server with the same prefix and realm hear each other, which does no harm.
+//!
 //! # What Redis must be told
 //!
 //! * **`maxmemory-policy noeviction`.** A server that evicts keys can evict an account's index: then a revocation
@@ -78,8 +94,10 @@
 //!   second, a logout included.
 //! * Replication is asynchronous: a failover can undo what the old primary acknowledged last. `min-replicas-to-write`
 //!   narrows that, and nothing closes it; who cannot accept it uses a SQL store. Reads go to the primary.
-//! * With ACLs: `~session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl +pexpire +hget +hset +hdel
-//!   +hrandfield`, on a cluster also `+cluster`.
+//! * With ACLs: `~session:* &session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl +pexpire +hget
+//!   +hset +hdel +hrandfield +publish +subscribe`, on a cluster also `+cluster`. Without `+publish` or the channels
+//!   `&session:*` sessions still end, and nobody else hears of it; without `+subscribe`
+//!   [`listen`](core::store::SessionStore::listen) is a permanent error.
 //!
 //! # When Redis fails
 //!

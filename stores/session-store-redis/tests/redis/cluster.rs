@@ -89,13 +89,30 @@ async fn a_flushed_script_cache_is_noticed_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_of_one_node_is_told_to_be_a_clusters() {
+async fn an_address_of_the_wrong_kind_is_told() {
     needs_redis!();
     let error = RedisStore::connect(&Cluster::shared().nodes[0].url()).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("redis-cluster://"), "{error}");
     let single = Server::shared().url().replace("redis://", "redis-cluster://");
     let error = RedisStore::connect(&single).await.unwrap_err();
-    println!("{error}");
+    assert!(!error.is_retryable() && error.to_string().contains("redis:// or rediss://"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        run(&mut node.admin(), &["ACL", "SETUSER", "app", "on", ">correct", "~session:*", "+@all"]);
+    }
+    let url = |credentials: &str| cluster.url().replace("://", &format!("://{credentials}@"));
+    for credentials in ["app:secret", "nobody:secret"] {
+        let error = RedisStore::connect(&url(credentials)).await.unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!error.is_retryable() && error.to_string().contains("password"), "{error}");
+    }
+    let bench = Bench::new(RedisStore::connect(&url("app:correct")).await.unwrap());
+    bench.stored("ann").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,12 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
     let error = RedisStore::connect(&url).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("certificate"), "{error}");
 
+    for url in [format!("redis://localhost:{port}"), servers[0].url().replace("redis://", "rediss://")] {
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        println!("{url}: {error}");
+        assert!(error.to_string().contains("TLS"), "{error}");
+    }
+
     let root_cert = Some(std::fs::read(&authority).unwrap());
     let client = Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert }).unwrap();
     let store: RedisStore = client.get_connection_manager().await.unwrap().into();
