@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{Client, RedisResult, Value};
+use redis::{Client, Cmd, RedisResult, Value};
 use session_core::store::{
     Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
     StoreError, Touch,
@@ -142,8 +142,9 @@ impl SessionStore for RedisStore {
     /// One `MGET` of the realm's epoch and the record.
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let base = self.prefix.realm(key.realm);
-        let mut get = redis::cmd("MGET");
-        get.arg(base.as_bytes()).arg(base.session(key.id));
+        let (realm, session) = (base.as_bytes(), base.session(key.id));
+        let mut get = Cmd::with_capacity(3, 4 + realm.len() + session.len());
+        get.arg("MGET").arg(realm).arg(session);
         let found = match self.link.send(get, &base, Repeat::Once).await.map_err(store_error)? {
             Value::Array(values) => match values.as_slice() {
                 [Value::BulkString(epoch), Value::BulkString(bytes)] => decode_if_of(epoch, key.id, bytes)?,

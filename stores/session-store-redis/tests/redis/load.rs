@@ -146,7 +146,7 @@ impl Client {
             return None;
         }
         self.sees(&second).await?;
-        if self.log.sessions.len() % 2 == 0 {
+        if self.log.sessions.len().is_multiple_of(2) {
             let deleted = self.call(store.delete(self.bench.clone().key(first.id))).await;
             self.note(&first, deleted.as_ref(), &[Some(second)], None);
             if !deleted? {

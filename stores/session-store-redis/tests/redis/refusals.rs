@@ -181,7 +181,7 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
             bench.store.list(bench.account("ann"), bench.now).await.map(|_| ()),
         ];
         for error in errors.map(Result::unwrap_err) {
-            let told = if damaged == &later { "layout 2" } else { "damaged" };
+            let told = if *damaged == later { "layout 2" } else { "damaged" };
             assert!(!error.is_retryable() && error.to_string().contains(told), "{error}");
         }
         let other = bench.stored("bob").await;
