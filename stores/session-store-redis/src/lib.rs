@@ -105,8 +105,9 @@
 //! # When Redis fails
 //!
 //! Errors say whether trying again can help. While Redis is down, calls fail within half a second; while it hangs,
-//! the manager's deadline ends them. The connection comes back by itself. A read is sent a second time when its
-//! connection broke; a write is sent again only when it certainly did not reach Redis, or Redis turned it away.
+//! the manager's deadline ends them. The connection comes back by itself, and the name in the address is looked up
+//! again. A read is sent a second time when its connection broke; a write is sent again only when it certainly did not
+//! reach Redis, or Redis turned it away.
 //!
 //! A cluster replaces a primary by its replica without a restart here. Sentinel is not spoken: use an address that
 //! follows the primary, as managed services and proxies have, or a cluster.
