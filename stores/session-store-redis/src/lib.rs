@@ -120,6 +120,7 @@ mod connect;
 mod error;
 mod keys;
 mod link;
+mod reads;
 mod record;
 mod script;
 mod seen;

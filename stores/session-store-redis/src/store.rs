@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{Client, Cmd, RedisResult, Value};
+use redis::{Client, RedisResult, Value};
 use session_core::store::{
     Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
     StoreError, Touch,
@@ -19,7 +19,8 @@ use crate::connect::connect;
 use crate::error::{store_error, unexpected};
 use crate::keys::{Base, Prefix, bucket_of};
 use crate::link::{Link, Repeat};
-use crate::record::{decode, decode_if_of, encode};
+use crate::reads::Reads;
+use crate::record::{decode, encode};
 use crate::script::{self, Script};
 use crate::seen::Seen;
 use crate::subscriber::Subscriber;
@@ -37,6 +38,7 @@ const SWEEP_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct RedisStore {
     link: Link,
+    reads: Arc<Reads>,
     prefix: Prefix,
     seen: Arc<Seen>,
     /// `None` when the user made the connection, and gave nothing to make another one with.
@@ -85,7 +87,8 @@ impl RedisStore {
     }
 
     fn new(link: Link) -> Self {
-        Self { link, prefix: Prefix::default(), seen: Arc::default(), subscriber: None }
+        let reads = Arc::new(Reads::new(link.clone()));
+        Self { link, reads, prefix: Prefix::default(), seen: Arc::default(), subscriber: None }
     }
 
     async fn run(
@@ -139,21 +142,11 @@ impl From<redis::cluster_async::ClusterConnection> for RedisStore {
 
 #[async_trait]
 impl SessionStore for RedisStore {
-    /// One `MGET` of the realm's epoch and the record.
+    /// One `MGET` of the realm's epoch and the record, together with others that are read just now.
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        let base = self.prefix.realm(key.realm);
-        let (realm, session) = (base.as_bytes(), base.session(key.id));
-        let mut get = Cmd::with_capacity(3, 4 + realm.len() + session.len());
-        get.arg("MGET").arg(realm).arg(session);
-        let found = match self.link.send(get, &base, Repeat::Once).await.map_err(store_error)? {
-            Value::Array(values) => match values.as_slice() {
-                [Value::BulkString(epoch), Value::BulkString(bytes)] => decode_if_of(epoch, key.id, bytes)?,
-                [Value::Nil, _] | [_, Value::Nil] => None,
-                _ => return Err(unexpected("MGET")),
-            },
-            _ => return Err(unexpected("MGET")),
-        };
-        Ok(found.filter(|record| now < record.ends_at))
+        let found = self.reads.read(&self.prefix.realm(key.realm), key.id).await.map_err(store_error)?;
+        let record = found.map(|bytes| decode(key.id, &bytes)).transpose()?;
+        Ok(record.filter(|record| now < record.ends_at))
     }
 
     /// One command: the script that touches, or a plain read when this process knows that nothing is due.

@@ -10,6 +10,7 @@ mod keys;
 mod listen;
 mod load;
 mod operations;
+mod reads;
 mod realm;
 mod refusals;
 mod support;
