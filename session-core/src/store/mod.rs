@@ -1,7 +1,9 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
 mod deadline;
+mod hybrid;
 mod memory;
+mod recent;
 mod record;
 
 use std::error::Error;
@@ -16,7 +18,9 @@ use async_trait::async_trait;
 use crate::{SessionId, Timestamp};
 
 pub(crate) use deadline::within;
+pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
+pub(crate) use recent::{Moment, RecentRecords};
 pub use record::{SessionRecord, Touch};
 
 /// A store of sessions. The contract, one clause a sentence:

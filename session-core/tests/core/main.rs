@@ -6,8 +6,11 @@
 mod bearer;
 mod events;
 mod faults;
+mod faulty;
 mod handle;
+mod hybrid;
 mod login;
+mod maintain;
 mod memory;
 mod refresh;
 mod security;
