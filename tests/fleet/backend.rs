@@ -2,8 +2,7 @@
 
 use std::sync::OnceLock;
 
-use session_test_servers::{Redis, RedisCluster, Sql, SqlServer};
-use tempfile::TempDir;
+use session_test_servers::{Folder, Redis, RedisCluster, Sql, SqlServer};
 
 /// One kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +17,14 @@ pub(super) enum Backend {
 impl Backend {
     /// The URL of the one that all tests share. `None`: its server is not installed, and that was said.
     pub(super) fn url(self) -> Option<String> {
-        static FOLDER: OnceLock<TempDir> = OnceLock::new();
+        static FOLDER: OnceLock<Folder> = OnceLock::new();
         Some(match self {
             Self::Postgres => SqlServer::shared(Sql::Postgres)?.url(),
             Self::MariaDb => SqlServer::shared(Sql::MariaDb)?.url(),
             Self::Redis => Redis::shared()?.url(),
             Self::RedisCluster => RedisCluster::shared()?.url(),
             Self::Sqlite => {
-                let folder = FOLDER.get_or_init(|| TempDir::with_prefix("session-fleet-").unwrap());
+                let folder = FOLDER.get_or_init(Folder::new);
                 format!("sqlite:{}", folder.path().join("sessions.sqlite").display())
             }
         })
@@ -58,3 +57,49 @@ macro_rules! on_each_backend {
 }
 
 pub(super) use on_each_backend;
+
+/// A server of a test's own, to do harm to.
+pub(super) trait Mortal: Send + 'static {
+    fn url(&self) -> String;
+    /// As a crash does.
+    fn kill(&mut self);
+    /// In good order.
+    fn stop(&mut self);
+    /// On the data that it has; returns when it answers.
+    fn restart(&mut self);
+    fn pause(&mut self);
+    fn resume(&mut self);
+}
+
+macro_rules! mortal {
+    ($server:ty) => {
+        impl Mortal for $server {
+            fn url(&self) -> String {
+                <$server>::url(self)
+            }
+
+            fn kill(&mut self) {
+                <$server>::kill(self);
+            }
+
+            fn stop(&mut self) {
+                <$server>::stop(self);
+            }
+
+            fn restart(&mut self) {
+                <$server>::restart(self);
+            }
+
+            fn pause(&mut self) {
+                <$server>::pause(self);
+            }
+
+            fn resume(&mut self) {
+                <$server>::resume(self);
+            }
+        }
+    };
+}
+
+mortal!(SqlServer);
+mortal!(Redis);

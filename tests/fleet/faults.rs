@@ -8,7 +8,8 @@ use std::time::Duration;
 use session_test_servers::{Redis, Sql, SqlServer};
 use tokio::sync::Mutex;
 
-use super::fleet::Fleet;
+use super::backend::Mortal;
+use super::fleet::{Fleet, Options};
 use super::load::{Figures, Load, is_all_true};
 use super::proxy::{Proxy, Target};
 
@@ -40,39 +41,29 @@ async fn a_failing_redis_loses_nothing_and_is_outlived() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_fails_between_fleet_and_postgres_is_outlived() {
     let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
     let proxy = Proxy::start(Target::Socket(server.socket())).await;
     cut_off("PostgreSQL", &proxy, &server.url_through(proxy.port)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_fails_between_fleet_and_mariadb_is_outlived() {
     let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
     let proxy = Proxy::start(Target::Socket(server.socket())).await;
     cut_off("MariaDB", &proxy, &server.url_through(proxy.port)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_fails_between_fleet_and_redis_is_outlived() {
     let Some(server) = Redis::shared() else { return };
     let proxy = Proxy::start(Target::Port(server.port)).await;
     cut_off("Redis", &proxy, &server.url_through(proxy.port)).await;
 }
 
-/// What both kinds of server can be made to suffer.
-trait Mortal: Send + 'static {
-    fn url(&self) -> String;
-    fn kill(&mut self);
-    fn stop(&mut self);
-    fn restart(&mut self);
-    fn pause(&mut self);
-    fn resume(&mut self);
-}
-
 async fn fail(store: &str, server: impl Mortal) {
-    let fleet = Fleet::start(&server.url(), DEADLINE);
+    let fleet = Fleet::start(&server.url(), Options { deadline: DEADLINE, ..Options::default() });
     let server = Arc::new(Mutex::new(server));
     let mut test = Test::start(store, &fleet);
     for _ in 0..2 {
@@ -96,7 +87,7 @@ async fn fail(store: &str, server: impl Mortal) {
 }
 
 async fn cut_off(store: &str, proxy: &Proxy, url: &str) {
-    let fleet = Fleet::start(url, DEADLINE);
+    let fleet = Fleet::start(url, Options { deadline: DEADLINE, ..Options::default() });
     let mut test = Test::start(store, &fleet);
     for _ in 0..5 {
         test.steady().await;
@@ -164,57 +155,5 @@ impl Test {
             self.store
         );
         assert!(open > 0 && ended > 0);
-    }
-}
-
-impl Mortal for SqlServer {
-    fn url(&self) -> String {
-        self.url()
-    }
-
-    fn kill(&mut self) {
-        self.kill();
-    }
-
-    fn stop(&mut self) {
-        self.stop();
-    }
-
-    fn restart(&mut self) {
-        self.restart();
-    }
-
-    fn pause(&mut self) {
-        (*self).pause();
-    }
-
-    fn resume(&mut self) {
-        (*self).resume();
-    }
-}
-
-impl Mortal for Redis {
-    fn url(&self) -> String {
-        self.url()
-    }
-
-    fn kill(&mut self) {
-        self.kill();
-    }
-
-    fn stop(&mut self) {
-        self.stop();
-    }
-
-    fn restart(&mut self) {
-        self.restart();
-    }
-
-    fn pause(&mut self) {
-        (*self).pause();
-    }
-
-    fn resume(&mut self) {
-        (*self).resume();
     }
 }

@@ -17,6 +17,22 @@ use crate::harness::{Actix, Axum, Browser, Framework as _, Rocket, User, World};
 /// Of a store that no test does harm to: longer than the busiest machine makes it wait.
 const PATIENT: Duration = Duration::from_secs(20);
 
+/// What the nodes of a fleet have in common.
+pub(super) struct Options {
+    /// For each call of the store.
+    pub(super) deadline: Duration,
+    /// The staleness bound of hybrid mode, if that is on.
+    pub(super) hybrid: Option<Duration>,
+    /// Whether each node looks after the store, and listens to what ends elsewhere.
+    pub(super) maintained: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deadline: PATIENT, hybrid: None, maintained: false }
+    }
+}
+
 /// One node for each framework, in this order: axum, actix-web, Rocket.
 pub(super) struct Fleet {
     pub(super) nodes: [Node; 3],
@@ -28,12 +44,13 @@ impl Fleet {
     /// The fleet that all tests share which do no harm to this store. Each has accounts of its own.
     pub(super) fn shared(backend: Backend) -> Option<&'static Self> {
         static FLEETS: [OnceLock<Option<Fleet>>; 5] = [const { OnceLock::new() }; 5];
-        let start = || backend.url().map(|url| Self::start(&url, PATIENT));
+        let start = || backend.url().map(|url| Self::start(&url, Options::default()));
         FLEETS[backend as usize].get_or_init(start).as_ref()
     }
 
     /// A fleet with a realm of its own in the store at `url`.
-    pub(super) fn start(url: &str, deadline: Duration) -> Self {
+    pub(super) fn start(url: &str, options: Options) -> Self {
+        let Options { deadline, hybrid, maintained } = options;
         static REALMS: AtomicU32 = AtomicU32::new(0);
         let world = World::new();
         let settings = Settings {
@@ -42,6 +59,8 @@ impl Fleet {
             realm: format!("fleet-{}", REALMS.fetch_add(1, Ordering::Relaxed)),
             now: world.clock.now().unix_seconds(),
             deadline,
+            hybrid,
+            maintained,
         };
         let starting = [Axum::NAME, Actix::NAME, Rocket::NAME]
             .map(|framework| Node::start(&Settings { framework: framework.to_owned(), ..settings.clone() }));
@@ -50,6 +69,12 @@ impl Fleet {
 
     pub(super) fn addresses(&self) -> [SocketAddr; 3] {
         self.nodes.each_ref().map(|node| node.address)
+    }
+
+    /// Lets time pass on all nodes.
+    pub(super) fn advance(&self, by: Duration) {
+        self.world.clock.advance(by);
+        self.nodes.iter().for_each(|node| node.advance(by));
     }
 
     /// A browser without cookies. It visits the first node until it is told otherwise.

@@ -25,12 +25,32 @@ if [ "$word" = KILL ]; then
     kill -STOP "$server"
     pkill -KILL -P "$server"
 fi
-kill "-${word:-$last}" "$server"
+kill "-${word:-$last}" "$server" 2>/dev/null
 # One that stands still would never see its end.
 kill -CONT "$server" 2>/dev/null
 wait "$server" 2>/dev/null
 [ -n "$word" ] || rm -rf "$folder"
 "#;
+
+/// An empty folder of the test's own, which is removed even if nobody drops it.
+pub struct Folder(Kept);
+
+impl Folder {
+    /// Makes one.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes something")]
+    pub fn new() -> Self {
+        let mut kept = Kept::new();
+        kept.start(&["true".to_owned()], "TERM");
+        Self(kept)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.folder()
+    }
+}
 
 /// A folder, and a server that runs on it or does not.
 pub(crate) struct Kept {

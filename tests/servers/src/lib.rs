@@ -10,6 +10,7 @@ mod redis;
 pub mod requirements;
 mod sql;
 
+pub use kept::Folder;
 pub use redis::{Redis, RedisCluster};
 pub use sql::{Sql, SqlServer};
 
