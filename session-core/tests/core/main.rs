@@ -9,6 +9,7 @@ mod faults;
 mod faulty;
 mod handle;
 mod hybrid;
+mod hybrid_model;
 mod login;
 mod maintain;
 mod memory;
