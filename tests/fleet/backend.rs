@@ -103,3 +103,4 @@ macro_rules! mortal {
 
 mortal!(SqlServer);
 mortal!(Redis);
+mortal!(RedisCluster);

@@ -6,7 +6,6 @@ use session_test_servers::{Redis, Sql, SqlServer};
 
 use super::backend::{Backend, Mortal};
 use super::fleet::{Fleet, Options};
-use crate::harness::Browser;
 use crate::wire::{Request, Response};
 
 const BOUND: Duration = Duration::from_secs(30);
@@ -45,18 +44,28 @@ on_each_server! {
     what_ends_on_one_node_is_refused_by_those_that_listen_at_once
 }
 
+/// How a session ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Logout,
+    /// By another device of the same account.
+    Revocation,
+}
+
+const ENDS: [End; 2] = [End::Logout, End::Revocation];
+
 async fn what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within_the_bound(url: &str) {
     let fleet = Fleet::start(url, hybrid(false));
-    for exit in NODES {
-        let (mut browser, cookie) = read_everywhere(&fleet, "leaver").await;
+    for (exit, how) in NODES.flat_map(|exit| ENDS.map(|how| (exit, how))) {
+        let cookie = read_everywhere(&fleet, "leaver").await;
         fleet.advance(BOUND - Duration::from_secs(1));
-        fleet.visit(&mut browser, exit).post("/logout").await.expect(200);
+        end(&fleet, exit, &cookie, how).await;
         for node in NODES {
             let answer = ask(&fleet, node, &cookie).await;
             if node == exit {
                 answer.expect_error(401, "SESSION_NOT_FOUND");
             } else {
-                // A second before its end, so that the test shows that there is something to be ended by it.
+                // A second before the bound is over, so that the test shows that it is the bound that ends it.
                 answer.expect(200);
             }
         }
@@ -72,21 +81,23 @@ async fn what_ends_on_one_node_is_refused_by_those_that_listen_at_once(url: &str
     let fleet = Fleet::start(url, hybrid(true));
     let start = Instant::now();
     // Nobody says when a node has begun to listen.
-    while ended_elsewhere(&fleet, 0, TRY).await.is_none() || ended_elsewhere(&fleet, 1, TRY).await.is_none() {
-        assert!(start.elapsed() < PATIENCE, "no news came");
+    for exit in [0, 1] {
+        while ended_elsewhere(&fleet, exit, End::Logout, TRY).await.is_none() {
+            assert!(start.elapsed() < PATIENCE, "no news came");
+        }
     }
     let mut longest = Duration::ZERO;
-    for exit in NODES {
-        let took = ended_elsewhere(&fleet, exit, PATIENCE).await;
-        longest = longest.max(took.expect("news for those that listen"));
+    for (exit, how) in NODES.flat_map(|exit| ENDS.map(|how| (exit, how))) {
+        let took = ended_elsewhere(&fleet, exit, how, PATIENCE).await;
+        longest = longest.max(took.unwrap_or_else(|| panic!("no news of a {how:?} on node {exit}")));
     }
-    println!("{} news of a logout took at most {} ms", url.split(':').next().unwrap(), longest.as_millis());
+    println!("{} news of an end took at most {} ms", url.split(':').next().unwrap(), longest.as_millis());
 }
 
-/// Logs out on one node; answers how long it took until all others refused the session, if they did within `limit`.
-async fn ended_elsewhere(fleet: &Fleet, exit: usize, limit: Duration) -> Option<Duration> {
-    let (mut browser, cookie) = read_everywhere(fleet, "leaver").await;
-    fleet.visit(&mut browser, exit).post("/logout").await.expect(200);
+/// Ends a session on one node. Answers how long it took until all nodes refused it, if they did within `limit`.
+async fn ended_elsewhere(fleet: &Fleet, exit: usize, how: End, limit: Duration) -> Option<Duration> {
+    let cookie = read_everywhere(fleet, "leaver").await;
+    end(fleet, exit, &cookie, how).await;
     let start = Instant::now();
     for node in NODES {
         while ask(fleet, node, &cookie).await.status != 401 {
@@ -97,6 +108,16 @@ async fn ended_elsewhere(fleet: &Fleet, exit: usize, limit: Duration) -> Option<
         }
     }
     Some(start.elapsed())
+}
+
+async fn end(fleet: &Fleet, exit: usize, cookie: &str, how: End) {
+    match how {
+        End::Logout => drop(send(fleet, exit, Request::post("/logout").cookie(cookie)).await.expect(200)),
+        End::Revocation => {
+            let mut other = fleet.logged_in("leaver", exit).await;
+            other.post("/session/revoke-others").await.expect(200);
+        }
+    }
 }
 
 #[tokio::test]
@@ -115,7 +136,7 @@ async fn without_redis_a_session_is_served_within_the_bound_and_then_unavailable
 
 async fn served_within_the_bound(mut server: impl Mortal) {
     let fleet = Fleet::start(&server.url(), hybrid(true));
-    let (_, known) = read_everywhere(&fleet, "known").await;
+    let known = read_everywhere(&fleet, "known").await;
     let unknown = fleet.logged_in("unknown", 0).await.cookie();
     server.kill();
 
@@ -162,13 +183,12 @@ async fn well_again(fleet: &Fleet, node: usize, cookie: &str) -> Response {
 }
 
 /// A session that every node has read just now.
-async fn read_everywhere(fleet: &Fleet, name: &str) -> (Browser, String) {
-    let browser = fleet.logged_in(name, 0).await;
-    let cookie = browser.cookie();
+async fn read_everywhere(fleet: &Fleet, name: &str) -> String {
+    let cookie = fleet.logged_in(name, 0).await.cookie();
     for node in NODES {
         ask(fleet, node, &cookie).await.expect(200);
     }
-    (browser, cookie)
+    cookie
 }
 
 async fn ask(fleet: &Fleet, node: usize, cookie: &str) -> Response {

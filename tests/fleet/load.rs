@@ -72,6 +72,15 @@ struct Known {
     unknown: u64,
 }
 
+/// What was true as it was told.
+#[derive(Default)]
+pub(super) struct Compared {
+    pub(super) open: u64,
+    /// Updates of the open ones.
+    pub(super) counted: u64,
+    pub(super) ended: u64,
+}
+
 /// One of the people.
 struct Person {
     shared: Arc<Shared>,
@@ -301,8 +310,8 @@ fn is_clearing(answer: &Response) -> bool {
 }
 
 /// Compares what people were told with what is true: every session that was given is open, with all that was counted,
-/// and every one that was ended is refused. Answers how many of each.
-pub(super) async fn is_all_true(nodes: [SocketAddr; 3], remembered: &[Remembered]) -> (usize, usize) {
+/// and every one that was ended is refused.
+pub(super) async fn compare(nodes: [SocketAddr; 3], remembered: &[Remembered]) -> Compared {
     let mut node = nodes.iter().cycle();
     let mut ask = async |cookie: &str| {
         let request = Request::get("/me").cookie(cookie);
@@ -314,16 +323,17 @@ pub(super) async fn is_all_true(nodes: [SocketAddr; 3], remembered: &[Remembered
             .unwrap()
             .expect_no_cookie()
     };
-    let (mut open, mut ended) = (0, 0);
+    let mut compared = Compared::default();
     for remembered in remembered {
         for known in &remembered.sessions {
             known.agrees(&ask(&known.cookie).await.expect(200));
-            open += 1;
+            compared.open += 1;
+            compared.counted += known.counted;
         }
         for cookie in &remembered.ended {
             ask(cookie).await.expect_error(401, "SESSION_NOT_FOUND");
-            ended += 1;
+            compared.ended += 1;
         }
     }
-    (open, ended)
+    compared
 }

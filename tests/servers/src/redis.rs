@@ -101,12 +101,12 @@ impl RedisCluster {
     /// The one that all tests of this process share. `None`: it is not installed, and that was said.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RedisCluster>> = OnceLock::new();
-        SHARED.get_or_init(Self::start).as_ref()
+        SHARED.get_or_init(|| Self::start(&["--save", ""])).as_ref()
     }
 
-    /// One for a test that does harm to it.
-    pub fn start() -> Option<Self> {
-        let nodes: Vec<Redis> = (0..3).map(|_| Self::node()).collect::<Option<_>>()?;
+    /// One whose nodes have these options, for a test that does harm to it.
+    pub fn start(options: &[&str]) -> Option<Self> {
+        let nodes: Vec<Redis> = (0..3).map(|_| Self::node(options)).collect::<Option<_>>()?;
         let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
         for (place, (node, (first, last))) in nodes.iter().zip(ranges).enumerate() {
             node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
@@ -118,7 +118,52 @@ impl RedisCluster {
         for node in &nodes[1..] {
             node.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string(), &bus]);
         }
-        for node in &nodes {
+        let cluster = Self { nodes };
+        cluster.wait();
+        Some(cluster)
+    }
+
+    /// A node that belongs to no cluster yet.
+    pub fn node(options: &[&str]) -> Option<Redis> {
+        let bus = free_port().to_string();
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port", &bus];
+        Redis::start(&[&own, options].concat())
+    }
+
+    /// `redis-cluster://` and all nodes.
+    pub fn url(&self) -> String {
+        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis-cluster://{}", nodes.join(","))
+    }
+
+    /// Starts all nodes on the data that they have; returns when they agree that all is well.
+    pub fn restart(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::restart);
+        self.wait();
+    }
+
+    /// Ends all nodes at once, as a power failure would.
+    pub fn kill(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::kill);
+    }
+
+    /// Ends all nodes in good order.
+    pub fn stop(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::stop);
+    }
+
+    /// Makes all nodes stand still.
+    pub fn pause(&self) {
+        self.nodes.iter().for_each(Redis::pause);
+    }
+
+    /// Lets them go on.
+    pub fn resume(&self) {
+        self.nodes.iter().for_each(Redis::resume);
+    }
+
+    fn wait(&self) {
+        for node in &self.nodes {
             wait_for(
                 "the Redis cluster",
                 || node.kept.log(),
@@ -128,20 +173,6 @@ impl RedisCluster {
                 },
             );
         }
-        Some(Self { nodes })
-    }
-
-    /// A node that belongs to no cluster yet.
-    fn node() -> Option<Redis> {
-        let bus = free_port().to_string();
-        let options = ["--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
-        Redis::start(&[&options[..], &["--cluster-port", &bus]].concat())
-    }
-
-    /// `redis-cluster://` and all nodes.
-    pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
-        format!("redis-cluster://{}", nodes.join(","))
     }
 }
 
