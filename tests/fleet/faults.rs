@@ -16,7 +16,7 @@ use super::proxy::{Proxy, Target};
 /// For one call of the store. Far below its default, so that the tests do not take longer than they must.
 const DEADLINE: Duration = Duration::from_millis(500);
 /// So much happens before each fault: acknowledged writes.
-const STEADY: u64 = 200;
+const STEADY: u64 = 100;
 /// A fault that lasts, lasts until so many were told that the store is not available.
 const AFFECTED: u64 = 40;
 
@@ -73,13 +73,12 @@ async fn fail(store: &str, server: impl Mortal) {
     let fleet = Fleet::start(&server.url(), Options { deadline: DEADLINE, ..Options::default() });
     let server = Arc::new(Mutex::new(server));
     let mut test = Test::start(store, &fleet);
-    for _ in 0..2 {
-        test.steady().await;
-        during(&server, Mortal::kill).await;
-        test.affected().await;
-        during(&server, Mortal::restart).await;
-        test.recovered("kill -9").await;
-    }
+    test.steady().await;
+    during(&server, Mortal::kill).await;
+    test.affected().await;
+    during(&server, Mortal::restart).await;
+    test.recovered("kill -9").await;
+
     test.steady().await;
     during(&server, Mortal::pause).await;
     test.affected().await;
@@ -96,7 +95,7 @@ async fn fail(store: &str, server: impl Mortal) {
 async fn cut_off(store: &str, proxy: &Proxy, url: &str) {
     let fleet = Fleet::start(url, Options { deadline: DEADLINE, ..Options::default() });
     let mut test = Test::start(store, &fleet);
-    for _ in 0..5 {
+    for _ in 0..3 {
         test.steady().await;
         proxy.reset();
         test.recovered("reset").await;

@@ -13,23 +13,19 @@ const NODES: std::ops::Range<usize> = 0..3;
 /// For news, which take some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a node that does not listen yet is given to notice.
-const TRY: Duration = Duration::from_millis(300);
+const TRY: Duration = Duration::from_secs(1);
 
 fn hybrid(maintained: bool) -> Options {
     Options { hybrid: Some(BOUND), maintained, deadline: Duration::from_secs(5) }
 }
 
-macro_rules! on_each_server {
-    ($($case:ident)+) => {
-        on_each_server!(@ postgres Postgres, $($case)+);
-        on_each_server!(@ redis Redis, $($case)+);
-        on_each_server!(@ redis_cluster RedisCluster, $($case)+);
-    };
-    (@ $module:ident $backend:ident, $($case:ident)+) => {
-        mod $module {
+/// Stamps a case, an `async fn name(url: &str)`, for each of these backends.
+macro_rules! on {
+    ($case:ident: $($module:ident $backend:ident),+) => {
+        mod $case {
             $(
                 #[tokio::test]
-                async fn $case() {
+                async fn $module() {
                     if let Some(url) = super::Backend::$backend.url() {
                         super::$case(&url).await;
                     }
@@ -39,9 +35,14 @@ macro_rules! on_each_server {
     };
 }
 
-on_each_server! {
-    what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within_the_bound
-    what_ends_on_one_node_is_refused_by_those_that_listen_at_once
+on! {
+    what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within_the_bound:
+    postgres Postgres, mariadb MariaDb, redis Redis, redis_cluster RedisCluster, sqlite Sqlite
+}
+
+on! {
+    what_ends_on_one_node_is_refused_at_once_by_those_that_listen_where_the_store_can_push:
+    postgres Postgres, redis Redis, redis_cluster RedisCluster
 }
 
 /// How a session ends.
@@ -77,7 +78,7 @@ async fn what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within
 }
 
 /// The nodes' clocks stand still, so that only news can tell them.
-async fn what_ends_on_one_node_is_refused_by_those_that_listen_at_once(url: &str) {
+async fn what_ends_on_one_node_is_refused_at_once_by_those_that_listen_where_the_store_can_push(url: &str) {
     let fleet = Fleet::start(url, hybrid(true));
     let start = Instant::now();
     // Nobody says when a node has begun to listen.
