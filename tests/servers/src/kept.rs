@@ -121,8 +121,10 @@ impl Drop for Kept {
 
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let (said, complained) = (said(&output.stdout), said(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {said}{complained}");
+    said
 }
 
 /// Whether the process and those that it made are all stopped.

@@ -221,7 +221,11 @@ impl Sql {
             Self::MariaDb => Programs {
                 make: program("mariadb-install-db", "mariadb-server-core")?,
                 server: program("mariadbd", "mariadb-server-core")?,
-                client: program("mariadb", "mariadb-client-core")?,
+                client: {
+                    // The script that makes the data calls it, and Debian has it in another package.
+                    let _ = program("my_print_defaults", "mariadb-client-core")?;
+                    program("mariadb", "mariadb-client-core")?
+                },
             },
         })
     }
