@@ -131,6 +131,8 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn write(&self, change: Change, mut next: SessionRecord) -> Result<Written, SessionError> {
+        // What this program cannot read it does not keep alive.
+        self.decode(&next)?;
         if change == Change::Advance {
             match self.revalidate_record(&next).await? {
                 Revalidation::Keep => {}
