@@ -40,7 +40,7 @@
 //! a failover) is sent again with the call that misses it.
 //!
 //! Reads of a realm that arrive together go together: at most four commands are under way, and who comes then goes with
-//! the next, up to 64 sessions in one. With 64 clients that is 1.8 times the reads a second of a plain `GET` of each
+//! the next, up to 64 sessions in one. With 64 clients that is about twice the reads a second of a plain `GET` of each
 //! record; with one client 0.85 times. So it costs the program 1.5 microseconds of CPU a read at 64 clients (a plain
 //! `GET` 3.3), and 12 alone (10.5).
 //!

@@ -230,6 +230,11 @@ impl Cluster {
         });
         run(&mut admin, &["CLUSTER", "REPLICATE", primary.trim()]);
         replica.is_in_sync();
+        let mut admin_of_primary = self.nodes[place].admin();
+        wait_for("the primary to pass on what it writes", || {
+            let info: String = ask(&mut admin_of_primary, &["INFO", "replication"]);
+            info.lines().any(|line| line.contains("state=online") && !line.contains("offset=0,"))
+        });
         // Every node must know of the replica, or nobody votes for it.
         let id: String = ask(&mut admin, &["CLUSTER", "MYID"]);
         for node in &self.nodes {
