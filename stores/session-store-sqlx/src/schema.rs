@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::record::COLUMNS;
 
 /// What this program knows. Every change of a `schema.sql` makes it one more.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// A statement with `{table}` (a checked name) and `{columns}` filled in.
 pub(crate) fn sql(template: &str, table: &str) -> SqlStr {

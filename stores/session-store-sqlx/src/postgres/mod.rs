@@ -194,8 +194,7 @@ impl Statements {
                 r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
             ),
             delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2)"#),
-            delete_expired: sql(r#"DELETE FROM "{table}" WHERE ends_at <= $1 AND ctid = ANY (ARRAY(
-                       SELECT ctid FROM "{table}" WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED))"#),
+            delete_expired: sql(r#"SELECT "{table}_delete_expired_v{version}"($1, $2)"#),
         }
     }
 }
@@ -356,10 +355,10 @@ impl SessionStore for PostgresStore {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let deleted = self.0.connections.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
-            let deleted = query.execute(&mut *db).await?.rows_affected();
-            Ok(db.done(deleted))
+            let row = query.fetch_one(&mut *db).await?;
+            db.done(row.try_get::<i64, _>(0))
         });
-        deleted.await.map(crate::count).map_err(store_error)
+        deleted.await.map(i64::cast_unsigned).map(crate::count).map_err(store_error)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

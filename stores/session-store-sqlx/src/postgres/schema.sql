@@ -118,5 +118,26 @@ BEGIN
 END
 $$;
 
+-- Deletes a batch of expired sessions: the oldest ones, and those alone are read. What the planner believes about the
+-- table may be hours old, and a plan for a few expired sessions (read all, sort, take some) is ruinous for many. So it
+-- is left no choice but the index on ends_at.
+-- The outer DELETE finds rows by their place alone; a second condition would tempt it to find them by the end of the
+-- sessions. The place holds still: FOR UPDATE looked at the newest version of each row and keeps it locked. A session
+-- that lives again was skipped, or is no longer expired by the inner condition; one that would come to life in between
+-- has to wait, and is gone then.
+CREATE OR REPLACE FUNCTION "{table}_delete_expired_v{version}"(p_now bigint, p_limit bigint)
+RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM "{table}" t WHERE t.ends_at <= p_now ORDER BY t.ends_at LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+    ));
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$$;
+
 CREATE TABLE IF NOT EXISTS "{table}_schema" (version bigint PRIMARY KEY);
 INSERT INTO "{table}_schema" (version) VALUES ({version}) ON CONFLICT DO NOTHING;

@@ -1,9 +1,10 @@
-//! How often PostgreSQL is asked: a proxy before its socket counts.
+//! How often PostgreSQL is asked, which a proxy before its socket counts, and how much it reads.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
 use session_store_sqlx::{PostgresStore, StoreOptions};
@@ -67,6 +68,49 @@ async fn every_call_is_one_round_trip() {
             assert!(counted.iter().all(|(call, asked)| *asked == wanted(*call)), "{counted:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cleanup_reads_its_batch_only_whatever_the_planner_believes() {
+    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    // What it saw when it looked last: nothing, no session that has expired, a few.
+    for (expired, alive, spread) in [(0, 0, 1), (0, 20_000, 1), (200, 20_000, 400)] {
+        let table = server.fresh_name("t");
+        let options = StoreOptions::default().table(&table).max_connections(1);
+        let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
+        server.run(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
+        server.run(&rows(&table, 0..expired, -500, spread));
+        server.run(&rows(&table, expired..alive, 10_000, spread));
+        if alive > 0 {
+            server.run(&format!("ANALYZE {table}"));
+        }
+        server.run(&rows(&table, 20_000..60_000, -500, spread));
+        assert_eq!(store.delete_expired(now(), 1000).await.unwrap(), 1000);
+        // The statistics are there when the connection has ended.
+        store.close().await;
+        let began = Instant::now();
+        let read = loop {
+            let read = server.run(&format!(
+                "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '{table}_end'"
+            ));
+            match read.trim().parse::<u64>().unwrap() {
+                0 => assert!(began.elapsed() < Duration::from_secs(60), "it reads nothing"),
+                read => break read,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(read < 1500, "{read} entries read for 1000 rows, {expired} of {alive} expired before");
+    }
+}
+
+/// Sessions that end within `spread` seconds after `end` seconds from now, in no order.
+fn rows(table: &str, numbers: Range<u32>, end: i64, spread: u32) -> String {
+    let (first, after, end) = (numbers.start, numbers.end, now().unix_seconds() + end);
+    format!(
+        "INSERT INTO {table} SELECT 0, 0, 0, 0, 0, {end}, NULL, {end} + n * 7919 % {spread}, decode(md5(n::text), 'hex'), 'realm', 'ann',
+             '{{}}', NULL, NULL
+         FROM generate_series({first}, {after} - 1) AS n"
+    )
 }
 
 /// Passes everything on and counts what asks for an answer: `Sync` and `Query` messages.

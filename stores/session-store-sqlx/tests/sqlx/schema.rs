@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use futures_util::future::join_all;
-use session_core::store::{Key, StoreError};
+use session_core::store::{Key, SessionRecord, StoreError};
 use session_store_sqlx::StoreOptions;
 
 use crate::backend::{Backend, REALM, login, now};
@@ -29,6 +29,8 @@ pub(crate) use on_every_database;
 
 on_every_database! {
     any_number_of_processes_start_at_once
+    a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once
+    what_is_printed_migrates_a_database_of_version_1
     what_is_printed_can_be_run_twice_and_is_enough
     a_missing_table_without_migrations_says_what_to_do
     a_newer_schema_is_refused
@@ -51,6 +53,50 @@ async fn any_number_of_processes_start_at_once<B: Backend>() {
         let key = Key { realm: REALM, id: record.id };
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
     }
+}
+
+async fn a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.run(&B::VERSION_1.replace("{table}", &table)).await;
+    let old = SessionRecord { user_agent: None, ip_address: None, ..login("ann") };
+    backend.run(&row_of_version_1::<B>(&table, &old)).await;
+    let error = refused(backend.connect(options.clone().migrate(false)).await, false);
+    assert!(error.to_string().contains("migrations are off"), "{error}");
+
+    let stores = join_all((0..8).map(|_| backend.connect(options.clone()))).await;
+    let key = Key { realm: REALM, id: old.id };
+    for store in &stores {
+        let store = store.as_ref().unwrap();
+        assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&old));
+        store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+    }
+}
+
+async fn what_is_printed_migrates_a_database_of_version_1<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.run(&B::VERSION_1.replace("{table}", &table)).await;
+    backend.run(&B::schema_sql(&options)).await;
+    let store = backend.connect(options.migrate(false)).await.unwrap();
+    store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+}
+
+/// What version 1 wrote.
+fn row_of_version_1<B: Backend>(table: &str, record: &SessionRecord) -> String {
+    let [realm, id, subject, payload] = [
+        REALM.as_bytes(),
+        record.id.as_bytes(),
+        record.subject.as_deref().unwrap().as_bytes(),
+        &record.payload,
+    ]
+    .map(B::literal);
+    let (now, end) = (record.issued_at.unix_seconds(), record.ends_at.unix_seconds());
+    format!(
+        "INSERT INTO {table} (realm, id, subject, version, payload, authenticated_at, last_seen, generation, issued_at,
+             expires_at, ends_at)
+         VALUES ({realm}, {id}, {subject}, 0, {payload}, {now}, {now}, 0, {now}, {end}, {end})"
+    )
 }
 
 async fn what_is_printed_can_be_run_twice_and_is_enough<B: Backend>() {
