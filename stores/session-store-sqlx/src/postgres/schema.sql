@@ -89,6 +89,21 @@ BEGIN
 END
 $$;
 
+-- Moves last-seen on, if the session is as it was read. Somebody else who is at it is not waited for: a lost touch costs
+-- nothing but a later one.
+CREATE OR REPLACE FUNCTION "{table}_touch_v{version}"(
+    p_realm bytea, p_id bytea, p_version bigint, p_now bigint, p_idle_end bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires_at, p_idle_end), version = p_version + 1
+        WHERE ctid = (
+            SELECT t.ctid FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id AND t.version = p_version
+                FOR NO KEY UPDATE SKIP LOCKED
+        );
+    RETURN FOUND;
+END
+$$;
+
 -- Ends the sessions of an account. A login or rotation under way is either over, and its session ended with the
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(

@@ -6,6 +6,8 @@
 mod backend;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
+#[cfg(feature = "postgres")]
+mod news;
 mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;

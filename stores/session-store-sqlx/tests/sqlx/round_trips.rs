@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,7 +21,7 @@ async fn every_call_is_one_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
     let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
-    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1).announce(false);
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let touch = Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3600)) };
     let account = Account { realm: REALM, subject: "ann" };
@@ -68,6 +69,28 @@ async fn every_call_is_one_round_trip() {
             assert!(counted.iter().all(|(call, asked)| *asked == wanted(*call)), "{counted:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logouts_that_come_together_share_their_announcements() {
+    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
+    let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
+    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let store = PostgresStore::connect_with(&url, options).await.unwrap();
+    let mut records = Vec::new();
+    for _ in 0..50 {
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        records.push(record);
+    }
+    let before = asked.load(Ordering::SeqCst);
+    let logouts = records.iter().map(|record| store.delete(Key { realm: REALM, id: record.id }));
+    assert!(join_all(logouts).await.into_iter().all(|deleted| deleted.unwrap()));
+    store.close().await;
+    let asked = asked.load(Ordering::SeqCst) - before;
+    assert!(asked < 60, "{asked} round trips for 50 logouts");
 }
 
 #[tokio::test(flavor = "multi_thread")]
