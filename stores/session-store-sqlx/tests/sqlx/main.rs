@@ -9,11 +9,14 @@ mod faults;
 #[cfg(feature = "postgres")]
 mod news;
 mod races;
+mod requirements;
 #[cfg(feature = "postgres")]
 mod round_trips;
 mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod servers;
+#[cfg(feature = "sqlite")]
+mod small_disk;
 
 /// The contract of the trait, clause by clause.
 mod conformance {
