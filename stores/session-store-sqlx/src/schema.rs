@@ -7,7 +7,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::record::COLUMNS;
 
-/// What this program knows. Every change of a `schema.sql` makes it one more.
+/// What this program knows. Every change of a `schema.sql` makes it one more. The functions of an older version
+/// stay, for programs that still run while a newer one is rolled out.
 pub(crate) const VERSION: i64 = 2;
 
 /// A statement with `{table}` (a checked name) and `{columns}` filled in.

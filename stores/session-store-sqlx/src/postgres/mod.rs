@@ -35,6 +35,11 @@ const SCHEMA: &str = include_str!("schema.sql");
 ///
 /// Behind a pooler that shares server connections between transactions, switch prepared statements off in the URL
 /// (`?statement-cache-capacity=0`). Name the primary, not a replica.
+///
+/// When a session ends, the other processes are told ([`StoreOptions::announce`]). [`SessionStore::listen`] takes a
+/// connection: its own if the store was made from a URL, else one of your pool's for as long as it listens. `LISTEN`
+/// does not work through a pooler that shares server connections between transactions (PgBouncer's transaction mode):
+/// nothing is heard there, and a session that ended elsewhere is served until the manager's bound is over.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
@@ -198,7 +203,7 @@ impl Statements {
             read_and_touch: sql(r#"SELECT {columns}, CASE WHEN last_seen <= $4
                        THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
                    FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
-            create: sql(r#"SELECT outcome, evicted FROM "{table}_create_v{version}"(
+            create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
             replace: sql(
                 r#"UPDATE "{table}" SET ({columns}) = ROW ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
@@ -289,9 +294,10 @@ impl SessionStore for PostgresStore {
             let answer = record::bind(query, record).fetch_one(&mut *db).await?;
             Ok(db.done(answer))
         });
-        let created = row.await.and_then(|row| created(&row)).map_err(store_error)?;
+        let row = row.await.map_err(store_error)?;
+        let created = created(&row).map_err(store_error)?;
         if let Created::Done { evicted } = &created {
-            let replaced = options.replaces.map(Replaces::id).filter(|id| *id != record.id);
+            let replaced = replaces.filter(|_| row.try_get(2).unwrap_or(true));
             self.tell_ended(realm, evicted.iter().copied().chain(replaced));
         }
         Ok(created)

@@ -28,12 +28,13 @@ CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_authenticated_at bigint, p_last_seen bigint,
     p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
     p_user_agent bytea, p_ip_address bytea,
-    OUT outcome integer, OUT evicted bytea[]
+    OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     found_version bigint;
 BEGIN
     evicted := '{}';
+    replaced := false;
     PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
     IF p_subject IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(p_account_lock);
@@ -79,6 +80,7 @@ BEGIN
     END IF;
     IF p_replaces IS NOT NULL AND p_replaces <> p_id THEN
         DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_replaces;
+        replaced := FOUND;
     END IF;
     IF cardinality(evicted) > 0 THEN
         WITH gone AS (

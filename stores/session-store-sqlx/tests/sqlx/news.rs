@@ -149,6 +149,8 @@ async fn other_realms_and_what_did_not_happen_are_not_heard() {
         assert_eq!(fleet.here.create(REALM, &record, options, now()).await.unwrap(), wanted);
     }
     assert!(!fleet.here.delete(Key { realm: REALM, id: login("ann").id }).await.unwrap());
+    let replaces = Some(Replaces::IfPresent(login("ann").id));
+    fleet.log_in("bob", Create { replaces, limit: None }).await;
 
     fleet.log_out(&there).await;
     assert_eq!(listener.hears().await, News::Ended(there.id), "the first news");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_core::store::{
@@ -106,7 +106,7 @@ async fn neighbouring_accounts_log_in_and_out_at_once<B: Backend>() {
 
 async fn no_rotation_survives_the_end_of_its_realm<B: Backend>() {
     let Some((_backend, [here, there])) = two_stores::<B>().await else { return };
-    for round in 0..10 {
+    for round in 0..3 {
         let (under_way, mut chains_under_way) = mpsc::channel(6);
         let chains: Vec<_> = (0..6)
             .map(|at| {
@@ -177,7 +177,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
         let sql = format!(
             "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}`%'"
         );
-        let began = Instant::now();
+        let began = std::time::Instant::now();
         while backend.0.run(&sql).lines().count() < wanted && !or() {
             assert!(began.elapsed() < Duration::from_secs(60), "nobody waits");
             tokio::time::sleep(Duration::from_millis(10)).await;
