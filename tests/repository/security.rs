@@ -7,8 +7,9 @@ use super::root;
 use super::source::{code_lines, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 9] = [
+const PLACES: [(&str, &str); 10] = [
     ("cases::", "tests/cases"),
+    ("fleet::", "tests/fleet"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
     ("core::", "session-core/tests/core"),
