@@ -53,7 +53,7 @@ impl Db {
 
     pub async fn number(&mut self, sql: impl Into<String>) -> u64 {
         let answer = self.column(sql, 0).await;
-        answer.first().and_then(|text| text.split('.').next()?.parse().ok()).expect("a number")
+        answer.first().and_then(|text| text.split('.').next()?.trim().parse().ok()).expect("a number")
     }
 
     pub async fn analyze(&mut self, table: &str) {

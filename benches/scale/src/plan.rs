@@ -20,6 +20,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What kind of statement it is.
+    #[must_use]
+    pub fn verb(&self) -> &str {
+        self.statement.split(' ').next().unwrap_or_default()
+    }
+
     /// The plan without its numbers.
     #[must_use]
     pub fn shape(&self) -> String {
@@ -89,7 +95,7 @@ impl Source<'_> {
     pub async fn of_cleanup(&self, db: &mut Db, place: &Place) -> Vec<Plan> {
         self.during(db, async {
             let deleted = place.store.delete_expired(place.sample.now, 1000).await.expect("an answer");
-            assert_eq!(deleted, 1000);
+            assert!(deleted > 0);
         })
         .await
     }

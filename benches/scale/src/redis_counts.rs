@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use session_core::store::{Create, SessionStore as _};
 
@@ -12,10 +13,15 @@ use crate::servers::Server;
 use crate::timing::TIMED;
 
 const CALLS: u64 = 20;
+/// What the store lets a record live beyond its end.
+const MINUTE: Duration = Duration::from_secs(60);
+const SPARE: Duration = Duration::from_secs(10);
+const WATCHED: Duration = Duration::from_secs(20);
 
 pub async fn connect(server: &Server) -> MultiplexedConnection {
     let client = redis::Client::open(server.url()).expect("a URL");
-    client.get_multiplexed_async_connection().await.expect("a connection")
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.expect("a connection")
 }
 
 pub async fn info(admin: &mut MultiplexedConnection, section: &str) -> BTreeMap<String, String> {
@@ -67,31 +73,34 @@ pub async fn commands(admin: &mut MultiplexedConnection, calls: u64) -> String {
     parts.join(", ")
 }
 
-/// Sessions that Redis removes by itself, a minute after their end: how long that takes and what it costs.
+/// Sessions that Redis removes by itself, a minute after their end: how fast, and what that costs the others.
 pub async fn expiry(admin: &mut MultiplexedConnection, place: &Place, count: u64) -> String {
     let sample = place.sample;
     for nth in sample.sessions..sample.sessions + count {
         let record = sample.record(nth);
         place.store.create(REALM, &record, Create::default(), sample.now).await.expect("an answer");
     }
+    tokio::time::sleep(MINUTE + SPARE).await;
     reset(admin).await;
     let (began, keys) = (Instant::now(), number_of_keys(admin).await);
-    let mut slowest = Duration::ZERO;
-    while number(admin, "stats", "expired_keys").await < count * 99 / 100 {
-        assert!(began.elapsed() < Duration::from_secs(180), "Redis does not expire");
+    let mut times = Vec::new();
+    while began.elapsed() < WATCHED {
         let asked = Instant::now();
         place.run(Operation::ValidateAgain, 0, 1).await;
-        slowest = slowest.max(asked.elapsed());
+        times.push(asked.elapsed().as_secs_f64() * 1e6);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let gone = keys - number_of_keys(admin).await;
+    let before = (sample.sessions + count).saturating_sub(keys);
     let busy = number(admin, "stats", "expire_cycle_cpu_milliseconds").await;
     format!(
-        "1 % expired: `delete_expired` has nothing to do. Redis itself had removed {gone} of {count} keys {:.0} s after \
-         the last was written with a minute to live, in {busy} ms of its time; the slowest validation meanwhile took \
-         {:.1} ms.",
-        began.elapsed().as_secs_f64(),
-        slowest.as_secs_f64() * 1e3
+        "1 % expired: `delete_expired` has nothing to do. Of {count} records with a minute to live Redis had removed at \
+         least {before} some {} s later, and removed {gone} in the next {} s, in {busy} ms of its time; the slowest of \
+         {} validations meanwhile took {}.",
+        (MINUTE + SPARE).as_secs(),
+        WATCHED.as_secs(),
+        times.len(),
+        crate::report::time(times.iter().copied().fold(0.0, f64::max)),
     )
 }
 

@@ -51,17 +51,25 @@ pub fn print_plans(title: &str, plans: &Plans, known: Option<&Plans>) {
             continue;
         }
         println!("-- {}", operation.map_or("cleanup, one batch of 1,000", Operation::name));
-        for plan in plans {
-            println!("{}", shortened(&plan.statement, 160));
-            for line in &plan.lines {
-                println!("    {}", shortened(line, 180));
-            }
-            if plan.work > 0 && !plan.lines.iter().any(|line| line.contains("Buffers")) {
-                println!("    rows examined: {}", plan.work);
+        // A batch is many statements that differ in their values alone.
+        for alike in plans.chunk_by(|one, next| one.shape() == next.shape() && one.verb() == next.verb()) {
+            print_plan(&alike[0]);
+            if alike.len() > 1 {
+                println!("    and {} more like it", alike.len() - 1);
             }
         }
     }
     println!("```");
+}
+
+fn print_plan(plan: &Plan) {
+    println!("{}", shortened(&plan.statement, 160));
+    for line in &plan.lines {
+        println!("    {}", shortened(line, 180));
+    }
+    if plan.work > 0 && !plan.lines.iter().any(|line| line.contains("Buffers")) {
+        println!("    rows examined: {}", plan.work);
+    }
 }
 
 fn shortened(text: &str, most: usize) -> String {

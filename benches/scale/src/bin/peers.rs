@@ -19,8 +19,8 @@ const OURS: &str = "ours";
 const OURS_SHORT: &str = "ours, no user agent nor address";
 const TOWER: &str = "tower-sessions";
 const ACTIX: &str = "actix-session";
-/// For bytes a session.
-const MANY: u64 = 100_000;
+/// For bytes a session; a third of it in SQL, a tenth in SQLite.
+const MANY: u64 = 300_000;
 /// For round trips.
 const TIMES: u64 = 50;
 
@@ -58,8 +58,10 @@ async fn redis() {
     let server = Server::start(Kind::Redis);
     let url = server.url();
     let store = async || RedisStore::connect(&url).await.expect("a store");
+    let mine = ours::filled(OURS, store().await).await;
     let subjects = [
-        ours::filled(OURS, store().await).await,
+        mine.clone(),
+        mine.of_few("ours, 1,000 sessions in turn", 1000),
         tower::filled(TOWER, tower::redis(&url).await).await,
         actix::filled(ACTIX, actix::redis(&url).await).await,
         raw::redis(&url).await,
@@ -161,7 +163,7 @@ async fn postgres() {
     let peer = tower::subject(TOWER, tower::postgres(&url).await);
     bytes(
         &mut db,
-        MANY,
+        MANY / 3,
         &[
             (ours::subject(OURS, store("long").await, true).await, "long"),
             (ours::subject(OURS_SHORT, store("short").await, false).await, "short"),
@@ -223,7 +225,7 @@ async fn mariadb() {
     let peer = tower::subject(TOWER, tower::mysql(&url).await);
     bytes(
         &mut db,
-        MANY,
+        MANY / 3,
         &[
             (ours::subject(OURS, store("long").await, true).await, "long"),
             (ours::subject(OURS_SHORT, store("short").await, false).await, "short"),
@@ -254,15 +256,15 @@ async fn sqlite() {
         println!("| {} | {} | {} |", subject.name, counts[0], counts[1]);
     }
 
-    println!("\n| bytes a session | file, {} sessions |\n|---|--:|", MANY / 5);
+    println!("\n| bytes a session | file, {} sessions |\n|---|--:|", MANY / 10);
     for (subject, name) in [
         (ours::subject(OURS, store("long").await, true).await, "long"),
         (ours::subject(OURS_SHORT, store("short").await, false).await, "short"),
         (tower::subject(TOWER, tower::sqlite(&path("many")).await), "many"),
     ] {
-        subject.fill(MANY / 5).await;
+        subject.fill(MANY / 10).await;
         let bytes = Db::connect(&url(name)).await.bytes(name).await;
-        println!("| {} | {} |", subject.name, bytes / (MANY / 5));
+        println!("| {} | {} |", subject.name, bytes / (MANY / 10));
     }
 }
 

@@ -29,8 +29,8 @@ use tower_sessions::SessionManagerLayer;
 
 use super::user;
 
-const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(400);
+const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_millis(300);
 
 /// A service in a thread of its own, and the cookie of somebody who is logged in there.
 #[derive(Clone)]

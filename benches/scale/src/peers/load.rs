@@ -7,8 +7,8 @@ use session_benches::measure::median;
 
 use super::{READ, Subject};
 
-const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(400);
+const ROUNDS: usize = 7;
+const ROUND: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Work {

@@ -45,6 +45,13 @@ impl Subject {
         Self { name, login: None, load: Arc::new(move |nth| Box::pin(load(nth))) }
     }
 
+    /// The same, of which only the first few sessions are read, again and again.
+    #[must_use]
+    pub fn of_few(&self, name: &'static str, few: u64) -> Self {
+        let load = Arc::clone(&self.load);
+        Self { name, login: None, load: Arc::new(move |nth| load(nth % few)) }
+    }
+
     /// Adds sessions, from many clients.
     pub async fn fill(&self, count: u64) {
         let Some(login) = &self.login else { return };
