@@ -26,7 +26,7 @@ impl Plan {
         self.statement.split(' ').next().unwrap_or_default()
     }
 
-    /// The plan without its numbers.
+    /// The plan without its numbers and values.
     #[must_use]
     pub fn shape(&self) -> String {
         let kept = |line: &&String| {
@@ -35,6 +35,7 @@ impl Plan {
         self.lines
             .iter()
             .filter(kept)
+            .filter_map(|line| line.split("'\\x").next())
             .map(|line| line.replace(|letter: char| letter.is_ascii_digit(), ""))
             .collect()
     }

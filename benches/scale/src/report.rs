@@ -150,13 +150,10 @@ fn work(plans: &[Plan]) -> u64 {
     plans.iter().map(|plan| plan.work).sum()
 }
 
-/// Calls a second, and how many times ours makes as many.
+/// Calls a second, and how many times those of another.
 #[must_use]
-pub fn rate(it: Option<f64>, ours: Option<f64>) -> String {
-    match (it, ours) {
-        (Some(it), Some(ours)) => format!("{} ({:.2})", thousands(it), ours / it),
-        _ => "-".to_owned(),
-    }
+pub fn rate(it: Option<(f64, f64)>) -> String {
+    it.map_or("-".to_owned(), |(rate, ratio)| format!("{} ({ratio:.2})", thousands(rate)))
 }
 
 #[must_use]

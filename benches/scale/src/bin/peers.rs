@@ -287,10 +287,10 @@ async fn memory() {
     compare(&kept).await;
 }
 
-/// Calls a second, and how many times ours makes as many.
+/// Calls a second, and how many times those of ours.
 async fn compare(subjects: &[Subject]) {
     println!(
-        "| calls a second (ours / it) | validate, 1 client | validate, 64 | login, 1 client | login, 64 |"
+        "| calls a second (times ours) | validate, 1 client | validate, 64 | login, 1 client | login, 64 |"
     );
     println!("|---|--:|--:|--:|--:|");
     let mut columns = Vec::new();
@@ -300,7 +300,7 @@ async fn compare(subjects: &[Subject]) {
         }
     }
     for (at, subject) in subjects.iter().enumerate() {
-        let cells: Vec<String> = columns.iter().map(|column| rate(column[at], column[0])).collect();
+        let cells: Vec<String> = columns.iter().map(|column| rate(column.of(at, 0))).collect();
         println!("| {} | {} |", subject.name, cells.join(" | "));
     }
 }
@@ -330,7 +330,7 @@ async fn bytes(db: &mut Db, count: u64, subjects: &[(Subject, &str)]) {
 
 fn over_http(services: &[Service]) {
     println!(
-        "\n| HTTP requests a second (ratio to bare) | read, 1 connection | read, 64 | login, 1 connection | login, 64 |"
+        "\n| HTTP requests a second (times bare) | read, 1 connection | read, 64 | login, 1 connection | login, 64 |"
     );
     println!("|---|--:|--:|--:|--:|");
     let mut columns = Vec::new();
@@ -344,10 +344,7 @@ fn over_http(services: &[Service]) {
         if service.name.ends_with("bare") {
             bare = at;
         }
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| format!("{} ({:.2})", report::thousands(column[at]), column[at] / column[bare]))
-            .collect();
+        let cells: Vec<String> = columns.iter().map(|column| rate(column.of(at, bare))).collect();
         println!("| {} | {} |", service.name, cells.join(" | "));
     }
 }

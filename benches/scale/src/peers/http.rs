@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_session::SessionMiddleware as PeerMiddleware;
 use actix_session::storage::RedisSessionStore;
@@ -16,7 +16,6 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use session_axum::SessionLayer;
-use session_benches::measure::median;
 use session_benches::workload::{SECRET, User};
 use session_core::store::SessionStore;
 use session_core::{KeyRing, SessionManager};
@@ -27,10 +26,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tower_sessions::SessionManagerLayer;
 
+use super::load::{ROUND, ROUNDS, Rates, WARM_UP};
 use super::user;
-
-const ROUNDS: usize = 7;
-const ROUND: Duration = Duration::from_millis(300);
 
 /// A service in a thread of its own, and the cookie of somebody who is logged in there.
 #[derive(Clone)]
@@ -145,20 +142,20 @@ impl Service {
     }
 }
 
-/// Requests a second of each service, in turn; medians of the rounds. The first round is not counted.
+/// Requests a second of each service, in turn, by rounds. The first rounds are not counted.
 #[must_use]
-pub fn rates(services: &[Service], route: Route, connections: usize) -> Vec<f64> {
-    let mut rates = vec![Vec::new(); services.len()];
-    for round in 0..=ROUNDS {
-        for (service, rates) in services.iter().zip(&mut rates) {
+pub fn rates(services: &[Service], route: Route, connections: usize) -> Rates {
+    let mut rates = Rates::new(services.len());
+    for round in 0..WARM_UP + ROUNDS {
+        for (at, service) in services.iter().enumerate() {
             let (port, request) = (service.port, service.request(route));
             let rate = apart(one_round(port, request, connections));
-            if round > 0 {
-                rates.push(rate);
+            if round >= WARM_UP {
+                rates.push(at, rate);
             }
         }
     }
-    rates.into_iter().map(median).collect()
+    rates
 }
 
 async fn one_round(port: u16, request: String, connections: usize) -> f64 {

@@ -7,8 +7,9 @@ use session_benches::measure::median;
 
 use super::{READ, Subject};
 
-const ROUNDS: usize = 7;
-const ROUND: Duration = Duration::from_millis(300);
+pub const WARM_UP: usize = 3;
+pub const ROUNDS: usize = 25;
+pub const ROUND: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Work {
@@ -16,21 +17,44 @@ pub enum Work {
     Login,
 }
 
-/// Calls a second of each subject, in turn; medians of the rounds. The first round is not counted.
-pub async fn rates(subjects: &[Subject], work: Work, clients: u64) -> Vec<Option<f64>> {
-    let mut rates = vec![Vec::new(); subjects.len()];
-    for round in 0..=ROUNDS {
-        for (subject, rates) in subjects.iter().zip(&mut rates) {
+/// Calls a second of each subject, in turn, by rounds. The first rounds are not counted.
+pub async fn rates(subjects: &[Subject], work: Work, clients: u64) -> Rates {
+    let mut rates = Rates::new(subjects.len());
+    for round in 0..WARM_UP + ROUNDS {
+        for (at, subject) in subjects.iter().enumerate() {
             if work == Work::Login && subject.login.is_none() {
                 continue;
             }
             let rate = one_round(subject, work, clients).await;
-            if round > 0 {
-                rates.push(rate);
+            if round >= WARM_UP {
+                rates.push(at, rate);
             }
         }
     }
-    rates.into_iter().map(|rates| (!rates.is_empty()).then(|| median(rates))).collect()
+    rates
+}
+
+/// What the rounds gave, by subject.
+pub struct Rates(Vec<Vec<f64>>);
+
+impl Rates {
+    #[must_use]
+    pub fn new(subjects: usize) -> Self {
+        Self(vec![Vec::new(); subjects])
+    }
+
+    pub fn push(&mut self, subject: usize, rate: f64) {
+        self.0[subject].push(rate);
+    }
+
+    /// Median of a subject, and the median of how many times that of another it is, round by round: the machine is
+    /// never the same for long.
+    #[must_use]
+    pub fn of(&self, subject: usize, other: usize) -> Option<(f64, f64)> {
+        let ratios = self.0[subject].iter().zip(&self.0[other]).map(|(it, other)| it / other).collect();
+        let rates = self.0[subject].clone();
+        (!rates.is_empty()).then(|| (median(rates), median(ratios)))
+    }
 }
 
 async fn one_round(subject: &Subject, work: Work, clients: u64) -> f64 {
