@@ -5,6 +5,7 @@
 //! | `wire` | HTTP as bytes, a strict cookie jar, transcripts |
 //! | `harness` | one app on three frameworks, on the test's own clock and store |
 //! | `cases` | the contract, one test per case and framework |
+//! | `fleet` | three processes on one store, while all is well and while the store fails |
 //! | `repository` | architecture, README |
 //! | `browser` | Chromium |
 //! | `interop` | `jose`, as a Next.js module uses it |
@@ -13,8 +14,8 @@
 
 mod browser;
 mod cases;
+mod fleet;
 mod harness;
 mod interop;
 mod repository;
-mod requirements;
 mod wire;

@@ -40,8 +40,8 @@ struct AdminOnly(core::Authenticated<User>);
 impl Guard for AdminOnly {
     type Payload = User;
 
-    fn check(session: core::Session<User>) -> Result<Self, SessionError> {
-        let user = core::Authenticated::check(session.clone())?;
+    async fn check(session: core::Session<User>) -> Result<Self, SessionError> {
+        let user = core::Authenticated::check(session.clone()).await?;
         if user.role == "admin" { Ok(Self(user)) } else { Err(session.forbidden("not an administrator")) }
     }
 }

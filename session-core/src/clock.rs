@@ -1,7 +1,8 @@
 //! Time and randomness come from outside, so that tests own both.
 
 use std::io;
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::Timestamp;
 
@@ -9,6 +10,13 @@ use crate::Timestamp;
 pub trait Clock: Send + Sync + 'static {
     /// The current time. Nodes of a fleet should agree to within a few seconds.
     fn now(&self) -> Timestamp;
+
+    /// The time since some fixed moment, by a clock that nobody can set: hybrid mode measures with it how long ago it
+    /// read a session. The default is the system's monotonic clock.
+    fn steady(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// The system's wall clock.

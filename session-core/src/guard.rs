@@ -1,6 +1,7 @@
 //! What a handler asks for in its signature: the session, a user, a recent login.
 
 use std::fmt;
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use crate::{ErrorKind, Session, SessionError, SessionPayload};
 /// impl Guard for AdminOnly {
 ///     type Payload = User;
 ///
-///     fn check(session: Session<User>) -> Result<Self, SessionError> {
-///         let user = Authenticated::check(session.clone())?;
+///     async fn check(session: Session<User>) -> Result<Self, SessionError> {
+///         let user = Authenticated::check(session.clone()).await?;
 ///         if user.role == "admin" { Ok(Self(user)) } else { Err(session.forbidden("not an admin")) }
 ///     }
 /// }
@@ -36,7 +37,7 @@ pub trait Guard: Sized + Send + 'static {
     ///
     /// # Errors
     /// The answer to a request that does not pass.
-    fn check(session: Session<Self::Payload>) -> Result<Self, SessionError>;
+    fn check(session: Session<Self::Payload>) -> impl Future<Output = Result<Self, SessionError>> + Send;
 }
 
 /// A guard that holds something of its own to give away: the user, for those of this crate. Adapters' extractors
@@ -57,7 +58,7 @@ impl<U: SessionPayload> Session<U> {
     pub async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
         // Guards ask for the outcome themselves.
         let _ = self.open().await;
-        G::check(self.clone())
+        G::check(self.clone()).await
     }
 }
 
@@ -66,7 +67,7 @@ impl<U: SessionPayload> Session<U> {
 impl<U: SessionPayload> Guard for Session<U> {
     type Payload = U;
 
-    fn check(session: Session<U>) -> Result<Self, SessionError> {
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
         match session.outcome() {
             Some(Err(error)) if !error.kind().is_unauthenticated() => Err(error),
             Some(_) => Ok(session),
@@ -104,7 +105,7 @@ impl<U: SessionPayload> IntoInner for Authenticated<U> {
 impl<U: SessionPayload> Guard for Authenticated<U> {
     type Payload = U;
 
-    fn check(session: Session<U>) -> Result<Self, SessionError> {
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
         Ok(Self { user: session.require_user()?, session })
     }
 }
@@ -150,13 +151,14 @@ impl<U: SessionPayload> IntoInner for MaybeAuthenticated<U> {
 impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
     type Payload = U;
 
-    fn check(session: Session<U>) -> Result<Self, SessionError> {
-        let session = Session::check(session)?;
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        let session = Session::check(session).await?;
         Ok(Self { user: session.user(), session })
     }
 }
 
-/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise.
+/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise. Always asks the
+/// store, in hybrid mode as well.
 /// Dereferences to the user.
 pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
 
@@ -180,9 +182,9 @@ impl<U: SessionPayload, const SECONDS: u64> IntoInner for Fresh<U, SECONDS> {
 impl<U: SessionPayload, const SECONDS: u64> Guard for Fresh<U, SECONDS> {
     type Payload = U;
 
-    fn check(session: Session<U>) -> Result<Self, SessionError> {
-        let user = Authenticated::check(session)?;
-        user.session.require_fresh(Duration::from_secs(SECONDS))?;
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        let user = Authenticated::check(session).await?;
+        user.session.require_fresh(Duration::from_secs(SECONDS)).await?;
         Ok(Self(user))
     }
 }
@@ -196,11 +198,18 @@ impl<U: SessionPayload, const SECONDS: u64> Deref for Fresh<U, SECONDS> {
 }
 
 impl<U: SessionPayload> Session<U> {
-    /// Refuses unless the login is less than `limit` ago.
+    /// Refuses unless the login is less than `limit` ago. In hybrid mode it asks the store, too, as
+    /// [`confirm`](Self::confirm) does.
     ///
     /// # Errors
-    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in.
-    pub fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
+    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in;
+    /// `StoreUnavailable`.
+    pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
+        match self.confirm().await {
+            // An error of this request's own: a browser may be sent to the login page.
+            Err(error) if error.kind().is_unauthenticated() => {}
+            confirmed => confirmed?,
+        }
         self.require_user()?;
         match self.status().authenticated_at {
             Some(at) if self.now() < at.plus(limit) => Ok(()),

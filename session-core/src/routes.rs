@@ -134,8 +134,9 @@ async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), Sessi
     let manager = &session.0.manager;
     session.require_store()?;
     session.open().await?;
+    session.confirm().await?;
     match manager.fresh_for_revocation {
-        Some(limit) => session.require_fresh(limit),
+        Some(limit) => session.require_fresh(limit).await,
         None => Ok(()),
     }
 }

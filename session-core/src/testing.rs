@@ -2,37 +2,47 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::{Clock, Headers, RequestHead, SessionError, SessionManager, SessionPayload, Timestamp};
 
 /// A clock that moves when told. Clones show the same time.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    wall: AtomicI64,
+    steady: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(now.unix_seconds())))
+        Self(Arc::new(Hands { wall: AtomicI64::new(now.unix_seconds()), steady: AtomicU64::new(0) }))
     }
 
     /// Moves it on, by whole seconds.
     pub fn advance(&self, by: Duration) {
-        let now = self.now().plus(by);
-        self.0.store(now.unix_seconds(), Ordering::SeqCst);
+        self.0.steady.fetch_add(by.as_secs(), Ordering::SeqCst);
+        self.set(self.now().plus(by));
     }
 
-    /// Sets it.
+    /// Sets it, as an administrator sets the wall clock: [`Clock::steady`] does not move.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.unix_seconds(), Ordering::SeqCst);
+        self.0.wall.store(now.unix_seconds(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_unix_seconds(self.0.load(Ordering::SeqCst))
+        Timestamp::from_unix_seconds(self.0.wall.load(Ordering::SeqCst))
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::from_secs(self.0.steady.load(Ordering::SeqCst))
     }
 }
 

@@ -50,7 +50,7 @@ struct Nobody;
 impl Guard for Nobody {
     type Payload = User;
 
-    fn check(session: session_rocket::core::Session<User>) -> Result<Self, SessionError> {
+    async fn check(session: session_rocket::core::Session<User>) -> Result<Self, SessionError> {
         Err(session.forbidden("nobody may"))
     }
 }

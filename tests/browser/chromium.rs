@@ -8,11 +8,10 @@ use std::time::Duration;
 use fantoccini::wd::Capabilities;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
+use session_test_servers::requirements::program;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-
-use crate::requirements::program;
 
 /// A browser with an empty profile.
 pub(super) struct Chromium {

@@ -109,8 +109,8 @@ pub(crate) struct Vip(Authenticated<User>);
 impl Guard for Vip {
     type Payload = User;
 
-    fn check(session: Session<User>) -> Result<Self, SessionError> {
-        let user = Authenticated::check(session.clone())?;
+    async fn check(session: Session<User>) -> Result<Self, SessionError> {
+        let user = Authenticated::check(session.clone()).await?;
         if user.name == "alice" { Ok(Self(user)) } else { Err(session.forbidden("not alice")) }
     }
 }

@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use session_test_servers::requirements::{leave_out, program};
 
 use crate::harness::SECRET;
-use crate::requirements::{leave_out, program};
 
 const VERSION: &str = "6.2.3";
 /// Of the package's archive: what runs here is what was looked at.

@@ -9,6 +9,8 @@ use super::source::{code_lines, product_files, rust_files, strip};
 
 const CORE: &str = "session-core";
 const TESTS: &str = "session-tests";
+/// What tests of several packages share, and nothing else may use.
+const SERVERS: &str = "session-test-servers";
 const ADAPTERS: [&str; 3] = ["session-axum", "session-actix", "session-rocket"];
 /// Lines of code that an adapter may have: it translates and decides nothing.
 const ADAPTER_LINES: usize = 250;
@@ -139,12 +141,16 @@ fn nothing_depends_on_the_tests() {
     for package in members(&metadata) {
         let wrong = package.dependencies.iter().any(|dependency| dependency.name == TESTS);
         assert!(!wrong, "{} depends on {TESTS}", package.name);
+        assert!(
+            !normal(package).contains(SERVERS),
+            "{} depends on {SERVERS}, not for its tests",
+            package.name
+        );
     }
-    assert_eq!(
-        member(&metadata, TESTS).publish.as_deref(),
-        Some(&[] as &[String]),
-        "{TESTS} must not be published"
-    );
+    for tests in [TESTS, SERVERS] {
+        let publish = member(&metadata, tests).publish.as_deref();
+        assert_eq!(publish, Some(&[] as &[String]), "{tests} must not be published");
+    }
 }
 
 #[test]

@@ -7,14 +7,17 @@ use super::root;
 use super::source::{code_lines, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 10] = [
     ("cases::", "tests/cases"),
+    ("fleet::", "tests/fleet"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
     ("core::", "session-core/tests/core"),
     ("session_core::", "session-core/src"),
     ("session_axum::", "session-axum/tests"),
     ("session_actix::", "session-actix/tests"),
+    ("session_store_sqlx::", "stores/session-store-sqlx/tests/sqlx"),
+    ("session_store_redis::", "stores/session-store-redis/tests/redis"),
 ];
 
 fn document() -> String {
@@ -46,8 +49,8 @@ fn files(name: &str) -> Vec<PathBuf> {
     let mut modules: Vec<&str> = name[start.len()..].split("::").collect();
     modules.pop();
     // The contract of stores is a list of tests that a macro stamps.
-    if (*start, modules.as_slice()) == ("core::", &["memory"]) {
-        return vec![root().join("stores/session-store-conformance/src/lib.rs")];
+    if modules.first() == Some(&"conformance") || (*start, modules.as_slice()) == ("core::", &["memory"]) {
+        return rust_files(&root().join("stores/session-store-conformance/src"));
     }
     let mut files = Vec::new();
     while !modules.is_empty() {

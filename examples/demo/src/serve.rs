@@ -93,14 +93,21 @@ pub async fn run(
         let (sessions, stopping) = (sessions.clone(), stopping.clone());
         servers.spawn(async move { (framework, serve(framework, listener, app, sessions, stopping).await) });
     }
+    let upkeep = tokio::spawn({
+        let (sessions, stopping) = (sessions.clone(), stopping);
+        async move { sessions.maintain(stopping.requested()).await }
+    });
     let outcome = tokio::select! {
         () = shutdown.requested() => Ok(()),
         outcome = all_answer(options.ports(), ready) => outcome,
-        () = clear_away_expired(&sessions) => Ok(()),
         Some(ended) = servers.join_next() => ended.map_err(Into::into).and_then(too_early),
     };
     stop.now();
-    let all_stopped = async { while servers.join_next().await.is_some() {} };
+    let all_stopped = async {
+        while servers.join_next().await.is_some() {}
+        // Ends with the others; a panic in it has been reported by the runtime.
+        let _ = upkeep.await;
+    };
     if timeout(STOP, all_stopped).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -118,15 +125,6 @@ async fn serve(
         Framework::Axum => axum::serve(listener, app, sessions, shutdown).await,
         Framework::ActixWeb => actix::serve(listener, app, sessions, shutdown).await,
         Framework::Rocket => rocket::serve(listener, app, sessions, shutdown).await,
-    }
-}
-
-/// Once a minute, in batches, so that nobody waits for it. Never returns.
-async fn clear_away_expired(sessions: &SessionManager<User>) {
-    const BATCH: usize = 1000;
-    loop {
-        sleep(Duration::from_secs(60)).await;
-        while sessions.delete_expired(BATCH).await.is_ok_and(|deleted| deleted == BATCH) {}
     }
 }
 

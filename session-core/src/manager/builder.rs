@@ -8,7 +8,7 @@ use super::{Manager, ReplayPolicy, Revalidate, Revalidation, SessionManager};
 use crate::cookie::CookieSettings;
 use crate::ended::EndedList;
 use crate::request::{self, CrossOrigin, TrustedProxies};
-use crate::store::{SessionLimit, SessionStore};
+use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore};
 use crate::token::{Codec, TokenForm};
 use crate::{
     Clock, ConfigError, KeyRing, Lifetimes, RandomSource, SessionObserver, SessionPayload, SystemClock,
@@ -38,6 +38,8 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     realm: Option<String>,
     store: Option<Box<dyn SessionStore>>,
     store_deadline: Duration,
+    hybrid: Option<Duration>,
+    hybrid_capacity: usize,
     session_limit: Option<SessionLimit>,
     replay: ReplayPolicy,
     fresh_for_revocation: Option<Duration>,
@@ -47,7 +49,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     login_page: Option<String>,
     revalidate: Option<Revalidate<U>>,
     observer: Option<Box<dyn SessionObserver>>,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     random: Box<dyn RandomSource>,
 }
 
@@ -62,6 +64,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             realm: None,
             store: None,
             store_deadline: Duration::from_secs(2),
+            hybrid: None,
+            hybrid_capacity: 100_000,
             session_limit: Some(SessionLimit::EvictOldest(100)),
             replay: ReplayPolicy::default(),
             fresh_for_revocation: None,
@@ -71,7 +75,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             login_page: None,
             revalidate: None,
             observer: None,
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
             random: Box::new(SystemRandom),
         }
     }
@@ -92,6 +96,27 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// How long one call of the store may take. Default 2 s.
     pub fn store_deadline(mut self, deadline: Duration) -> Self {
         self.store_deadline = deadline;
+        self
+    }
+
+    /// Hybrid mode: a session that this process read less than `staleness_bound` ago is used without asking the store
+    /// (30 s is a good bound). Needs a store. Default: none, every request that uses a session asks.
+    ///
+    /// A logout is effective at once in the manager that did it and its clones, and in other processes within the
+    /// bound; near-instantly where the store can push and [`SessionManager::maintain`] runs. An update made elsewhere
+    /// may take as long to be seen. The store is asked all the same by whatever changes a session, by a refresh, the
+    /// first use of a refreshed token, [`Fresh`](crate::Fresh), the session routes, and for a session that this
+    /// process has not read lately. When the store is down, the sessions read lately are served until the bound is
+    /// over, and then it is 503, as without this mode.
+    pub fn hybrid(mut self, staleness_bound: Duration) -> Self {
+        self.hybrid = Some(staleness_bound);
+        self
+    }
+
+    /// How many sessions hybrid mode remembers, the last ones read. Default 100,000; each takes about 300 bytes and
+    /// its payload.
+    pub fn hybrid_capacity(mut self, sessions: usize) -> Self {
+        self.hybrid_capacity = sessions;
         self
     }
 
@@ -193,7 +218,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
 
     /// Where the time comes from. Default: the system.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -221,13 +246,22 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.lifetimes.leeway,
             self.lifetimes.absolute_lifetime,
         );
+        let recent = self.hybrid.map(|bound| Arc::new(RecentRecords::new(bound, self.hybrid_capacity)));
+        let store = match (self.store, &recent) {
+            (Some(store), Some(recent)) => {
+                let (recent, clock) = (Arc::clone(recent), Arc::clone(&self.clock));
+                Some(Box::new(Hybrid { store, recent, clock }) as Box<dyn SessionStore>)
+            }
+            (store, _) => store,
+        };
         Ok(SessionManager(Arc::new(Manager {
             keys,
             codec,
             cookie: self.cookie.into_writer(),
             lifetimes: self.lifetimes,
             realm,
-            store: self.store,
+            store,
+            recent,
             store_deadline: self.store_deadline,
             session_limit: self.session_limit,
             replay: self.replay,
@@ -244,6 +278,21 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         })))
     }
 
+    fn check_hybrid(&self) -> Result<(), ConfigError> {
+        let Some(bound) = self.hybrid else { return Ok(()) };
+        let problem = if self.store.is_none() {
+            "hybrid mode keeps recent sessions of a store, and there is none: add .store(..), or leave hybrid out"
+        } else if bound.is_zero() || self.hybrid_capacity == 0 {
+            "hybrid mode without time or room serves nothing: use 30 s and some thousand sessions, or leave it out"
+        } else if self.lifetimes.idle_timeout.is_some_and(|idle| bound > idle / 10) {
+            "the staleness bound of hybrid mode is above a tenth of idle_timeout, so active users would be logged out: \
+             lower the bound or raise idle_timeout"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(problem))
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.cookie.validate()?;
         self.lifetimes.validate(self.store.is_some())?;
@@ -255,6 +304,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         if self.store_deadline.is_zero() {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }
+        self.check_hybrid()?;
         if let Some(SessionLimit::EvictOldest(0) | SessionLimit::Refuse(0)) = self.session_limit {
             return Err(ConfigError::new(
                 "session_limit is zero, so nobody could log in: use 1 or more, or None",

@@ -1,6 +1,7 @@
 //! The session manager: one per kind of user, shared by every request.
 
 mod builder;
+mod maintain;
 mod plain;
 
 use std::future::Future;
@@ -13,7 +14,7 @@ use crate::cookie::CookieWriter;
 use crate::ended::EndedList;
 use crate::request::{CrossOrigin, TrustedProxies};
 use crate::session::{Received, Who};
-use crate::store::{Account, SessionLimit, SessionRecord, SessionStore};
+use crate::store::{Account, RecentRecords, SessionLimit, SessionRecord, SessionStore};
 use crate::token::Codec;
 use crate::{
     Clock, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, RequestHead, SessionError, SessionEvent,
@@ -39,6 +40,8 @@ pub(crate) struct Manager<U> {
     pub(crate) lifetimes: Lifetimes,
     pub(crate) realm: String,
     pub(crate) store: Option<Box<dyn SessionStore>>,
+    /// In hybrid mode: what may be served without the store, which keeps it up to date.
+    pub(crate) recent: Option<Arc<RecentRecords>>,
     pub(crate) store_deadline: Duration,
     pub(crate) session_limit: Option<SessionLimit>,
     pub(crate) replay: ReplayPolicy,
@@ -49,7 +52,7 @@ pub(crate) struct Manager<U> {
     pub(crate) login_page: Option<String>,
     pub(crate) revalidate: Option<Revalidate<U>>,
     pub(crate) observer: Option<Box<dyn SessionObserver>>,
-    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
     /// Without a store.
     pub(crate) ended: EndedList,
@@ -193,11 +196,16 @@ impl<U: SessionPayload> SessionManager<U> {
                 format!("An account may have {most} sessions; one more login is refused.")
             }
         };
-        let logout = match self.0.store {
-            Some(_) => "A logout is effective everywhere at once.",
-            None => {
+        let logout = match (&self.0.store, &self.0.recent) {
+            (Some(_), None) => "A logout is effective everywhere at once.".to_owned(),
+            (_, Some(recent)) => format!(
+                "A logout is effective at once in the process that did it, and in others within {} s.",
+                recent.bound().as_secs_f32()
+            ),
+            (None, None) => {
                 "Sessions live in the cookie alone: a logout is effective at once in this process; other processes, \
                  and this one after a restart, accept a copied token until it expires."
+                    .to_owned()
             }
         };
         format!("{} {limit} {logout}", self.0.lifetimes.describe())

@@ -85,11 +85,13 @@ struct Current<U> {
     claims: Claims,
     /// With a store.
     record: Option<Arc<SessionRecord>>,
+    /// In hybrid mode: the store was not asked.
+    is_recent: bool,
 }
 
 impl<U> Clone for Current<U> {
     fn clone(&self) -> Self {
-        Self { user: Arc::clone(&self.user), claims: self.claims, record: self.record.clone() }
+        Self { user: Arc::clone(&self.user), record: self.record.clone(), ..*self }
     }
 }
 
@@ -248,6 +250,10 @@ impl<U> State<U> {
 }
 
 impl<U> Current<U> {
+    fn stateless(user: Arc<U>, claims: Claims) -> Self {
+        Self { user, claims, record: None, is_recent: false }
+    }
+
     fn times(&self) -> crate::lifetimes::Times {
         match &self.record {
             Some(record) => record.times(),

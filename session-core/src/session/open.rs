@@ -27,6 +27,28 @@ impl<U: SessionPayload> Session<U> {
         self.open_for(Intent::Observe).await
     }
 
+    /// Makes sure that the session has not ended elsewhere. Only hybrid mode has something to do: a session that was
+    /// opened without asking the store is read from it now, once. For handlers that do what must not be done with a
+    /// revoked session; [`Fresh`](crate::Fresh), the session routes and every operation do it themselves.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open). Without a session there is nothing to confirm.
+    pub async fn confirm(&self) -> Result<(), SessionError> {
+        if self.0.manager.recent.is_none() {
+            return Ok(());
+        }
+        let _turn = self.0.turn.lock().await;
+        self.confirm_in_turn().await
+    }
+
+    pub(super) async fn confirm_in_turn(&self) -> Result<(), SessionError> {
+        let Some(current) = self.current().filter(|current| current.is_recent) else { return Ok(()) };
+        let intent = if self.is_bearer() { Intent::UseAsIs } else { Intent::Use };
+        let served = self.use_tracked(&current.claims, intent).await;
+        self.show(served.inspect_err(|error| self.lost(error))?);
+        Ok(())
+    }
+
     pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
         if let Some(outcome) = self.outcome() {
             return outcome;
@@ -117,7 +139,11 @@ impl<U: SessionPayload> Session<U> {
                 break;
             }
             reads += 1;
-            match self.use_tracked(&claims, intent).await {
+            let served = match self.recently_read(&claims, intent) {
+                Some(served) => served,
+                None => self.use_tracked(&claims, intent).await,
+            };
+            match served {
                 Ok(served) => {
                     self.show(served);
                     return Ok(());

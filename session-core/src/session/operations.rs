@@ -174,6 +174,8 @@ impl<U: SessionPayload> Session<U> {
     async fn tracked_current(&self) -> Result<Current<U>, SessionError> {
         self.require_store()?;
         let _turn = self.0.turn.lock().await;
+        self.opened(Intent::Use).await?;
+        self.confirm_in_turn().await?;
         self.opened(Intent::Use).await
     }
 
@@ -216,7 +218,7 @@ impl<U: SessionPayload> Session<U> {
         Ok(())
     }
 
-    fn lost(&self, error: &SessionError) {
+    pub(super) fn lost(&self, error: &SessionError) {
         if error.kind().is_unauthenticated() {
             let mut state = self.state();
             state.current = None;

@@ -24,7 +24,7 @@ impl<U: SessionPayload> Session<U> {
         if !standing.is_live {
             return Err(self.expired(&claims, user.subject()));
         }
-        self.state().current = Some(Current { user: Arc::new(user), claims, record: None });
+        self.state().current = Some(Current::stateless(Arc::new(user), claims));
         match intent {
             Intent::Observe | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
@@ -54,7 +54,7 @@ impl<U: SessionPayload> Session<U> {
             expires_at: expires_at.max(current.claims.expires_at),
             ..current.claims
         };
-        let renewed = Current { user, claims, record: None };
+        let renewed = Current::stateless(user, claims);
         match self.issue_stateless(&renewed) {
             Ok(token) => {
                 self.send_stateless(renewed, token.clone())?;
@@ -77,7 +77,7 @@ impl<U: SessionPayload> Session<U> {
 
     pub(super) fn create_stateless(&self, user: U) -> Result<SessionToken, SessionError> {
         let claims = self.new_claims(None)?;
-        let created = Current { user: Arc::new(user), claims, record: None };
+        let created = Current::stateless(Arc::new(user), claims);
         let token = self.issue_stateless(&created)?;
         self.send_stateless(created, token.clone())?;
         self.end_named_stateless(claims.sid);
@@ -90,7 +90,7 @@ impl<U: SessionPayload> Session<U> {
         current: &Current<U>,
     ) -> Result<SessionToken, SessionError> {
         let claims = self.new_claims(None)?;
-        let renewed = Current { user: Arc::clone(&current.user), claims, record: None };
+        let renewed = Current::stateless(Arc::clone(&current.user), claims);
         let token = self.issue_stateless(&renewed)?;
         self.send_stateless(renewed, token.clone())?;
         self.end_stateless(&current.claims);
@@ -104,7 +104,7 @@ impl<U: SessionPayload> Session<U> {
         let user = Arc::new(user);
         let now = self.now().min(current.claims.expires_at);
         let claims = Claims { issued_at: now.max(current.claims.issued_at), ..current.claims };
-        let updated = Current { user: Arc::clone(&user), claims, record: None };
+        let updated = Current::stateless(Arc::clone(&user), claims);
         let token = self.issue_stateless(&updated)?;
         self.send_stateless(updated, token)?;
         self.emit_about(EventKind::Updated, &claims);

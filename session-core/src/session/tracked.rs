@@ -7,7 +7,8 @@ use super::decide::{Change, Step, decide};
 use super::{Current, Intent, Session, Who};
 use crate::manager::{ReplayPolicy, Revalidation};
 use crate::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionRecord, SessionStore, StoreError, Touch, within,
+    Account, Create, Created, Key, Moment, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
+    Touch, within,
 };
 use crate::token::{Claims, payload_json};
 use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
@@ -42,7 +43,8 @@ impl<U: SessionPayload> Session<U> {
                 Step::Replay => return Err(Box::pin(self.replay(token, record, wanted)).await),
                 Step::Serve { send_token } => {
                     let send_token = send_token && matches!(wanted, Intent::Use | Intent::Refresh);
-                    return self.serve(token, record, send_token);
+                    let Some(record) = record else { return Err(self.error(ErrorKind::NotFound)) };
+                    return self.serve(token, Arc::new(record), send_token);
                 }
                 Step::Write(change, next) => match Box::pin(self.write(change, *next)).await {
                     Ok(Written::Done(next)) => record = Some(next),
@@ -68,6 +70,26 @@ impl<U: SessionPayload> Session<U> {
         Err(self.error(ErrorKind::StoreUnavailable).detail("the session kept changing; try again"))
     }
 
+    /// Hybrid mode: the session as this process read it less than the bound ago, if nothing is to be written for this
+    /// request and its token is the newest then.
+    pub(super) fn recently_read(
+        &self,
+        token: &Claims,
+        intent: Intent,
+    ) -> Option<Result<Served<U>, SessionError>> {
+        let manager = &self.0.manager;
+        let recent = manager.recent.as_ref().filter(|_| matches!(intent, Intent::Use | Intent::UseAsIs))?;
+        let now = self.now();
+        let record = recent.get(token.sid, Moment::now(&*manager.clock, now))?;
+        let is_newest = token.generation == Some(record.generation);
+        let step = decide(&manager.lifetimes, token, Some(&record), now, intent);
+        (is_newest && step == Step::Serve { send_token: false }).then(|| {
+            let mut served = self.serve(token, record, false)?;
+            served.current.is_recent = true;
+            Ok(served)
+        })
+    }
+
     async fn read(&self, id: SessionId, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
         let manager = &self.0.manager;
         let now = self.now();
@@ -87,10 +109,9 @@ impl<U: SessionPayload> Session<U> {
     fn serve(
         &self,
         shown: &Claims,
-        record: Option<SessionRecord>,
+        record: Arc<SessionRecord>,
         send_token: bool,
     ) -> Result<Served<U>, SessionError> {
-        let Some(record) = record else { return Err(self.error(ErrorKind::NotFound)) };
         let user = Arc::new(self.decode(&record)?);
         let token = if send_token { Some(self.token_of(&record)?) } else { None };
         Ok(Served { current: Current::tracked(user, *shown, record), token })
@@ -110,6 +131,8 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn write(&self, change: Change, mut next: SessionRecord) -> Result<Written, SessionError> {
+        // What this program cannot read it does not keep alive.
+        self.decode(&next)?;
         if change == Change::Advance {
             match self.revalidate_record(&next).await? {
                 Revalidation::Keep => {}
@@ -230,7 +253,7 @@ impl<U: SessionPayload> Session<U> {
         let sent = {
             let mut state = self.state();
             if !state.closed {
-                let current = Current::tracked(user, record.claims(), record);
+                let current = Current::tracked(user, record.claims(), Arc::new(record));
                 state.outgoing = super::Outgoing::Send { token: token.clone(), claims: current.claims };
                 state.current = Some(current);
                 state.opened = Some(Ok(()));
@@ -275,7 +298,7 @@ impl<U: SessionPayload> Session<U> {
     fn installed_update(&self, shown: &Claims, user: U, record: SessionRecord) -> Arc<U> {
         let user = Arc::new(user);
         self.emit(EventKind::Updated, Who { sid: Some(record.id), subject: record.subject() }, None, None);
-        self.state().current = Some(Current::tracked(Arc::clone(&user), *shown, record));
+        self.state().current = Some(Current::tracked(Arc::clone(&user), *shown, Arc::new(record)));
         user
     }
 
@@ -416,8 +439,8 @@ impl<U: SessionPayload> Session<U> {
 }
 
 impl<U> Current<U> {
-    fn tracked(user: Arc<U>, shown: Claims, record: SessionRecord) -> Self {
-        Self { user, claims: shown, record: Some(Arc::new(record)) }
+    fn tracked(user: Arc<U>, shown: Claims, record: Arc<SessionRecord>) -> Self {
+        Self { user, claims: shown, record: Some(record), is_recent: false }
     }
 
     /// The account as the store knows it, which may differ from what the payload says after a deploy.

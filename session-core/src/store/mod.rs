@@ -1,7 +1,9 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
 mod deadline;
+mod hybrid;
 mod memory;
+mod recent;
 mod record;
 
 use std::error::Error;
@@ -16,37 +18,47 @@ use async_trait::async_trait;
 use crate::{SessionId, Timestamp};
 
 pub(crate) use deadline::within;
+pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
+pub(crate) use recent::{Moment, RecentRecords};
 pub use record::{SessionRecord, Touch};
 
-/// A store of sessions. The contract, one clause a sentence:
+/// A store of sessions. The contract, one clause a sentence; the crate `session-store-conformance` has a test for each:
 ///
 /// 1. **Realms are apart.** Records and account indexes of one realm are never seen or changed through another.
-/// 2. **Create never overwrites.** An id that exists answers [`Created::IdTaken`] and nothing has changed.
+/// 2. **Create never overwrites.** An id that exists answers [`Created::IdTaken`] and nothing has changed. Of several
+///    reasons not to create it answers the first: the id is taken, the predecessor is gone or changed, the limit is
+///    reached.
 /// 3. **Compare and swap.** [`replace`](Self::replace) changes a record only while its version is the one that
 ///    was read, in one atomic step.
 /// 4. **Delete wins.** No operation but `create` makes a record; `replace` of a deleted one answers
-///    [`Replaced::Gone`].
+///    [`Replaced::Gone`]. A replace never changes the subject: the manager does not ask for it, and a store that is
+///    asked answers a permanent error or moves the session with its place in the index.
 /// 5. **Expired is absent.** A record with `ends_at <= now` is not read, replaced, listed or counted.
 /// 6. **Subjects are bytes.** Two that differ by case or trailing space are two accounts; guests (no subject) are
-///    never listed or deleted together.
+///    never listed or deleted together. Subject and realm have 1 to 255 bytes without NUL; what is longer is a permanent
+///    error or is kept whole, never cut short.
 /// 7. **The limit holds** however many logins of one account arrive together; expired records and the one being
 ///    replaced do not count. Evicted is whoever was seen least recently, then created first.
 /// 8. **Replacing is safe.** `create` makes the new record before (or at once with) deleting the one that it
 ///    replaces; if it fails, the old one is still there.
 /// 9. **A rotation needs its predecessor.** With [`Replaces::MustExist`] nothing is created when that record is
-///    absent or has another version, and a concurrent deletion of the account either takes the new record along or
-///    prevents it.
+///    absent or has another version, and a concurrent deletion of the account or the realm either takes the new record
+///    along or prevents it. A deletion of the predecessor alone prevents it, or comes too late and deletes nothing.
 /// 10. **Deleting is idempotent** and says whether it was this call that deleted.
 /// 11. **Cost follows the account**, not the table: listing and revoking go through an index.
 /// 12. **Cleanup is bounded:** `delete_expired` removes at most `limit` expired records, and never a live one.
 /// 13. **Errors are honest:** `Ok` means that it happened; an error says whether trying again can help.
+/// 14. **News is a matter of speed:** [`listen`](Self::listen) tells of nothing that has not happened, and nothing
+///     depends on it; to listen, or to stop, changes no session.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The record, if it is there and not expired at `now`.
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// Reads, and moves last-seen on when `touch` says so. The answer is the record as it stands afterwards.
+    /// Reads, and moves last-seen on when `touch` says so. The answer is the record as it stands afterwards; where
+    /// somebody else changes it at the same time, it may be the one from just before that change. A later write is
+    /// conditional on its version, so nothing is lost.
     ///
     /// The default is a read followed, once per interval, by a [`replace`](Self::replace) whose failure is
     /// ignored: a lost touch costs nothing but a later one. A store that can do both in one round trip should.

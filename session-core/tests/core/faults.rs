@@ -1,104 +1,12 @@
 //! A store that fails: nobody is logged out, nothing is claimed, nothing is cleared.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use session_core::store::{
-    Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
-};
 use session_core::testing::TestRequest;
-use session_core::{ErrorKind, Revalidation, SessionId, Timestamp};
+use session_core::{ErrorKind, Revalidation};
 
+use crate::faulty::Faulty;
 use crate::support::{Browser, World, user};
-
-/// A memory store with switches.
-#[derive(Clone, Default)]
-struct Faulty {
-    inner: MemoryStore,
-    down: Arc<AtomicBool>,
-    read_only: Arc<AtomicBool>,
-    hangs: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Faulty {
-    async fn gate(&self, is_write: bool) -> Result<(), StoreError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        let fails = self.down.load(Ordering::SeqCst) || (is_write && self.read_only.load(Ordering::SeqCst));
-        if fails { Err(StoreError::unavailable("the test switched it off")) } else { Ok(()) }
-    }
-}
-
-#[async_trait]
-impl SessionStore for Faulty {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        self.gate(false).await?;
-        self.inner.read(key, now).await
-    }
-
-    async fn create(
-        &self,
-        realm: &str,
-        record: &SessionRecord,
-        options: Create,
-        now: Timestamp,
-    ) -> Result<Created, StoreError> {
-        self.gate(true).await?;
-        self.inner.create(realm, record, options, now).await
-    }
-
-    async fn replace(
-        &self,
-        realm: &str,
-        record: &SessionRecord,
-        now: Timestamp,
-    ) -> Result<Replaced, StoreError> {
-        self.gate(true).await?;
-        self.inner.replace(realm, record, now).await
-    }
-
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete(key).await
-    }
-
-    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        self.gate(false).await?;
-        self.inner.list(account, now).await
-    }
-
-    async fn delete_account(
-        &self,
-        account: Account<'_>,
-        keep: Option<SessionId>,
-        now: Timestamp,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete_account(account, keep, now).await
-    }
-
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete_realm(realm).await
-    }
-
-    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete_expired(now, limit).await
-    }
-
-    /// The deadline is over at once.
-    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(std::future::ready(()))
-    }
-}
 
 #[tokio::test]
 async fn an_outage_is_an_error_and_not_an_anonymous_visitor() {

@@ -180,7 +180,7 @@ struct NeverMind;
 impl Guard for NeverMind {
     type Payload = User;
 
-    fn check(session: Session<User>) -> Result<Self, session_core::SessionError> {
+    async fn check(session: Session<User>) -> Result<Self, session_core::SessionError> {
         Err(session.forbidden("nobody may"))
     }
 }

@@ -6,8 +6,12 @@
 mod bearer;
 mod events;
 mod faults;
+mod faulty;
 mod handle;
+mod hybrid;
+mod hybrid_model;
 mod login;
+mod maintain;
 mod memory;
 mod refresh;
 mod security;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use session_core::store::{MemoryStore, SessionStore};
 use session_core::testing::{ManualClock, TestRequest};
 use session_core::{
-    KeyRing, Lifetimes, ResponseChanges, SessionEvent, SessionManager, SessionManagerBuilder, SessionPayload,
-    Timestamp,
+    Clock as _, KeyRing, Lifetimes, ResponseChanges, SessionEvent, SessionManager, SessionManagerBuilder,
+    SessionPayload, Timestamp,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -88,6 +88,10 @@ impl World {
         self.clock.advance(seconds(by));
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn event_names(&self) -> Vec<&'static str> {
         self.events.lock().unwrap().iter().map(|event| event.kind.as_str()).collect()
     }
@@ -137,6 +141,12 @@ impl Browser {
         let outcome = sessions.create_session(user, &browser.post("/login")).await.unwrap();
         assert!(browser.take(&outcome.changes));
         browser
+    }
+
+    /// Keeps the cookie, as a thief would.
+    pub(crate) async fn log_out(&self, sessions: &SessionManager<User>) {
+        let changes = sessions.destroy_session(&self.post("/logout")).await.unwrap();
+        assert!(changes.set_cookie().is_some_and(|cookie| cookie.contains("Max-Age=0")));
     }
 
     /// Who the manager says we are; takes in a refreshed cookie.

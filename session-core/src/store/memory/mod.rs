@@ -23,8 +23,8 @@ use crate::{SessionId, Timestamp};
 /// Sessions in the memory of this process: for one process, for development and for tests. A restart ends them all.
 ///
 /// Clones share the sessions. Reads and changes of different sessions hardly ever wait for each other; logins and
-/// logouts of one realm take turns of a microsecond or so. Expired records are absent at once but keep their
-/// memory until [`delete_expired`](SessionStore::delete_expired) takes them.
+/// logouts of one realm take turns of a microsecond or so. Expired records are absent at once and keep their memory
+/// until later logins take them, two each, or [`delete_expired`](SessionStore::delete_expired) does.
 ///
 /// # Errors
 /// Only for a record that no store has to take, with a subject or user agent above 65,535 bytes, and for a `replace`
@@ -83,7 +83,10 @@ impl SessionStore for MemoryStore {
         options: Create,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.realms.get_or_add(realm).create(record, options, now)
+        let realm = self.realms.get_or_add(realm);
+        let created = realm.create(record, options, now)?;
+        realm.delete_expired_beside(record.id, now);
+        Ok(created)
     }
 
     async fn replace(

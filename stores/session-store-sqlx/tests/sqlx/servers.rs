@@ -337,7 +337,11 @@ impl Kind {
         let found = |name: &str| find(name, self);
         Some(match self {
             Self::Postgres => Programs { make: found("initdb")?, server: found("postgres")? },
-            Self::MariaDb => Programs { make: found("mariadb-install-db")?, server: found("mariadbd")? },
+            Self::MariaDb => {
+                // The first is a script that calls the second; Debian has them in two packages.
+                found("my_print_defaults")?;
+                Programs { make: found("mariadb-install-db")?, server: found("mariadbd")? }
+            }
         })
     }
 }
@@ -372,6 +376,8 @@ fn as_user(user: Option<&str>, program: &Path) -> Command {
 fn succeed(command: &mut Command, wanted: bool) {
     if wanted {
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let said = said(&output.stdout) + &said(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {said}");
     }
 }

@@ -129,6 +129,10 @@ impl Model {
         self.delete_where(|_, record| record.ends_at <= now)
     }
 
+    pub(super) fn delete_expired_of(&mut self, key: Key<'_>, now: Timestamp) {
+        self.delete_where(|realm, record| realm == key.realm && record.id == key.id && record.ends_at <= now);
+    }
+
     fn put(&mut self, realm: &str, record: &SessionRecord) {
         self.delete(Key { realm, id: record.id });
         self.records.push((realm.to_owned(), record.clone()));

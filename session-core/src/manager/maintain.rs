@@ -1,0 +1,86 @@
+//! What goes on beside the requests: clearing away what has expired, and listening to what ended elsewhere.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::session::Who;
+use crate::store::SessionStore;
+use crate::{ErrorKind, EventKind, SessionManager, SessionPayload};
+
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
+/// So many at a time: a statement of some milliseconds.
+const CLEANUP_BATCH: usize = 1_000;
+/// Between two attempts to listen.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+impl<U: SessionPayload> SessionManager<U> {
+    /// Looks after the store until `stop` is ready: deletes expired sessions once a minute, in batches of 1,000, and in
+    /// hybrid mode listens to what other processes end, where the store can push. Spawn it once per process:
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use session_core::{SessionManager, SessionPayload};
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct User { user_id: String }
+    /// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+    /// # async fn example(sessions: SessionManager<User>) {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let upkeep = tokio::spawn({
+    ///     let sessions = sessions.clone();
+    ///     async move { sessions.maintain(async { drop(stopped.await) }).await }
+    /// });
+    /// // ... serve ...
+    /// drop(stop);
+    /// let _ = upkeep.await;
+    /// # }
+    /// ```
+    ///
+    /// A batch that has begun is finished before it returns, which takes at most the store's deadline. What fails is
+    /// told by an event and tried again. Several processes may do this at once; stores with an expiry of their own
+    /// (Redis, memory) have nothing to delete. Without a store it only waits for `stop`.
+    pub async fn maintain(&self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let Some(store) = self.0.store.as_deref() else { return stop.await };
+        let stopping = AtomicBool::new(false);
+        let mut cleaning = pin!(self.clean(store, &stopping));
+        let mut listening = pin!(self.listen(store));
+        poll_fn(|context| {
+            if !stopping.load(Ordering::Relaxed) {
+                let _never_ready = listening.as_mut().poll(context);
+                stopping.store(stop.as_mut().poll(context).is_ready(), Ordering::Relaxed);
+            }
+            cleaning.as_mut().poll(context)
+        })
+        .await;
+    }
+
+    async fn clean(&self, store: &dyn SessionStore, stopping: &AtomicBool) {
+        let stopping = || stopping.load(Ordering::Relaxed);
+        loop {
+            let mut pause = store.sleep(CLEANUP_INTERVAL);
+            poll_fn(|context| if stopping() { Poll::Ready(()) } else { pause.as_mut().poll(context) }).await;
+            let mut is_full = true;
+            while is_full && !stopping() {
+                is_full = matches!(self.delete_expired(CLEANUP_BATCH).await, Ok(CLEANUP_BATCH));
+            }
+            if stopping() {
+                return;
+            }
+        }
+    }
+
+    /// Never returns. Only hybrid mode has use for the news.
+    async fn listen(&self, store: &dyn SessionStore) {
+        while self.0.recent.is_some() {
+            let Err(error) = store.listen(&self.0.realm, &|_| {}).await else { break };
+            let detail = format!("no news of sessions that end elsewhere: {error}");
+            let kind = ErrorKind::StoreUnavailable;
+            self.0.emit(EventKind::StoreFailed, None, Who::default(), Some(kind), Some(detail));
+            store.sleep(LISTEN_AGAIN).await;
+        }
+        pending().await
+    }
+}

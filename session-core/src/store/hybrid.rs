@@ -1,0 +1,117 @@
+//! A store as hybrid mode sees it: reads are remembered, and changes made here forget.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::recent::{Moment, RecentRecords, Whose};
+use super::{
+    Account, Create, Created, Key, News, Replaced, Replaces, SessionRecord, SessionStore, StoreError, Touch,
+};
+use crate::{Clock, SessionId, Timestamp};
+
+/// Goes to the store with every call; who wants a recent record asks [`RecentRecords`] first.
+pub(crate) struct Hybrid {
+    pub(crate) store: Box<dyn SessionStore>,
+    pub(crate) recent: Arc<RecentRecords>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Hybrid {
+    async fn remembered(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+        read: impl Future<Output = Result<Option<SessionRecord>, StoreError>>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let ticket = self.recent.begin(id, Moment::now(&*self.clock, now));
+        let answer = read.await?;
+        self.recent.keep(id, answer.as_ref(), ticket);
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl SessionStore for Hybrid {
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        self.remembered(key.id, now, self.store.read(key, now)).await
+    }
+
+    async fn read_and_touch(
+        &self,
+        key: Key<'_>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.remembered(key.id, now, self.store.read_and_touch(key, touch, now)).await
+    }
+
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let _replaced = options.replaces.map(Replaces::id).map(|id| self.recent.changing(Whose::Session(id)));
+        let created = self.store.create(realm, record, options, now).await?;
+        if let Created::Done { evicted } = &created {
+            evicted.iter().for_each(|&id| self.recent.forget(Whose::Session(id)));
+        }
+        Ok(created)
+    }
+
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let _changing = self.recent.changing(Whose::Session(record.id));
+        self.store.replace(realm, record, now).await
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+        let _changing = self.recent.changing(Whose::Session(key.id));
+        self.store.delete(key).await
+    }
+
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        self.store.list(account, now).await
+    }
+
+    /// An account has many sessions in the list of another node's logins as well, so all that are known of it go.
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let _changing = self.recent.changing(Whose::Account(account.subject));
+        self.store.delete_account(account, keep, now).await
+    }
+
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+        let _changing = self.recent.changing(Whose::Everyone);
+        self.store.delete_realm(realm).await
+    }
+
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.store.delete_expired(now, limit).await
+    }
+
+    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        let forget = |news| {
+            self.recent.heard(news);
+            heard(news);
+        };
+        self.store.listen(realm, &forget).await
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.store.sleep(duration)
+    }
+}

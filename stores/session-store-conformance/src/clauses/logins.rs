@@ -1,0 +1,93 @@
+//! Clause 8: replacing is safe.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use session_core::store::{Create, Created, Replaces, SessionLimit, SessionRecord, SessionStore};
+
+use crate::bench::{Bench, done, evict, ids, must, random_id};
+
+pub async fn a_login_replaces_the_session_of_its_cookie(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    for replaces in [|old: &SessionRecord| Replaces::IfPresent(old.id), must] {
+        let (old, other) = (bench.stored("ann").await, bench.stored("ann").await);
+        let new = bench.login("ann");
+        let options = Create { replaces: Some(replaces(&old)), limit: None };
+        assert_eq!(
+            bench.create_with(&new, options).await,
+            done(),
+            "a replaced session is not an evicted one"
+        );
+        assert_eq!(bench.read(old.id).await, None);
+        assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([other.id, new.id]));
+        bench.delete_account("ann", None).await;
+    }
+}
+
+pub async fn a_login_replaces_a_session_of_another_account(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let guest = bench.guest();
+    assert_eq!(bench.create(&guest).await, done());
+    let (ann, bob) = (bench.login("ann"), bench.login("bob"));
+    for (old, new) in [(&guest, &ann), (&ann, &bob)] {
+        let options = Create { replaces: Some(Replaces::IfPresent(old.id)), limit: Some(evict(1)) };
+        assert_eq!(bench.create_with(new, options).await, done());
+        assert_eq!(bench.read(old.id).await, None);
+    }
+    assert_eq!(bench.list("ann").await, []);
+    assert_eq!(bench.list("bob").await, [bob]);
+}
+
+pub async fn a_login_whose_predecessor_is_gone_succeeds(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let expired = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    assert_eq!(bench.create(&expired).await, done());
+    let then = bench.later(10);
+    let new = then.login("ann");
+    // Expired, unknown, and the new one itself.
+    for (record, old) in
+        [(then.login("ann"), expired.id), (then.login("ann"), random_id()), (new.clone(), new.id)]
+    {
+        let options = Create { replaces: Some(Replaces::IfPresent(old)), limit: None };
+        assert_eq!(then.create_with(&record, options).await, done());
+    }
+    assert_eq!(then.list("ann").await.len(), 3);
+    assert_eq!(then.read(new.id).await, Some(new));
+    assert!(!then.delete(expired.id).await, "the expired one was deleted, too");
+}
+
+pub async fn a_create_that_fails_leaves_the_old_session(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let (old, taken) = (bench.stored("ann").await, bench.stored("ann").await);
+    for replaces in [Replaces::IfPresent(old.id), must(&old)] {
+        let again = SessionRecord { id: taken.id, ..bench.login("ann") };
+        let options = Create { replaces: Some(replaces), limit: None };
+        assert_eq!(bench.create_with(&again, options).await, Created::IdTaken);
+        let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
+        assert_eq!(bench.create_with(&bench.login("ann"), options).await, Created::LimitReached);
+    }
+    assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, taken.id]));
+}
+
+/// Of several reasons not to create, the first of: `IdTaken`, `PredecessorGone` or `PredecessorChanged`,
+/// `LimitReached`.
+pub async fn a_create_that_fails_twice_says_the_first_reason(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let old = bench.stored("ann").await;
+    let changed = Replaces::MustExist { id: old.id, version: old.version + 1 };
+    let gone = Replaces::MustExist { id: random_id(), version: 0 };
+    let (taken, new) = (SessionRecord { id: old.id, ..bench.login("ann") }, bench.login("ann"));
+    let other = bench.stored("ann").await;
+    for (record, replaces, answer) in [
+        (&taken, gone, Created::IdTaken),
+        (&taken, changed, Created::IdTaken),
+        (&taken, Replaces::IfPresent(other.id), Created::IdTaken),
+        (&new, gone, Created::PredecessorGone),
+        (&new, changed, Created::PredecessorChanged),
+        (&new, must(&old), Created::LimitReached),
+    ] {
+        let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
+        assert_eq!(bench.create_with(record, options).await, answer);
+    }
+    assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, other.id]));
+}

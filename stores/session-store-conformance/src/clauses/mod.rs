@@ -1,0 +1,25 @@
+//! The contract, clause by clause.
+
+mod accounts;
+mod cleanup;
+mod ending;
+mod expiry;
+mod limits;
+mod logins;
+mod news;
+mod realms;
+mod replacing;
+mod rotation;
+mod touching;
+
+pub use accounts::*;
+pub use cleanup::*;
+pub use ending::*;
+pub use expiry::*;
+pub use limits::*;
+pub use logins::*;
+pub use news::*;
+pub use realms::*;
+pub use replacing::*;
+pub use rotation::*;
+pub use touching::*;

@@ -1,0 +1,66 @@
+//! Clauses 1 and 2: what is created stays itself, in its realm.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use session_core::store::{Create, Created, Replaced, Replaces, SessionRecord, SessionStore};
+
+use crate::bench::{Bench, done, evict, next};
+
+pub async fn every_field_survives(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let full = SessionRecord {
+        payload: vec![0, b'"', b'\'', b'\\', 0xff],
+        generation: 7,
+        version: 3,
+        issued_at: bench.at(1),
+        expires_at: bench.at(7_000),
+        first_used_at: Some(bench.at(2)),
+        user_agent: Some("Mozilla/5.0 (Bücher; 本)".into()),
+        ip_address: Some(IpAddr::from([0x20, 1, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
+        ..bench.login("ü".repeat(127).as_str())
+    };
+    let bare = SessionRecord { payload: Vec::new(), ..bench.guest() };
+    for record in [full, bare] {
+        assert_eq!(bench.create(&record).await, done());
+        assert_eq!(bench.read(record.id).await, Some(record.clone()));
+        let newer = SessionRecord { payload: b"{}".to_vec(), first_used_at: None, ..next(&record) };
+        assert_eq!(bench.replace(&newer).await, Replaced::Done);
+        assert_eq!(bench.read(record.id).await, Some(newer));
+    }
+}
+
+pub async fn realms_are_apart(store: Arc<dyn SessionStore>) {
+    let here = Bench::new(store.clone());
+    let there = Bench::new(store);
+    let record = here.stored("ann").await;
+    assert_eq!(there.read(record.id).await, None);
+    assert_eq!(there.touch(record.id).await, None);
+    assert_eq!(there.replace(&next(&record)).await, Replaced::Gone);
+    assert_eq!(there.list("ann").await, []);
+    assert!(!there.delete(record.id).await);
+    assert_eq!(there.delete_account("ann", None).await, []);
+    assert_eq!(there.delete_realm().await, 0);
+    assert_eq!(here.read(record.id).await, Some(record.clone()));
+
+    let twin = SessionRecord { payload: b"other".to_vec(), ..record.clone() };
+    assert_eq!(there.create(&twin).await, done(), "the same id is another session there");
+    assert_eq!(here.read(record.id).await, Some(record.clone()));
+    let replaces = Some(Replaces::IfPresent(record.id));
+    assert_eq!(there.create_with(&there.login("ann"), Create { replaces, limit: None }).await, done());
+    assert_eq!(here.list("ann").await, [record]);
+}
+
+pub async fn create_never_overwrites(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let record = bench.stored("ann").await;
+    let other = bench.stored("ann").await;
+    let second = SessionRecord { id: record.id, payload: b"second".to_vec(), ..bench.login("bob") };
+    let options = Create { replaces: Some(Replaces::IfPresent(other.id)), limit: Some(evict(1)) };
+    assert_eq!(bench.create_with(&second, options).await, Created::IdTaken);
+    let itself = Create { replaces: Some(Replaces::IfPresent(record.id)), limit: None };
+    assert_eq!(bench.create_with(&second, itself).await, Created::IdTaken);
+    assert_eq!(bench.read(record.id).await, Some(record));
+    assert_eq!(bench.read(other.id).await, Some(other));
+    assert_eq!(bench.list("bob").await, []);
+}

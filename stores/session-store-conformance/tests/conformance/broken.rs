@@ -1,0 +1,262 @@
+//! Stores with one defect each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use session_core::store::{
+    Account, Create, Created, Key, MemoryStore, News, Replaced, Replaces, SessionLimit, SessionRecord,
+    SessionStore, StoreError, Touch,
+};
+use session_core::{SessionId, Timestamp};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    /// None: to show that the rest is sound.
+    Nothing,
+    /// `replace` writes whatever is there, or not there.
+    ReplaceUpserts,
+    /// `replace` does not look at the version.
+    ReplaceIgnoresVersions,
+    /// `replace` moves a session to another account, and the index stays.
+    ReplaceForgetsTheIndex,
+    /// What was read once is read again, whatever became of it.
+    ReadsAreCached,
+    /// `create` takes `MustExist` for `IfPresent`.
+    RotationIsUnchecked,
+    /// A rotation's new session is not in the index of its account.
+    RotationIsNotListed,
+    /// `create` answers that the limit is reached before it looks at anything else.
+    LimitComesFirst,
+    /// `create` counts, and stores later.
+    LimitIsCountedBefore,
+    /// Subjects have room for 255 bytes, and no more is stored.
+    SubjectsAreCut,
+    /// `delete` does nothing and says so.
+    DeleteIsLost,
+    /// `delete_account` looks whom to end, and ends them later.
+    AccountIsEndedInTwoSteps,
+    /// `delete_realm` looks whom to end, and ends them later.
+    RealmIsEndedInTwoSteps,
+    /// `listen` hears of sessions that were only changed.
+    NewsOfTheLiving,
+}
+
+/// A store in memory with a defect.
+pub(crate) struct Broken {
+    defect: Defect,
+    sound: MemoryStore,
+    /// What was read, what is unlisted, and who has what where: for the defects that need it.
+    cache: Mutex<BTreeMap<SessionId, SessionRecord>>,
+    unlisted: Mutex<BTreeSet<SessionId>>,
+    created: Mutex<Vec<(String, SessionId)>>,
+    creations: AtomicUsize,
+    replaced: tokio::sync::watch::Sender<Option<SessionId>>,
+}
+
+impl Broken {
+    pub(crate) fn by(defect: Defect) -> Self {
+        Self {
+            defect,
+            sound: MemoryStore::new(),
+            cache: Mutex::default(),
+            unlisted: Mutex::default(),
+            created: Mutex::default(),
+            creations: AtomicUsize::new(0),
+            replaced: tokio::sync::watch::Sender::new(None),
+        }
+    }
+
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    /// Opens the window of a race: until somebody creates a session, for a moment.
+    fn dawdle(&self) {
+        let before = self.creations.load(Ordering::SeqCst);
+        for _ in 0..1_000 {
+            if self.creations.load(Ordering::SeqCst) != before {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn cached(&self, key: Key<'_>, read: Option<SessionRecord>) -> Option<SessionRecord> {
+        if !self.has(Defect::ReadsAreCached) {
+            return read;
+        }
+        let mut cache = self.cache.lock().unwrap();
+        if let Some(record) = read {
+            cache.insert(key.id, record);
+        }
+        cache.get(&key.id).cloned()
+    }
+
+    /// The options of a create, as a defect sees them.
+    fn options(&self, options: Create) -> Create {
+        let mut seen = options;
+        if let (Defect::RotationIsUnchecked, Some(replaces)) = (self.defect, options.replaces) {
+            seen.replaces = Some(Replaces::IfPresent(replaces.id()));
+        }
+        if self.has(Defect::LimitIsCountedBefore) {
+            seen.limit = None;
+        }
+        seen
+    }
+
+    async fn is_full(&self, realm: &str, record: &SessionRecord, options: Create, now: Timestamp) -> bool {
+        let (Some(subject), Some(SessionLimit::Refuse(most))) = (&record.subject, options.limit) else {
+            return false;
+        };
+        self.sound.list(Account { realm, subject }, now).await.unwrap().len() >= most as usize
+    }
+
+    /// Ends these sessions, one after the other.
+    async fn end(&self, realm: &str, ids: Vec<SessionId>) -> Vec<SessionId> {
+        let mut ended = Vec::new();
+        for id in ids {
+            if self.sound.delete(Key { realm, id }).await.unwrap() {
+                ended.push(id);
+            }
+        }
+        ended
+    }
+}
+
+#[async_trait::async_trait]
+impl SessionStore for Broken {
+    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+        Ok(self.cached(key, self.sound.read(key, now).await?))
+    }
+
+    async fn read_and_touch(
+        &self,
+        key: Key<'_>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        Ok(self.cached(key, self.sound.read_and_touch(key, touch, now).await?))
+    }
+
+    async fn create(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let counts_first = [Defect::LimitComesFirst, Defect::LimitIsCountedBefore].contains(&self.defect);
+        if counts_first && self.is_full(realm, record, options, now).await {
+            return Ok(Created::LimitReached);
+        }
+        if self.has(Defect::LimitIsCountedBefore) {
+            self.dawdle();
+        }
+        let mut stored = record.clone();
+        if let (Defect::SubjectsAreCut, Some(subject)) = (self.defect, &mut stored.subject) {
+            subject.truncate(255);
+        }
+        let created = self.sound.create(realm, &stored, self.options(options), now).await?;
+        if matches!(created, Created::Done { .. }) {
+            self.creations.fetch_add(1, Ordering::SeqCst);
+            self.created.lock().unwrap().push((realm.to_owned(), record.id));
+            if matches!(options.replaces, Some(Replaces::MustExist { .. })) {
+                self.unlisted.lock().unwrap().insert(record.id);
+            }
+        }
+        Ok(created)
+    }
+
+    async fn replace(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let key = Key { realm, id: record.id };
+        match self.defect {
+            Defect::ReplaceUpserts if self.sound.read(key, now).await?.is_none() => {
+                self.sound.create(realm, record, Create::default(), now).await?;
+                Ok(Replaced::Done)
+            }
+            Defect::ReplaceIgnoresVersions => {
+                let Some(found) = self.sound.read(key, now).await? else { return Ok(Replaced::Gone) };
+                let forced = SessionRecord { version: found.version + 1, ..record.clone() };
+                self.sound.replace(realm, &forced, now).await
+            }
+            Defect::ReplaceForgetsTheIndex => {
+                let Some(found) = self.sound.read(key, now).await? else { return Ok(Replaced::Gone) };
+                let same = SessionRecord { subject: found.subject.clone(), ..record.clone() };
+                if record.subject != found.subject {
+                    self.unlisted.lock().unwrap().insert(record.id);
+                }
+                self.sound.replace(realm, &same, now).await
+            }
+            _ => {
+                let replaced = self.sound.replace(realm, record, now).await;
+                self.replaced.send_replace(Some(record.id));
+                replaced
+            }
+        }
+    }
+
+    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+        if self.has(Defect::DeleteIsLost) { Ok(false) } else { self.sound.delete(key).await }
+    }
+
+    async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut found = self.sound.list(account, now).await?;
+        if [Defect::RotationIsNotListed, Defect::ReplaceForgetsTheIndex].contains(&self.defect) {
+            found.retain(|record| !self.unlisted.lock().unwrap().contains(&record.id));
+        }
+        Ok(found)
+    }
+
+    async fn delete_account(
+        &self,
+        account: Account<'_>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        if ![Defect::RotationIsNotListed, Defect::AccountIsEndedInTwoSteps].contains(&self.defect) {
+            return self.sound.delete_account(account, keep, now).await;
+        }
+        let mut ids: Vec<_> = self.list(account, now).await?.iter().map(|record| record.id).collect();
+        ids.retain(|id| Some(*id) != keep);
+        if self.has(Defect::AccountIsEndedInTwoSteps) {
+            self.dawdle();
+        }
+        Ok(self.end(account.realm, ids).await)
+    }
+
+    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+        if !self.has(Defect::RealmIsEndedInTwoSteps) {
+            return self.sound.delete_realm(realm).await;
+        }
+        let created = self.created.lock().unwrap().clone();
+        let ids = created.into_iter().filter(|(of, _)| of == realm).map(|(_, id)| id).collect();
+        self.dawdle();
+        Ok(self.end(realm, ids).await.len() as u64)
+    }
+
+    async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.sound.delete_expired(now, limit).await
+    }
+
+    async fn listen(&self, _realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        let mut replaced = self.replaced.subscribe();
+        while self.has(Defect::NewsOfTheLiving) && replaced.changed().await.is_ok() {
+            let changed = *replaced.borrow();
+            changed.into_iter().for_each(|id| heard(News::Ended(id)));
+        }
+        Ok(())
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.sound.sleep(duration)
+    }
+}
