@@ -238,12 +238,10 @@ fn manager(store: impl SessionStore) -> SessionManager<User> {
     SessionManager::builder().keys(keys).store(store).build().expect("the defaults")
 }
 
-#[must_use]
 pub fn axum_bare() -> Router {
     Router::new().route("/read", get(async || "ok")).route("/login", get(async || "ok"))
 }
 
-#[must_use]
 pub fn axum_ours(store: impl SessionStore) -> Router {
     let app = Router::new().route("/read", get(axum_read)).route("/login", get(axum_login));
     app.layer(SessionLayer::new(manager(store)))
@@ -259,7 +257,6 @@ async fn axum_login(session: session_axum::Session<User>) -> Result<&'static str
     Ok("ok")
 }
 
-#[must_use]
 pub fn axum_tower(store: impl tower_sessions::SessionStore + Clone) -> Router {
     let app = Router::new().route("/read", get(tower_read)).route("/login", get(tower_login));
     app.layer(SessionManagerLayer::new(store))
