@@ -6,6 +6,7 @@
 //! | `harness` | one app on three frameworks, on the test's own clock and store |
 //! | `cases` | the contract, one test per case and framework |
 //! | `fleet` | three processes on one store, while all is well and while the store fails |
+//! | `demo` | the demo on every store |
 //! | `repository` | architecture, README |
 //! | `browser` | Chromium |
 //! | `interop` | `jose`, as a Next.js module uses it |
@@ -14,6 +15,7 @@
 
 mod browser;
 mod cases;
+mod demo;
 mod fleet;
 mod harness;
 mod interop;

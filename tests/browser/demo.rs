@@ -1,99 +1,7 @@
 //! The demo, as a person uses it: one login, three frameworks.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use serde_json::json;
-use session_core::KeyRing;
-use session_demo::app::Shared;
-use session_demo::options::Store;
-use session_demo::serve::{self, Stop};
-use session_demo::{Options, sessions};
-use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
-
 use super::Chromium;
-use crate::wire::{Connection, Request, Response};
-
-/// The running demo, stopped when it is dropped.
-struct Demo {
-    port: u16,
-    _stop: Stop,
-}
-
-/// How often other ports are tried: what is free now may be somebody else's a moment later.
-const TRIES: usize = 10;
-
-impl Demo {
-    async fn start() -> Self {
-        for _ in 0..TRIES {
-            match Self::start_on(three_free_ports()).await {
-                Ok(demo) => return demo,
-                Err(error) => eprintln!("{error:#}"),
-            }
-        }
-        panic!("the demo did not start");
-    }
-
-    /// The demo as its `main` runs it, on a runtime of its own. Not as a process: to build that, cargo would compile
-    /// everything a second time, with fewer features.
-    async fn start_on(port: u16) -> anyhow::Result<Self> {
-        let options = Options { port, store: Store::Memory, data_dir: PathBuf::new() };
-        let shared = Arc::new(Shared::new(options.ports())?);
-        let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-        let store = sessions::open(&options.store, &options.data_dir).await?;
-        let sessions = sessions::build(keys, store, Arc::clone(&shared.events))?;
-        let (stop, shutdown) = serve::shutdown();
-        let (ready, is_ready) = oneshot::channel();
-        let running = std::thread::spawn(move || {
-            let answers = move || _ = ready.send(());
-            Runtime::new()?.block_on(serve::run(&options, shared, sessions, shutdown, answers))
-        });
-        match is_ready.await {
-            Ok(()) => Ok(Self { port, _stop: stop }),
-            Err(_) => Err(running.join().expect("a demo that does not panic").expect_err("it ended early")),
-        }
-    }
-
-    fn url(&self, framework: usize) -> String {
-        format!("http://localhost:{}/", self.port + u16::try_from(framework).unwrap())
-    }
-
-    /// Sends a request that is no browser's to one of the three.
-    async fn send(&self, framework: u16, request: Request) -> Response {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port + framework));
-        Connection::open(address).await.unwrap().exchange(&request).await.unwrap()
-    }
-
-    /// Logs alice in from another device; the answer is its cookie.
-    async fn log_in_elsewhere(&self, framework: u16) -> String {
-        let body = json!({ "username": "alice", "password": "wonderland" }).to_string();
-        let login = Request::post("/login")
-            .header("Content-Type", "application/json")
-            .header("User-Agent", "Elsewhere");
-        let response = self.send(framework, login.body(body)).await.expect(200);
-        let line = response.header("set-cookie").expect("a cookie");
-        line.split(';').next().unwrap_or_default().to_owned()
-    }
-
-    async fn is_logged_in(&self, cookie: &str) -> bool {
-        self.send(0, Request::get("/api/me").cookie(cookie)).await.status == 200
-    }
-}
-
-/// A port that is free, as are the two after it.
-fn three_free_ports() -> u16 {
-    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port)).ok();
-    for _ in 0..100 {
-        let first = bind(0).unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < u16::MAX - 2 && bind(port + 1).is_some() && bind(port + 2).is_some() {
-            return port;
-        }
-    }
-    panic!("no three free ports in a row");
-}
+use crate::demo::Demo;
 
 const FRAMEWORKS: [&str; 3] = ["axum", "actix-web", "Rocket"];
 const SECONDS: &str = "Number(document.querySelector('#countdown').dataset.seconds)";
@@ -108,7 +16,7 @@ async fn log_in(browser: &Chromium) {
 #[tokio::test]
 async fn one_login_three_frameworks() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     for first in 0..3 {
         browser.go(&demo.url(first)).await;
         log_in(&browser).await;
@@ -129,7 +37,7 @@ async fn one_login_three_frameworks() {
 #[tokio::test]
 async fn a_wrong_password_stays_on_the_form() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     for framework in 0..3 {
         browser.go(&demo.url(framework)).await;
         browser.fill("#username", "alice").await;
@@ -144,7 +52,7 @@ async fn a_wrong_password_stays_on_the_form() {
 #[tokio::test]
 async fn the_countdown_moves_and_a_refresh_winds_it_up() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
     for framework in 0..3 {
@@ -166,7 +74,7 @@ async fn the_countdown_moves_and_a_refresh_winds_it_up() {
 #[tokio::test]
 async fn the_counter_is_one_number() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     browser.go(&demo.url(1)).await;
     log_in(&browser).await;
     for framework in 0..3 {
@@ -183,7 +91,7 @@ async fn the_counter_is_one_number() {
 #[tokio::test]
 async fn another_device_can_be_logged_out() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
     for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
@@ -202,7 +110,7 @@ async fn another_device_can_be_logged_out() {
 #[tokio::test]
 async fn log_out_everywhere() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::start().await;
+    let demo = Demo::in_memory().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
     for (framework, name) in FRAMEWORKS.into_iter().enumerate() {

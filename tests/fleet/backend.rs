@@ -6,7 +6,7 @@ use session_test_servers::{Folder, Redis, RedisCluster, Sql, SqlServer};
 
 /// One kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Backend {
+pub(crate) enum Backend {
     Postgres,
     MariaDb,
     Redis,
@@ -16,7 +16,7 @@ pub(super) enum Backend {
 
 impl Backend {
     /// The URL of the one that all tests share. `None`: its server is not installed, and that was said.
-    pub(super) fn url(self) -> Option<String> {
+    pub(crate) fn url(self) -> Option<String> {
         static FOLDER: OnceLock<Folder> = OnceLock::new();
         Some(match self {
             Self::Postgres => SqlServer::shared(Sql::Postgres)?.url(),

@@ -20,3 +20,5 @@ mod node;
 mod one_login;
 mod one_token;
 mod proxy;
+
+pub(crate) use backend::Backend;
