@@ -111,10 +111,10 @@ impl Fault {
             Some(5 | 6) => Self::Busy,
             // SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH.
             Some(3 | 8 | 23) => Self::Forbidden,
-            // SQLITE_CANTOPEN.
-            Some(14) => Self::NoDatabase,
-            // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB.
-            Some(10 | 11 | 13 | 26) => Self::Disk,
+            // SQLITE_CANTOPEN, SQLITE_NOTADB.
+            Some(14 | 26) => Self::NoDatabase,
+            // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_FULL.
+            Some(10 | 11 | 13) => Self::Disk,
             // SQLITE_ERROR and SQLITE_SCHEMA.
             Some(1 | 17) if message.starts_with("no such") || message.contains("has no column") => {
                 Self::Schema
@@ -163,11 +163,14 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 
 /// An error while a store is made: what cannot be reached now may be reached later.
 pub(crate) fn connect_error(error: sqlx::Error) -> StoreError {
-    if let sqlx::Error::Io(_) = error {
-        return StoreError::unavailable(
-            "the database cannot be reached; start it, or correct host, port or socket in the URL",
-        )
-        .with_source(error);
-    }
-    store_error(error)
+    let advice = match error {
+        sqlx::Error::Io(_) => {
+            "the database cannot be reached; start it, or correct host, port or socket in the URL"
+        }
+        sqlx::Error::PoolTimedOut => {
+            "the database cannot be reached: it did not answer in time; start it, or correct host and port in the URL"
+        }
+        _ => return store_error(error),
+    };
+    StoreError::unavailable(advice).with_source(error)
 }

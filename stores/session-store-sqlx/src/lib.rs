@@ -30,11 +30,26 @@
 //! | log out | 1 | 1 | 1 |
 //! | list an account | 1 | 1 | 1 |
 //! | end all sessions of an account | 1 (a function) | 1 | a transaction of 5 |
-//! | clean up a batch | 1 | 1 | 1, with expired rows a transaction of 4 |
+//! | end everybody's | 1 (a function) | 1 | a transaction of 3 |
+//! | clean up a batch | 1 (a function) | 1 | 1, with expired rows a transaction of 4 |
+//! | tell other processes of sessions that ended | 1 in the background, shared | cannot | cannot |
 //!
 //! A statement is a round trip; the first of its kind on a connection prepares it and takes another one. A compare and
 //! swap that lost asks once more why. All go through indexes on (realm, id), (realm, subject) and the end, so that none
 //! grows with the table.
+//!
+//! A touch on PostgreSQL is a function that the read calls once per interval; in between, reading with a touch costs the
+//! server what a plain read costs. (An `UPDATE` beside each read, which hardly ever finds something to do, took a quarter
+//! more of its processor.)
+//!
+//! # Logouts that others hear of
+//!
+//! PostgreSQL carries the news of ended sessions to whoever listens ([`StoreOptions::announce`]). Nobody waits for it: it
+//! leaves when the logout has happened, and logouts that come together share a statement. 64 clients that log in and
+//! out at once do so as often with it as without: 877 and 797 times a second, medians of five runs that differed by more
+//! than that, on a disk that syncs in 4 to 7 ms. A `NOTIFY` in the transaction that ends the session would take the
+//! logouts of that server from 4800 to 360 a second, because PostgreSQL lets one such transaction commit at a time, disk
+//! included.
 //!
 //! # Failures
 //!

@@ -11,11 +11,12 @@ pub struct StoreOptions {
     table: String,
     migrate: bool,
     max_connections: u32,
+    announces: bool,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { table: "login_sessions".to_owned(), migrate: true, max_connections: 10 }
+        Self { table: "login_sessions".to_owned(), migrate: true, max_connections: 10, announces: true }
     }
 }
 
@@ -51,6 +52,24 @@ impl StoreOptions {
     pub fn max_connections(mut self, most: u32) -> Self {
         self.max_connections = most;
         self
+    }
+
+    /// Whether the end of a session is told to the other processes, and heard from them. Default `true`; PostgreSQL only,
+    /// the other databases cannot push.
+    ///
+    /// It serves managers that keep records for a while (hybrid mode): they learn of a logout elsewhere at once, not
+    /// when their bound is over. It costs one statement in the background (`NOTIFY`, which writes nothing) for all
+    /// sessions that ended while the last one was under way, and a connection for each realm that is listened to: one
+    /// beyond [`Self::max_connections`], or one of your pool's. Switch it off when nobody keeps records.
+    #[must_use]
+    pub fn announce(mut self, announce: bool) -> Self {
+        self.announces = announce;
+        self
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn announces(&self) -> bool {
+        self.announces
     }
 
     pub(crate) fn migrates(&self) -> bool {

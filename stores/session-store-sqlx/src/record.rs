@@ -11,6 +11,10 @@ use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, \
                                   expires_at, first_used_at, ends_at, user_agent, ip_address";
 
+/// How many they are.
+#[cfg(feature = "postgres")]
+pub(crate) const WIDTH: usize = 13;
+
 /// The record in a row of [`COLUMNS`].
 pub(crate) fn from_row<'r, R>(row: &'r R) -> Result<SessionRecord, sqlx::Error>
 where

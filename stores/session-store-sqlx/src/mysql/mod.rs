@@ -270,6 +270,14 @@ impl MySqlStore {
         Ok(told.map(|((id, _), _)| *id).collect())
     }
 
+    async fn delete_whole_realm(&self, db: &mut MySqlConnection, realm: &str) -> Result<u64, Error> {
+        let mut transaction = db.begin_with(REPEATABLE_READ).await?;
+        let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(realm.as_bytes());
+        let deleted = query.execute(&mut *transaction).await?.rows_affected();
+        transaction.commit().await?;
+        Ok(deleted)
+    }
+
     async fn delete_batch(
         &self,
         db: &mut MySqlConnection,
@@ -341,6 +349,10 @@ impl fmt::Debug for MySqlStore {
 /// Each statement sees what was committed before it, so what is counted after taking one's turn is what there is; and
 /// no locks on gaps between rows, over which logins of neighbouring accounts would trip.
 const READ_COMMITTED: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+
+/// The end of a realm locks the gaps, too: else a rotation puts its new session where the deletion has been, and ends
+/// the old one before the deletion gets there.
+const REPEATABLE_READ: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION";
 
 struct Statements {
     schema: SqlStr,
@@ -497,9 +509,8 @@ impl SessionStore for MySqlStore {
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
         let deleted = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(realm.as_bytes());
-            let deleted = query.execute(&mut *db).await?.rows_affected();
-            Ok(db.done(deleted))
+            let deleted = self.delete_whole_realm(&mut db, realm).await;
+            db.finish(deleted)
         });
         deleted.await.map_err(store_error)
     }

@@ -1,21 +1,25 @@
 //! PostgreSQL: one statement, so one round trip, for everything.
 
+mod news;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
 use sqlx::{Connection, Error, Postgres, Row, SqlStr};
+use tokio::time::timeout;
 
+use self::news::Outbox;
 use crate::connections::{Connections, Lease};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
@@ -31,11 +35,20 @@ const SCHEMA: &str = include_str!("schema.sql");
 ///
 /// Behind a pooler that shares server connections between transactions, switch prepared statements off in the URL
 /// (`?statement-cache-capacity=0`). Name the primary, not a replica.
+///
+/// When a session ends, the other processes are told ([`StoreOptions::announce`]). [`SessionStore::listen`] takes a
+/// connection: its own if the store was made from a URL, else one of your pool's for as long as it listens. `LISTEN`
+/// does not work through a pooler that shares server connections between transactions (PgBouncer's transaction mode):
+/// nothing is heard there, and a session that ended elsewhere is served until the manager's bound is over.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     connections: Connections<Postgres>,
+    /// The user's pool, or one that gives each listener a connection of its own.
+    listeners: PgPool,
+    announces: bool,
+    outbox: Mutex<Outbox>,
     table: String,
     sql: Statements,
 }
@@ -59,7 +72,8 @@ impl PostgresStore {
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         let url = PgConnectOptions::from_str(url).map_err(connect_error)?;
         let most = options.most_connections()?;
-        Self::made(Connections::own(url, most, None), &options).await
+        let listeners = news::own_listeners(&url);
+        Self::made(Connections::own(url, most, None), listeners, &options).await
     }
 
     /// A store on a pool of your own.
@@ -78,7 +92,7 @@ impl PostgresStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: PgPool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::Pool(pool), &options).await
+        Self::made(Connections::Pool(pool.clone()), pool, &options).await
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -91,13 +105,28 @@ impl PostgresStore {
 
     /// Closes the store's own connections; calls fail from now on. A pool of yours stays open.
     pub async fn close(&self) {
+        self.tell_the_rest().await;
         self.0.connections.close().await;
+        if let Connections::Own(_) = self.0.connections {
+            // Somebody who listens but is never polled keeps it open: not our wait.
+            let _ = timeout(Duration::from_secs(1), self.0.listeners.close()).await;
+        }
     }
 
-    async fn made(connections: Connections<Postgres>, options: &StoreOptions) -> Result<Self, StoreError> {
+    async fn made(
+        connections: Connections<Postgres>,
+        listeners: PgPool,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let table = options.checked_table()?;
-        let store =
-            Self(Arc::new(Inner { connections, table: table.to_owned(), sql: Statements::new(table) }));
+        let store = Self(Arc::new(Inner {
+            connections,
+            listeners,
+            announces: options.announces(),
+            outbox: Mutex::default(),
+            table: table.to_owned(),
+            sql: Statements::new(table),
+        }));
         store.prepare(options.migrates()).await?;
         Ok(store)
     }
@@ -160,6 +189,7 @@ struct Statements {
     delete_account: SqlStr,
     delete_realm: SqlStr,
     delete_expired: SqlStr,
+    notify: SqlStr,
 }
 
 impl Statements {
@@ -169,17 +199,11 @@ impl Statements {
             schema: sql(SCHEMA),
             version: sql(r#"SELECT max(version) FROM "{table}_schema""#),
             read: sql(r#"SELECT {columns} FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
-            // The second half sees the table as it was before the first one.
-            read_and_touch: sql(r#"WITH touched AS (
-                       UPDATE "{table}" SET last_seen = $3, ends_at = least(expires_at, $5), version = version + 1
-                       WHERE realm = $1 AND id = $2 AND ends_at > $3 AND last_seen <= $4
-                       RETURNING {columns}
-                   )
-                   SELECT {columns} FROM touched
-                   UNION ALL
-                   SELECT {columns} FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3
-                       AND NOT EXISTS (SELECT FROM touched)"#),
-            create: sql(r#"SELECT outcome, evicted FROM "{table}_create_v{version}"(
+            // The function is called only when the time has come.
+            read_and_touch: sql(r#"SELECT {columns}, CASE WHEN last_seen <= $4
+                       THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
+                   FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
+            create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
             replace: sql(
                 r#"UPDATE "{table}" SET ({columns}) = ROW ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
@@ -194,8 +218,10 @@ impl Statements {
                 r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
             ),
             delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2)"#),
-            delete_expired: sql(r#"DELETE FROM "{table}" WHERE ends_at <= $1 AND ctid = ANY (ARRAY(
-                       SELECT ctid FROM "{table}" WHERE ends_at <= $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED))"#),
+            notify: sql(
+                "SELECT pg_notify(n.channel, n.payload) FROM unnest($1::text[], $2::text[]) AS n (channel, payload)",
+            ),
+            delete_expired: sql(r#"SELECT "{table}_delete_expired_v{version}"($1, $2)"#),
         }
     }
 }
@@ -230,7 +256,8 @@ impl SessionStore for PostgresStore {
             let answer = query.fetch_optional(&mut *db).await?;
             Ok(db.done(answer))
         });
-        record_of(row.await)
+        let row = row.await.map_err(store_error)?;
+        row.map(|row| touched(&row, touch, now)).transpose().map_err(store_error)
     }
 
     async fn create(
@@ -267,7 +294,13 @@ impl SessionStore for PostgresStore {
             let answer = record::bind(query, record).fetch_one(&mut *db).await?;
             Ok(db.done(answer))
         });
-        row.await.and_then(|row| created(&row)).map_err(store_error)
+        let row = row.await.map_err(store_error)?;
+        let created = created(&row).map_err(store_error)?;
+        if let Created::Done { evicted } = &created {
+            let replaced = replaces.filter(|_| row.try_get(2).unwrap_or(true));
+            self.tell_ended(realm, evicted.iter().copied().chain(replaced));
+        }
+        Ok(created)
     }
 
     async fn replace(
@@ -304,7 +337,9 @@ impl SessionStore for PostgresStore {
             let deleted = query.execute(&mut *db).await?.rows_affected() > 0;
             Ok(db.done(deleted))
         });
-        deleted.await.map_err(store_error)
+        let deleted = deleted.await.map_err(store_error)?;
+        self.tell_ended(key.realm, deleted.then_some(key.id));
+        Ok(deleted)
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
@@ -339,7 +374,9 @@ impl SessionStore for PostgresStore {
         });
         let rows = rows.await.map_err(store_error)?;
         let id = |row: &PgRow| record::id(row.try_get(0)?);
-        rows.iter().map(id).collect::<Result<_, _>>().map_err(store_error)
+        let ended: Vec<SessionId> = rows.iter().map(id).collect::<Result<_, _>>().map_err(store_error)?;
+        self.tell_ended(account.realm, ended.iter().copied());
+        Ok(ended)
     }
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
@@ -349,17 +386,23 @@ impl SessionStore for PostgresStore {
             let row = query.fetch_one(&mut *db).await?;
             db.done(row.try_get::<i64, _>(0))
         });
-        deleted.await.map(i64::cast_unsigned).map_err(store_error)
+        let deleted = deleted.await.map_err(store_error)?;
+        self.tell_everyone_ended(realm);
+        Ok(deleted.cast_unsigned())
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let deleted = self.0.connections.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
-            let deleted = query.execute(&mut *db).await?.rows_affected();
-            Ok(db.done(deleted))
+            let row = query.fetch_one(&mut *db).await?;
+            db.done(row.try_get::<i64, _>(0))
         });
-        deleted.await.map(crate::count).map_err(store_error)
+        deleted.await.map(i64::cast_unsigned).map(crate::count).map_err(store_error)
+    }
+
+    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        if self.0.announces { self.hear(realm, heard).await } else { Ok(()) }
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -369,6 +412,13 @@ impl SessionStore for PostgresStore {
 
 fn record_of(row: Result<Option<PgRow>, Error>) -> Result<Option<SessionRecord>, StoreError> {
     row.and_then(|row| row.as_ref().map(record::from_row).transpose()).map_err(store_error)
+}
+
+/// The record as it stands after the touch, if there was one.
+fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<SessionRecord, Error> {
+    let record = record::from_row(row)?;
+    let moved = row.try_get::<Option<bool>, _>(record::WIDTH)? == Some(true);
+    Ok(if moved { touch.apply(&record, now).unwrap_or(record) } else { record })
 }
 
 /// What the function says that it did.

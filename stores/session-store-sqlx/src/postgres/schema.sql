@@ -28,12 +28,13 @@ CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_authenticated_at bigint, p_last_seen bigint,
     p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
     p_user_agent bytea, p_ip_address bytea,
-    OUT outcome integer, OUT evicted bytea[]
+    OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
 ) LANGUAGE plpgsql AS $$
 DECLARE
     found_version bigint;
 BEGIN
     evicted := '{}';
+    replaced := false;
     PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
     IF p_subject IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(p_account_lock);
@@ -79,6 +80,7 @@ BEGIN
     END IF;
     IF p_replaces IS NOT NULL AND p_replaces <> p_id THEN
         DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_replaces;
+        replaced := FOUND;
     END IF;
     IF cardinality(evicted) > 0 THEN
         WITH gone AS (
@@ -86,6 +88,21 @@ BEGIN
         ) SELECT coalesce(array_agg(gone.id), '{}') INTO evicted FROM gone;
     END IF;
     outcome := 0;
+END
+$$;
+
+-- Moves last-seen on, if the session is as it was read. Somebody else who is at it is not waited for: a lost touch costs
+-- nothing but a later one.
+CREATE OR REPLACE FUNCTION "{table}_touch_v{version}"(
+    p_realm bytea, p_id bytea, p_version bigint, p_now bigint, p_idle_end bigint
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires_at, p_idle_end), version = p_version + 1
+        WHERE ctid = (
+            SELECT t.ctid FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id AND t.version = p_version
+                FOR NO KEY UPDATE SKIP LOCKED
+        );
+    RETURN FOUND;
 END
 $$;
 
@@ -113,6 +130,27 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(p_realm_lock);
     DELETE FROM "{table}" t WHERE t.realm = p_realm;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$$;
+
+-- Deletes a batch of expired sessions: the oldest ones, and those alone are read. What the planner believes about the
+-- table may be hours old, and a plan for a few expired sessions (read all, sort, take some) is ruinous for many. So it
+-- is left no choice but the index on ends_at.
+-- The outer DELETE finds rows by their place alone; a second condition would tempt it to find them by the end of the
+-- sessions. The place holds still: FOR UPDATE looked at the newest version of each row and keeps it locked. A session
+-- that lives again was skipped, or is no longer expired by the inner condition; one that would come to life in between
+-- has to wait, and is gone then.
+CREATE OR REPLACE FUNCTION "{table}_delete_expired_v{version}"(p_now bigint, p_limit bigint)
+RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM "{table}" t WHERE t.ends_at <= p_now ORDER BY t.ends_at LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+    ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
     RETURN deleted;
 END

@@ -17,6 +17,12 @@ pub(crate) trait Backend: Sized {
     async fn on_a_pool(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError>;
     /// What the store prints.
     fn schema_sql(options: &StoreOptions) -> String;
+    /// What version 1 of the store printed, with `{table}` for the table's name.
+    const VERSION_1: &'static str;
+    /// Bytes as a literal.
+    fn literal(bytes: &[u8]) -> String {
+        format!("x'{}'", hex(bytes))
+    }
     /// Runs statements as somebody who may do everything.
     async fn run(&self, sql: &str);
     /// A table name that no other test has.
@@ -35,6 +41,8 @@ mod postgres {
     pub(crate) struct Postgres(pub(crate) Arc<Server>);
 
     impl Backend for Postgres {
+        const VERSION_1: &'static str = include_str!("version_1/postgres.sql");
+
         fn start() -> Option<Self> {
             Server::shared(Kind::Postgres).map(Self)
         }
@@ -51,6 +59,10 @@ mod postgres {
 
         fn schema_sql(options: &StoreOptions) -> String {
             PostgresStore::schema_sql(options).unwrap()
+        }
+
+        fn literal(bytes: &[u8]) -> String {
+            format!("'\\x{}'", hex(bytes))
         }
 
         async fn run(&self, sql: &str) {
@@ -76,6 +88,8 @@ mod mysql {
     pub(crate) struct MySql(pub(crate) Arc<Server>);
 
     impl Backend for MySql {
+        const VERSION_1: &'static str = include_str!("version_1/mysql.sql");
+
         fn start() -> Option<Self> {
             Server::shared(Kind::MariaDb).map(Self)
         }
@@ -131,6 +145,8 @@ mod sqlite {
     }
 
     impl Backend for Sqlite {
+        const VERSION_1: &'static str = include_str!("version_1/sqlite.sql");
+
         fn start() -> Option<Self> {
             Some(Self(tempfile::tempdir().unwrap()))
         }
@@ -159,6 +175,10 @@ mod sqlite {
             (StoreOptions::default().table("t"), "t".to_owned())
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(crate) const REALM: &str = "__Host-session";

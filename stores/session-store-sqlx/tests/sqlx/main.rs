@@ -6,12 +6,17 @@
 mod backend;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
+#[cfg(feature = "postgres")]
+mod news;
 mod races;
+mod requirements;
 #[cfg(feature = "postgres")]
 mod round_trips;
 mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod servers;
+#[cfg(feature = "sqlite")]
+mod small_disk;
 
 /// The contract of the trait, clause by clause.
 mod conformance {

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use session_core::store::{Account, Create, Created, Key, Replaced, SessionLimit, SessionStore};
+use session_core::store::{
+    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::backend::{Backend, REALM, login, now};
 use crate::schema::on_every_database;
@@ -13,6 +18,7 @@ on_every_database! {
     fifty_logins_over_two_processes_keep_the_limit
     sixty_four_increments_over_two_processes_all_count
     neighbouring_accounts_log_in_and_out_at_once
+    no_rotation_survives_the_end_of_its_realm
 }
 
 async fn two_stores<B: Backend>() -> Option<(B, [Arc<dyn SessionStore>; 2])> {
@@ -96,4 +102,106 @@ async fn neighbouring_accounts_log_in_and_out_at_once<B: Backend>() {
     for account in join_all(accounts).await {
         account.unwrap();
     }
+}
+
+async fn no_rotation_survives_the_end_of_its_realm<B: Backend>() {
+    let Some((_backend, [here, there])) = two_stores::<B>().await else { return };
+    for round in 0..3 {
+        let (under_way, mut chains_under_way) = mpsc::channel(6);
+        let chains: Vec<_> = (0..6)
+            .map(|at| {
+                let store = [&here, &there][at % 2].clone();
+                // One of them a guest's.
+                let subject = (at < 5).then(|| format!("user-{at}"));
+                tokio::spawn(rotate_until_gone(store, subject, under_way.clone()))
+            })
+            .collect();
+        for _ in &chains {
+            chains_under_way.recv().await.unwrap();
+        }
+        while let Err(error) = here.delete_realm(REALM).await {
+            assert!(error.is_retryable(), "{error}");
+        }
+        let ended = timeout(Duration::from_secs(60), join_all(chains)).await;
+        ended.expect("a rotation survived").into_iter().for_each(|chain| chain.unwrap());
+        assert_eq!(there.delete_realm(REALM).await.unwrap(), 0, "round {round}");
+    }
+}
+
+/// One session after the other, each in the place of the last one.
+async fn rotate_until_gone(
+    store: Arc<dyn SessionStore>,
+    subject: Option<String>,
+    under_way: mpsc::Sender<()>,
+) {
+    let session = || SessionRecord { subject: subject.clone(), ..login("") };
+    let mut record = session();
+    store.create(REALM, &record, Create::default(), now()).await.unwrap();
+    under_way.send(()).await.unwrap();
+    loop {
+        let next = session();
+        let replaces = Some(Replaces::MustExist { id: record.id, version: record.version });
+        match store.create(REALM, &next, Create { replaces, limit: None }, now()).await {
+            Ok(Created::Done { .. }) => record = next,
+            Ok(Created::PredecessorGone) => return,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    }
+}
+
+/// The deletion has passed the place of the new session, and has not come to the old one.
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed() {
+    use session_core::SessionId;
+    use session_store_sqlx::MySqlStore;
+    use sqlx::Connection as _;
+
+    let Some(backend) = crate::backend::MySql::start() else { return };
+    let (options, table) = backend.options();
+    let pool = sqlx::mysql::MySqlPoolOptions::new().after_connect(|db, _| {
+        Box::pin(async move {
+            let set = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+            sqlx::Executor::execute(db, set).await.map(|_| ())
+        })
+    });
+    let pool = pool.connect(&backend.0.url()).await.unwrap();
+    let store = MySqlStore::from_pool_with(pool, options).await.unwrap();
+    let with_id = |id| SessionRecord { id: SessionId::from_bytes([id; 16]), ..login("ann") };
+    let [new, passed, blocked, old] = [0x01, 0x10, 0x80, 0xf0].map(with_id);
+    for record in [&passed, &blocked, &old] {
+        store.create(REALM, record, Create::default(), now()).await.unwrap();
+    }
+    let waiting = async |wanted: usize, or: &dyn Fn() -> bool| {
+        let sql = format!(
+            "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}`%'"
+        );
+        let began = std::time::Instant::now();
+        while backend.0.run(&sql).lines().count() < wanted && !or() {
+            assert!(began.elapsed() < Duration::from_secs(60), "nobody waits");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+
+    let mut other = sqlx::MySqlConnection::connect(&backend.0.url()).await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    let id = "80".repeat(16);
+    let lock = format!("SELECT id FROM {table} WHERE realm = '{REALM}' AND id = x'{id}' FOR UPDATE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *transaction).await.unwrap();
+    let deletion = tokio::spawn({
+        let store = store.clone();
+        async move { store.delete_realm(REALM).await }
+    });
+    waiting(1, &|| false).await;
+    let replaces = Some(Replaces::MustExist { id: old.id, version: old.version });
+    let rotation = tokio::spawn({
+        let (store, new) = (store.clone(), new.clone());
+        async move { store.create(REALM, &new, Create { replaces, limit: None }, now()).await }
+    });
+    waiting(2, &|| rotation.is_finished()).await;
+    transaction.rollback().await.unwrap();
+    deletion.await.unwrap().unwrap();
+    assert_eq!(rotation.await.unwrap().unwrap(), Created::PredecessorGone);
+    assert_eq!(store.read(Key { realm: REALM, id: new.id }, now()).await.unwrap(), None);
 }

@@ -1,10 +1,12 @@
-//! How often PostgreSQL is asked: a proxy before its socket counts.
+//! How often PostgreSQL is asked, which a proxy before its socket counts, and how much it reads.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,7 +21,7 @@ async fn every_call_is_one_round_trip() {
     let folder = tempfile::tempdir().unwrap();
     let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
     let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
-    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1).announce(false);
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let touch = Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3600)) };
     let account = Account { realm: REALM, subject: "ann" };
@@ -67,6 +69,71 @@ async fn every_call_is_one_round_trip() {
             assert!(counted.iter().all(|(call, asked)| *asked == wanted(*call)), "{counted:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logouts_that_come_together_share_their_announcements() {
+    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
+    let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
+    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let store = PostgresStore::connect_with(&url, options).await.unwrap();
+    let mut records = Vec::new();
+    for _ in 0..50 {
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        records.push(record);
+    }
+    let before = asked.load(Ordering::SeqCst);
+    let logouts = records.iter().map(|record| store.delete(Key { realm: REALM, id: record.id }));
+    assert!(join_all(logouts).await.into_iter().all(|deleted| deleted.unwrap()));
+    store.close().await;
+    let asked = asked.load(Ordering::SeqCst) - before;
+    assert!(asked < 60, "{asked} round trips for 50 logouts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cleanup_reads_its_batch_only_whatever_the_planner_believes() {
+    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    // What it saw when it looked last: nothing, no session that has expired, a few.
+    for (expired, alive, spread) in [(0, 0, 1), (0, 20_000, 1), (200, 20_000, 400)] {
+        let table = server.fresh_name("t");
+        let options = StoreOptions::default().table(&table).max_connections(1);
+        let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
+        server.run(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));
+        server.run(&rows(&table, 0..expired, -500, spread));
+        server.run(&rows(&table, expired..alive, 10_000, spread));
+        if alive > 0 {
+            server.run(&format!("ANALYZE {table}"));
+        }
+        server.run(&rows(&table, 20_000..60_000, -500, spread));
+        assert_eq!(store.delete_expired(now(), 1000).await.unwrap(), 1000);
+        // The statistics are there when the connection has ended.
+        store.close().await;
+        let began = Instant::now();
+        let read = loop {
+            let read = server.run(&format!(
+                "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '{table}_end'"
+            ));
+            match read.trim().parse::<u64>().unwrap() {
+                0 => assert!(began.elapsed() < Duration::from_secs(60), "it reads nothing"),
+                read => break read,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(read < 1500, "{read} entries read for 1000 rows, {expired} of {alive} expired before");
+    }
+}
+
+/// Sessions that end within `spread` seconds after `end` seconds from now, in no order.
+fn rows(table: &str, numbers: Range<u32>, end: i64, spread: u32) -> String {
+    let (first, after, end) = (numbers.start, numbers.end, now().unix_seconds() + end);
+    format!(
+        "INSERT INTO {table} SELECT 0, 0, 0, 0, 0, {end}, NULL, {end} + n * 7919 % {spread}, decode(md5(n::text), 'hex'), 'realm', 'ann',
+             '{{}}', NULL, NULL
+         FROM generate_series({first}, {after} - 1) AS n"
+    )
 }
 
 /// Passes everything on and counts what asks for an answer: `Sync` and `Query` messages.

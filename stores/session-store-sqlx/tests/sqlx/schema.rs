@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use futures_util::future::join_all;
-use session_core::store::{Key, StoreError};
+use session_core::store::{Key, SessionRecord, StoreError};
 use session_store_sqlx::StoreOptions;
 
 use crate::backend::{Backend, REALM, login, now};
@@ -29,6 +29,8 @@ pub(crate) use on_every_database;
 
 on_every_database! {
     any_number_of_processes_start_at_once
+    a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once
+    what_is_printed_migrates_a_database_of_version_1
     what_is_printed_can_be_run_twice_and_is_enough
     a_missing_table_without_migrations_says_what_to_do
     a_newer_schema_is_refused
@@ -51,6 +53,50 @@ async fn any_number_of_processes_start_at_once<B: Backend>() {
         let key = Key { realm: REALM, id: record.id };
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
     }
+}
+
+async fn a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.run(&B::VERSION_1.replace("{table}", &table)).await;
+    let old = SessionRecord { user_agent: None, ip_address: None, ..login("ann") };
+    backend.run(&row_of_version_1::<B>(&table, &old)).await;
+    let error = refused(backend.connect(options.clone().migrate(false)).await, false);
+    assert!(error.to_string().contains("migrations are off"), "{error}");
+
+    let stores = join_all((0..8).map(|_| backend.connect(options.clone()))).await;
+    let key = Key { realm: REALM, id: old.id };
+    for store in &stores {
+        let store = store.as_ref().unwrap();
+        assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&old));
+        store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+    }
+}
+
+async fn what_is_printed_migrates_a_database_of_version_1<B: Backend>() {
+    let Some(backend) = B::start() else { return };
+    let (options, table) = backend.options();
+    backend.run(&B::VERSION_1.replace("{table}", &table)).await;
+    backend.run(&B::schema_sql(&options)).await;
+    let store = backend.connect(options.migrate(false)).await.unwrap();
+    store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+}
+
+/// What version 1 wrote.
+fn row_of_version_1<B: Backend>(table: &str, record: &SessionRecord) -> String {
+    let [realm, id, subject, payload] = [
+        REALM.as_bytes(),
+        record.id.as_bytes(),
+        record.subject.as_deref().unwrap().as_bytes(),
+        &record.payload,
+    ]
+    .map(B::literal);
+    let (now, end) = (record.issued_at.unix_seconds(), record.ends_at.unix_seconds());
+    format!(
+        "INSERT INTO {table} (realm, id, subject, version, payload, authenticated_at, last_seen, generation, issued_at,
+             expires_at, ends_at)
+         VALUES ({realm}, {id}, {subject}, 0, {payload}, {now}, {now}, 0, {now}, {end}, {end})"
+    )
 }
 
 async fn what_is_printed_can_be_run_twice_and_is_enough<B: Backend>() {
@@ -87,7 +133,10 @@ async fn a_newer_schema_is_refused<B: Backend>() {
     backend.run(&format!("INSERT INTO {table}_schema (version) VALUES (99)")).await;
     for migrate in [true, false] {
         let error = refused(backend.connect(options.clone().migrate(migrate)).await, false);
-        assert!(error.to_string().contains("version 99"), "{error}");
+        assert!(
+            error.to_string().contains("version 99") && error.to_string().contains("update this one"),
+            "{error}"
+        );
     }
 }
 
@@ -109,6 +158,7 @@ async fn garbage_is_an_error_of_that_session_only<B: Backend>() {
     store.create(REALM, &sound, Default::default(), now()).await.unwrap();
     let error = store.read(Key { realm: REALM, id: spoilt.id }, now()).await.unwrap_err();
     assert!(!error.is_retryable() && error.source().is_some(), "{error}");
+    assert!(error.to_string().contains("delete that row"), "{error}");
     assert!(store.read(Key { realm: REALM, id: sound.id }, now()).await.unwrap().is_some());
     assert!(store.delete(Key { realm: REALM, id: spoilt.id }).await.unwrap(), "it can be ended");
 }
@@ -139,8 +189,45 @@ fn refused<T>(answer: Result<T, StoreError>, retryable: bool) -> StoreError {
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod logins {
+    use std::net::TcpListener;
+
     use super::refused;
     use crate::servers::{Kind, Server};
+
+    /// No such host, nobody at the port, and somebody who never says a word.
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn postgres_that_cannot_be_reached() {
+        use session_store_sqlx::PostgresStore;
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        for place in nowhere(&silent) {
+            if place.ends_with(&silent.local_addr().unwrap().port().to_string()) {
+                // Time runs while everybody waits.
+                tokio::time::pause();
+            }
+            let error = refused(PostgresStore::connect(&format!("postgres://me@{place}/x")).await, true);
+            assert!(error.to_string().contains("cannot be reached"), "{place}: {error}");
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    #[tokio::test]
+    async fn mysql_that_cannot_be_reached() {
+        use session_store_sqlx::MySqlStore;
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        for place in nowhere(&silent) {
+            if place.ends_with(&silent.local_addr().unwrap().port().to_string()) {
+                tokio::time::pause();
+            }
+            let error = refused(MySqlStore::connect(&format!("mysql://me@{place}/x")).await, true);
+            assert!(error.to_string().contains("cannot be reached"), "{place}: {error}");
+        }
+    }
+
+    fn nowhere(silent: &TcpListener) -> [String; 3] {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        ["host.invalid:1".to_owned(), closed.to_string(), silent.local_addr().unwrap().to_string()]
+    }
 
     #[cfg(feature = "postgres")]
     #[tokio::test]
@@ -190,26 +277,57 @@ mod files {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use session_core::store::{Key, SessionStore};
+    use session_core::store::{Key, SessionStore, StoreError};
     use session_store_sqlx::{SqliteStore, StoreOptions};
     use sqlx::Connection as _;
     use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
 
     use super::refused;
     use crate::backend::{Backend, REALM, Sqlite, login, now};
+    use crate::small_disk::SmallDisk;
 
     #[tokio::test]
     async fn a_missing_folder_and_a_file_of_something_else_are_refused() {
-        refused(SqliteStore::connect("sqlite:/nonexistent/sessions.sqlite").await, false);
+        let says = |error: StoreError| assert!(error.to_string().contains("correct the URL"), "{error}");
+        says(refused(SqliteStore::connect("sqlite:/nonexistent/sessions.sqlite").await, false));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("notes.txt");
         std::fs::write(&file, "milk, bread\n".repeat(1000)).unwrap();
-        refused(SqliteStore::connect(&format!("sqlite:{}", file.display())).await, false);
+        says(refused(SqliteStore::connect(&format!("sqlite:{}", file.display())).await, false));
         assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1000, "it is left alone");
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_an_error_and_nothing_is_lost() {
+    async fn a_full_disk_is_an_error_nothing_is_lost_and_with_room_it_goes_on() {
+        let Some(disk) = SmallDisk::mount(1024) else { return };
+        let ballast = disk.path().join("ballast");
+        std::fs::write(&ballast, vec![0; 512 * 1024]).unwrap();
+        let url = format!("sqlite:{}/sessions.sqlite", disk.path().display());
+        let store = SqliteStore::connect(&url).await.unwrap();
+        let mut stored = Vec::new();
+        let error = loop {
+            let record = login("ann");
+            match store.create(REALM, &record, Default::default(), now()).await {
+                Ok(_) => stored.push(record),
+                Err(error) => break error,
+            }
+            assert!(stored.len() < 10_000, "the disk is not full");
+        };
+        assert!(!error.is_retryable() && error.to_string().contains("disk and its space"), "{error}");
+        for record in &stored {
+            let key = Key { realm: REALM, id: record.id };
+            assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
+        }
+        std::fs::remove_file(ballast).unwrap();
+        store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
+        for record in &stored {
+            assert!(store.delete(Key { realm: REALM, id: record.id }).await.unwrap());
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_full_database_still_logs_out() {
         let backend = Sqlite::start().unwrap();
         let file = backend.file().pragma("max_page_count", "20").pragma("synchronous", "OFF");
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(file).await.unwrap();

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::requirements::leave_out;
+
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -80,12 +82,7 @@ impl Server {
     /// One for a test that does harm to it.
     pub(crate) fn own(kind: Kind) -> Option<Self> {
         let Some(programs) = kind.programs() else {
-            let message = format!("SKIPPED: {kind:?} is not installed: {}", kind.package());
-            let required = std::env::var("SESSION_TESTS_REQUIRE_ALL").is_ok_and(|value| value == "1")
-                || std::env::var("CI").is_ok_and(|value| value == "true");
-            assert!(!required, "{message}");
-            // Past the capture of output.
-            let _ = writeln!(std::io::stderr(), "{message}");
+            leave_out(&format!("{kind:?} is not installed: {}", kind.package()));
             return None;
         };
         let folder = tempfile::Builder::new().prefix("session-sql-").tempdir().unwrap().keep();

@@ -1,0 +1,189 @@
+//! News of sessions that ended, by `NOTIFY` and `LISTEN`.
+//!
+//! PostgreSQL lets one transaction with a `NOTIFY` commit at a time, in the whole server, and holds the next one back
+//! until the disk has what the last one wrote: logouts that carry their own `NOTIFY` are ten times slower when they
+//! come together. So the news goes out in a statement of its own, which writes nothing: once the session has ended, in
+//! the background, for all sessions that ended while the last such statement was under way.
+//!
+//! What is told is the session's id itself, to whoever may connect to the database: a listener has to find the session
+//! that it holds, and cannot invert a hash. An id opens nothing, since tokens are signed. Who makes news up costs
+//! others a read.
+
+use std::collections::VecDeque;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use session_core::SessionId;
+use session_core::store::{News, StoreError};
+use sqlx::Error;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgQueryResult};
+use tokio::time::timeout;
+
+use super::PostgresStore;
+use crate::error::{connect_error, store_error};
+use crate::lock::Lock;
+
+/// How long one statement may take before its news is given up, and a listener's connection before that fails.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After so long a silence the server is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(30);
+/// So much news goes into one statement.
+const TOGETHER: usize = 1000;
+/// So much news waits while the database is slow; more is dropped.
+const MOST_WAITING: usize = 100_000;
+/// A program has a manager or two, and each listens to its realm.
+const MOST_LISTENERS: u32 = 1000;
+/// Says that every session of the realm was ended.
+const EVERYONE: &str = "*";
+
+/// What is still to be told.
+#[derive(Default)]
+pub(super) struct Outbox {
+    /// Channel and payload.
+    waiting: VecDeque<(String, String)>,
+    /// Somebody is at it, and looks again when done.
+    sending: bool,
+}
+
+impl PostgresStore {
+    pub(super) fn tell_ended(&self, realm: &str, ended: impl IntoIterator<Item = SessionId>) {
+        self.tell(realm, ended.into_iter().map(payload));
+    }
+
+    pub(super) fn tell_everyone_ended(&self, realm: &str) {
+        self.tell(realm, [EVERYONE.to_owned()]);
+    }
+
+    fn tell(&self, realm: &str, payloads: impl IntoIterator<Item = String>) {
+        if !self.0.announces {
+            return;
+        }
+        let mut outbox = self.outbox();
+        for payload in payloads {
+            if outbox.waiting.len() < MOST_WAITING {
+                outbox.waiting.push_back((self.channel(realm), payload));
+            }
+        }
+        if outbox.waiting.is_empty() || outbox.sending {
+            return;
+        }
+        outbox.sending = true;
+        drop(outbox);
+        let store = self.clone();
+        tokio::spawn(async move { store.send_waiting().await });
+    }
+
+    async fn send_waiting(&self) {
+        loop {
+            let (channels, payloads): (Vec<String>, Vec<String>) = {
+                let mut outbox = self.outbox();
+                let some = outbox.waiting.len().min(TOGETHER);
+                outbox.sending = some > 0;
+                outbox.waiting.drain(..some).unzip()
+            };
+            if channels.is_empty() {
+                return;
+            }
+            // Lost news costs nothing but time.
+            let _ = timeout(PATIENCE, self.notify(&channels, &payloads)).await;
+        }
+    }
+
+    async fn notify(&self, channels: &[String], payloads: &[String]) -> Result<PgQueryResult, Error> {
+        // As harmless twice as a read is.
+        let told = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.notify.clone()).bind(channels).bind(payloads);
+            let told = query.execute(&mut *db).await?;
+            Ok(db.done(told))
+        });
+        told.await
+    }
+
+    /// Before the connections close.
+    pub(super) async fn tell_the_rest(&self) {
+        self.send_waiting().await;
+    }
+
+    /// One for each realm, so that the server keeps the others' news away. Two tables of one name, in two schemas, share
+    /// it, and ignore what they do not know.
+    fn channel(&self, realm: &str) -> String {
+        let table = &self.0.table;
+        format!("{table}_{:016x}", Lock::Realm(realm).key(table))
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.0.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs until the connection is lost.
+    pub(super) async fn hear(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(News) + Send + Sync),
+    ) -> Result<(), StoreError> {
+        let mut listener = PgListener::connect_with(&self.0.listeners).await.map_err(connect_error)?;
+        listener.eager_reconnect(false);
+        listener.listen(&self.channel(realm)).await.map_err(store_error)?;
+        loop {
+            let Ok(told) = timeout(SILENCE, listener.try_recv()).await else {
+                let sign_of_life = sqlx::query("SELECT 1").execute(&mut listener);
+                let answer = timeout(PATIENCE, sign_of_life).await.map_err(|_| lost())?;
+                answer.map_err(store_error)?;
+                continue;
+            };
+            let told = told.map_err(store_error)?.ok_or_else(lost)?;
+            if let Some(news) = news(told.payload()) {
+                heard(news);
+            }
+        }
+    }
+}
+
+/// A connection of its own for each listener, of a store that was made from a URL.
+pub(super) fn own_listeners(url: &PgConnectOptions) -> PgPool {
+    let options = PgPoolOptions::new()
+        .max_connections(MOST_LISTENERS)
+        .acquire_timeout(PATIENCE)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        // Listened to no longer, it is closed.
+        .after_release(|_, _| Box::pin(async { Ok(false) }));
+    options.connect_lazy_with(url.clone())
+}
+
+fn lost() -> StoreError {
+    StoreError::unavailable("the connection that brings the news was lost; listen again")
+}
+
+fn payload(id: SessionId) -> String {
+    format!("{:032x}", u128::from_be_bytes(*id.as_bytes()))
+}
+
+/// `None`: nothing that a store says.
+fn news(payload: &str) -> Option<News> {
+    if payload == EVERYONE {
+        return Some(News::EveryoneEnded);
+    }
+    let id = u128::from_str_radix(payload, 16).ok().filter(|_| payload.len() == 32)?;
+    Some(News::Ended(SessionId::from_bytes(id.to_be_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_heard() {
+        for id in [[0; 16], [0xff; 16], *b"0123456789abcdef"].map(SessionId::from_bytes) {
+            assert_eq!(news(&payload(id)), Some(News::Ended(id)));
+        }
+        assert_eq!(news(EVERYONE), Some(News::EveryoneEnded));
+    }
+
+    #[test]
+    fn what_others_say_is_ignored() {
+        for payload in ["", "hello", "0", &"g".repeat(32), &"0".repeat(33), &"ü".repeat(16)] {
+            assert_eq!(news(payload), None, "{payload}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+CREATE TABLE IF NOT EXISTS `{table}` (
+    realm            VARBINARY(255) NOT NULL,
+    id               BINARY(16) NOT NULL,
+    subject          VARBINARY(255),
+    version          BIGINT NOT NULL,
+    payload          MEDIUMBLOB NOT NULL,
+    authenticated_at BIGINT NOT NULL,
+    last_seen        BIGINT NOT NULL,
+    generation       BIGINT NOT NULL,
+    issued_at        BIGINT NOT NULL,
+    expires_at       BIGINT NOT NULL,
+    first_used_at    BIGINT,
+    ends_at          BIGINT NOT NULL,
+    user_agent       VARBINARY(1024),
+    ip_address       VARBINARY(16),
+    PRIMARY KEY (realm, id),
+    KEY by_account (realm, subject),
+    KEY by_end (ends_at)
+) ENGINE = InnoDB;
+
+-- An account's logins take turns at one of these rows, found by a hash; there is nothing to clean up.
+CREATE TABLE IF NOT EXISTS `{table}_locks` (slot SMALLINT NOT NULL PRIMARY KEY) ENGINE = InnoDB;
+INSERT IGNORE INTO `{table}_locks` (slot)
+    SELECT high.n * 16 + low.n
+    FROM (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+          UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9 UNION ALL SELECT 10
+          UNION ALL SELECT 11 UNION ALL SELECT 12 UNION ALL SELECT 13 UNION ALL SELECT 14 UNION ALL SELECT 15) AS high
+    CROSS JOIN
+         (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5
+          UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9 UNION ALL SELECT 10
+          UNION ALL SELECT 11 UNION ALL SELECT 12 UNION ALL SELECT 13 UNION ALL SELECT 14 UNION ALL SELECT 15) AS low;
+
+CREATE TABLE IF NOT EXISTS `{table}_schema` (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB;
+INSERT IGNORE INTO `{table}_schema` (version) VALUES (1);

@@ -1,0 +1,122 @@
+CREATE TABLE IF NOT EXISTS "{table}" (
+    version          bigint NOT NULL,
+    authenticated_at bigint NOT NULL,
+    last_seen        bigint NOT NULL,
+    generation       bigint NOT NULL,
+    issued_at        bigint NOT NULL,
+    expires_at       bigint NOT NULL,
+    first_used_at    bigint,
+    ends_at          bigint NOT NULL,
+    id               bytea NOT NULL,
+    realm            bytea NOT NULL,
+    subject          bytea,
+    payload          bytea NOT NULL,
+    user_agent       bytea,
+    ip_address       bytea,
+    PRIMARY KEY (realm, id)
+);
+CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
+CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
+
+-- A login in one round trip. Every statement of a function sees what was committed before that statement, so what is
+-- counted after the account's lock is taken is what there is.
+-- Outcomes: 0 done, 1 id taken, 2 limit reached, 3 predecessor gone, 4 predecessor changed.
+CREATE OR REPLACE FUNCTION "{table}_create_v1"(
+    p_realm_lock bigint, p_account_lock bigint, p_now bigint,
+    p_replaces bytea, p_must_exist boolean, p_replaces_version bigint, p_limit bigint, p_refuse boolean,
+    p_realm bytea,
+    p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_authenticated_at bigint, p_last_seen bigint,
+    p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
+    p_user_agent bytea, p_ip_address bytea,
+    OUT outcome integer, OUT evicted bytea[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    found_version bigint;
+BEGIN
+    evicted := '{}';
+    PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
+    IF p_subject IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(p_account_lock);
+    END IF;
+    IF EXISTS (SELECT FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id) THEN
+        outcome := 1;
+        RETURN;
+    END IF;
+    IF p_must_exist THEN
+        SELECT t.version INTO found_version FROM "{table}" t
+            WHERE t.realm = p_realm AND t.id = p_replaces AND t.ends_at > p_now FOR UPDATE;
+        IF NOT FOUND THEN
+            outcome := 3;
+            RETURN;
+        END IF;
+        IF found_version <> p_replaces_version THEN
+            outcome := 4;
+            RETURN;
+        END IF;
+    END IF;
+    IF p_subject IS NOT NULL AND p_limit IS NOT NULL THEN
+        SELECT coalesce(array_agg(excess.id), '{}') INTO evicted FROM (
+            SELECT t.id FROM "{table}" t
+                WHERE t.realm = p_realm AND t.subject = p_subject AND t.ends_at > p_now
+                    AND t.id IS DISTINCT FROM p_replaces
+                ORDER BY t.last_seen DESC, t.authenticated_at DESC, t.id DESC
+                OFFSET greatest(p_limit - 1, 0)
+        ) excess;
+        IF p_refuse AND (cardinality(evicted) > 0 OR p_limit = 0) THEN
+            evicted := '{}';
+            outcome := 2;
+            RETURN;
+        END IF;
+    END IF;
+    INSERT INTO "{table}" (realm, id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, expires_at, first_used_at, ends_at, user_agent, ip_address)
+        VALUES (p_realm, p_id, p_subject, p_version, p_payload, p_authenticated_at, p_last_seen, p_generation,
+            p_issued_at, p_expires_at, p_first_used_at, p_ends_at, p_user_agent, p_ip_address)
+        ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        evicted := '{}';
+        outcome := 1;
+        RETURN;
+    END IF;
+    IF p_replaces IS NOT NULL AND p_replaces <> p_id THEN
+        DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_replaces;
+    END IF;
+    IF cardinality(evicted) > 0 THEN
+        WITH gone AS (
+            DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = ANY (evicted) RETURNING t.id
+        ) SELECT coalesce(array_agg(gone.id), '{}') INTO evicted FROM gone;
+    END IF;
+    outcome := 0;
+END
+$$;
+
+-- Ends the sessions of an account. A login or rotation under way is either over, and its session ended with the
+-- others, or it starts afterwards.
+CREATE OR REPLACE FUNCTION "{table}_delete_account_v1"(
+    p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea
+) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(p_account_lock);
+    RETURN QUERY
+        WITH gone AS (
+            DELETE FROM "{table}" t
+                WHERE t.realm = p_realm AND t.subject = p_subject AND t.id IS DISTINCT FROM p_keep
+                RETURNING t.id, t.ends_at
+        ) SELECT gone.id FROM gone WHERE gone.ends_at > p_now;
+END
+$$;
+
+-- Ends everybody's, with the same care.
+CREATE OR REPLACE FUNCTION "{table}_delete_realm_v1"(p_realm_lock bigint, p_realm bytea)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(p_realm_lock);
+    DELETE FROM "{table}" t WHERE t.realm = p_realm;
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    RETURN deleted;
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS "{table}_schema" (version bigint PRIMARY KEY);
+INSERT INTO "{table}_schema" (version) VALUES (1) ON CONFLICT DO NOTHING;
