@@ -3,37 +3,67 @@
 use std::time::Duration;
 
 use redis::io::tcp::{TcpSettings, socket2};
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisError, ServerErrorKind};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ServerErrorKind};
 use session_core::store::StoreError;
 
-use crate::error::store_error;
+use crate::error::{connect_error, store_error};
 use crate::link::Link;
+use crate::subscriber::Subscriber;
 
 /// A server that does not acknowledge packets for so long is taken for lost.
-const LOST: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(1);
+pub(crate) const LOST: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// With `SET .. PX`, `HRANDFIELD`, and scripts that may call them.
 const OLDEST: (u32, u32) = (6, 2);
 
-pub(crate) async fn connect(url: &str) -> Result<Link, StoreError> {
+pub(crate) async fn connect(url: &str) -> Result<(Link, Subscriber), StoreError> {
     let address = Address::parse(url)?;
     if address.tls {
         prepare_tls()?;
     }
-    match address.nodes.as_slice() {
-        [node] if !address.cluster => connect_single(node).await,
-        nodes => connect_cluster(nodes).await,
-    }
+    let nodes = address.nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
+    let clients =
+        nodes.iter().cloned().map(Client::open).collect::<Result<Vec<_>, _>>().map_err(store_error)?;
+    let is_cluster = ask(&clients).await?;
+    let link = match clients.as_slice() {
+        [client] if !address.cluster => connect_single(client.clone(), is_cluster)?,
+        _ => connect_cluster(nodes, is_cluster).await?,
+    };
+    Ok((link, Subscriber::new(clients)))
 }
 
-async fn connect_single(node: &str) -> Result<Link, StoreError> {
-    let client = Client::open(settings(node)?).map_err(store_error)?;
+/// Asks the first server that answers whether it is one that can be used, and of a cluster.
+async fn ask(clients: &[Client]) -> Result<Option<bool>, StoreError> {
+    let mut last = StoreError::permanent("the address of Redis names no server");
+    for client in clients {
+        match info(client).await {
+            Ok(info) => return check(info),
+            // Another node would say the same.
+            Err(error) if !error.is_retryable() => return Err(error),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// What a server says about itself; `None` to those who may not ask.
+async fn info(client: &Client) -> Result<Option<String>, StoreError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(CONNECT));
-    let connection = client.get_multiplexed_async_connection_with_config(&config).await;
-    let answer = redis::cmd("INFO").query_async::<String>(&mut connection.map_err(store_error)?).await;
-    if check(answer)?.cluster {
+    let answer = async {
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        redis::cmd("INFO").query_async(&mut connection).await
+    };
+    match answer.await {
+        Ok(info) => Ok(Some(info)),
+        Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => Ok(None),
+        Err(error) => Err(connect_error(error)),
+    }
+}
+
+fn connect_single(client: Client, is_cluster: Option<bool>) -> Result<Link, StoreError> {
+    if is_cluster == Some(true) {
         return Err(StoreError::permanent(
             "this Redis is a node of a cluster: use an address that begins with redis-cluster:// (feature `cluster`)",
         ));
@@ -42,8 +72,12 @@ async fn connect_single(node: &str) -> Result<Link, StoreError> {
 }
 
 #[cfg(feature = "cluster")]
-async fn connect_cluster(nodes: &[String]) -> Result<Link, StoreError> {
-    let nodes = nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
+async fn connect_cluster(nodes: Vec<ConnectionInfo>, is_cluster: Option<bool>) -> Result<Link, StoreError> {
+    if is_cluster == Some(false) {
+        return Err(StoreError::permanent(
+            "this Redis is not part of a cluster: use an address that begins with redis:// or rediss://",
+        ));
+    }
     let client = redis::cluster::ClusterClient::builder(nodes)
         .connection_timeout(CONNECT)
         .response_timeout(LOST)
@@ -53,12 +87,23 @@ async fn connect_cluster(nodes: &[String]) -> Result<Link, StoreError> {
         .build()
         .map_err(store_error)?;
     let mut connection = client.get_async_connection().await.map_err(store_error)?;
-    check(redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut connection).await)?;
+    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut connection).await;
+    check_cluster(&state.map_err(store_error)?)?;
     Ok(Link::Cluster(connection))
 }
 
+#[cfg(feature = "cluster")]
+fn check_cluster(state: &str) -> Result<(), StoreError> {
+    if field(state, "cluster_state").is_some_and(|state| state != "ok") {
+        return Err(StoreError::unavailable(
+            "the Redis cluster is not ready: see CLUSTER INFO on its nodes; it may still be electing or lack slots",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(not(feature = "cluster"))]
-async fn connect_cluster(_nodes: &[String]) -> Result<Link, StoreError> {
+async fn connect_cluster(_nodes: Vec<ConnectionInfo>, _is_cluster: Option<bool>) -> Result<Link, StoreError> {
     Err(StoreError::permanent(
         "the address is that of a Redis cluster: turn on the feature `cluster` of session-store-redis",
     ))
@@ -134,41 +179,28 @@ impl Address {
     }
 }
 
-/// What a server says about itself.
-#[derive(Debug, Default)]
-struct Server {
-    cluster: bool,
-}
-
-fn check(answer: Result<String, RedisError>) -> Result<Server, StoreError> {
-    let info = match answer {
-        Ok(info) => info,
-        // Not everybody may ask.
-        Err(error) if error.kind() == ServerErrorKind::NoPerm.into() => return Ok(Server::default()),
-        Err(error) => return Err(store_error(error)),
-    };
-    let field =
-        |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    if let Some(version) = field("redis_version").filter(|version| is_too_old(version)) {
+/// Whether the server, by what it says about itself, is of a cluster.
+fn check(info: Option<String>) -> Result<Option<bool>, StoreError> {
+    let Some(info) = info else { return Ok(None) };
+    if let Some(version) = field(&info, "redis_version").filter(|version| is_too_old(version)) {
         let (major, minor) = OLDEST;
         return Err(StoreError::permanent(format!(
             "this Redis is version {version}: {major}.{minor} or later is needed"
         )));
     }
-    if let Some(policy) = field("maxmemory_policy").filter(|policy| *policy != "noeviction")
-        && field("maxmemory").is_some_and(|maxmemory| maxmemory != "0")
+    if let Some(policy) = field(&info, "maxmemory_policy").filter(|policy| *policy != "noeviction")
+        && field(&info, "maxmemory").is_some_and(|maxmemory| maxmemory != "0")
     {
         tracing::warn!(
             policy,
             "Redis may evict sessions and account indexes when memory is short: set maxmemory-policy to noeviction"
         );
     }
-    match field("cluster_state") {
-        Some("ok") | None => Ok(Server { cluster: field("cluster_enabled") == Some("1") }),
-        Some(_) => Err(StoreError::unavailable(
-            "the Redis cluster is not ready: see CLUSTER INFO on its nodes; it may still be electing or lack slots",
-        )),
-    }
+    Ok(field(&info, "cluster_enabled").map(|enabled| enabled == "1"))
+}
+
+fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 fn is_too_old(version: &str) -> bool {
@@ -215,9 +247,17 @@ mod tests {
             assert_eq!(is_too_old(version), too_old, "{version}");
         }
         assert!(
-            check(Ok("# Server\r\nredis_version:6.0.16\r\n".into()))
+            check(Some("# Server\r\nredis_version:6.0.16\r\n".into()))
                 .is_err_and(|error| !error.is_retryable())
         );
-        assert!(check(Ok("cluster_state:fail\r\n".into())).is_err_and(|error| error.is_retryable()));
+        assert_eq!(check(None).unwrap(), None);
+        assert_eq!(check(Some("cluster_enabled:1\r\n".into())).unwrap(), Some(true));
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn a_cluster_that_is_not_ready_may_become_so() {
+        assert!(check_cluster("cluster_state:fail\r\n").is_err_and(|error| error.is_retryable()));
+        assert!(check_cluster("cluster_state:ok\r\n").is_ok());
     }
 }

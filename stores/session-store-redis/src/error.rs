@@ -11,6 +11,20 @@ pub(crate) fn store_error(error: RedisError) -> StoreError {
     told.with_source(error)
 }
 
+/// The same for the first words on a connection. Who speaks TLS to a server that does not, or the other way round, sees
+/// nothing but silence or a closed connection.
+pub(crate) fn connect_error(error: RedisError) -> StoreError {
+    let advice = if error.is_timeout() {
+        "Redis did not answer in time: check that it is reachable and, if the address begins with rediss, that it \
+         speaks TLS"
+    } else if error.is_connection_dropped() && !error.is_connection_refusal() {
+        "Redis closed the connection at once: if it expects TLS, use an address that begins with rediss"
+    } else {
+        return store_error(error);
+    };
+    StoreError::unavailable(format!("{advice} ({error})")).with_source(error)
+}
+
 /// An answer that no script of ours gives.
 pub(crate) fn unexpected(what: &str) -> StoreError {
     StoreError::permanent(format!(
@@ -78,13 +92,13 @@ fn judge_server(kind: ServerErrorKind, detail: &str) -> (bool, &'static str) {
         | ServerErrorKind::TryAgain => {
             (true, "the Redis cluster is moving slots or failing over: it will answer when that is done")
         }
-        ServerErrorKind::NoPerm => {
-            (false, "the Redis user lacks a permission: see the crate's documentation for the list")
-        }
+        ServerErrorKind::NoPerm => (false, PERMISSION),
         // During a move of the slot, keys of one script can be on two nodes.
         _ if detail.contains("non local key") => {
             (true, "the Redis cluster is moving the slot of these sessions: it will answer when that is done")
         }
+        // What a script may not do has no code of its own.
+        _ if detail.contains("user executing the script") => (false, PERMISSION),
         _ if detail.contains("OOM") => (true, MEMORY),
         _ if detail.contains("WRONGTYPE") => (false, FOREIGN),
         _ => (
@@ -94,6 +108,7 @@ fn judge_server(kind: ServerErrorKind, detail: &str) -> (bool, &'static str) {
     }
 }
 
+const PERMISSION: &str = "the Redis user lacks a permission: see the crate's documentation for the list";
 const MEMORY: &str = "Redis is out of memory: raise maxmemory, or end sessions";
 
 fn judge_code(code: &str) -> (bool, &'static str) {

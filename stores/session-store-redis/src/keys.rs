@@ -51,7 +51,7 @@ impl Default for Prefix {
 }
 
 /// The key of a realm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Base(String);
 
 impl Base {

@@ -103,7 +103,8 @@ impl Link {
     async fn send_once(&self, command: &Cmd, base: &Base) -> RedisResult<Value> {
         match self {
             Self::Single(single) => {
-                let answer = command.query_async(&mut single.manager()).await;
+                let answer = single.manager().send_packed_command(command).await;
+                let answer = answer.and_then(Value::extract_error);
                 if let Err(error) = &answer {
                     single.after(error);
                 }

@@ -50,8 +50,12 @@ impl Script {
 }
 
 fn command(name: &str, script: &str, base: &Base, arguments: &[&[u8]]) -> Cmd {
-    let mut command = redis::cmd(name);
-    command.arg(script).arg(1).arg(base.as_bytes()).arg(arguments);
+    let length = arguments.iter().map(|argument| argument.len()).sum::<usize>();
+    let mut command = Cmd::with_capacity(
+        4 + arguments.len(),
+        name.len() + script.len() + 1 + base.as_bytes().len() + length,
+    );
+    command.arg(name).arg(script).arg(1).arg(base.as_bytes()).arg(arguments);
     command
 }
 

@@ -5,26 +5,40 @@ use std::time::Duration;
 
 use session_core::{SessionId, Timestamp};
 
-/// 128 KB. More sessions than this in one interval cost the slower command more often, and nothing else.
-const PLACES: usize = 1 << 14;
+/// 1 MB for the sessions that come back within an interval: about a hundred thousand. More than this cost the slower
+/// command more often, and nothing else.
+const SETS: usize = 1 << 14;
+/// A session can be in any of the places of its set, which share a line of the processor's cache.
+const WAYS: usize = 8;
 
-/// For each place the last session that came there: 32 bits of its id, 32 bits of the time it was last seen.
-/// A wrong hint costs a command: the record itself is looked at before anything is concluded.
-pub(crate) struct Seen(Box<[AtomicU64]>);
+/// In each place 32 bits of a session's id, and 32 bits of the time it was last seen. A wrong hint costs a command: the
+/// record itself is looked at before anything is concluded.
+pub(crate) struct Seen(Box<[Set]>);
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Set([AtomicU64; WAYS]);
 
 impl Seen {
     /// Whether the session was seen less than `interval` before `now`.
     pub(crate) fn is_recent(&self, id: SessionId, now: Timestamp, interval: Duration) -> bool {
         let (place, tag) = place_of(id);
-        let known = self.0.get(place).map_or(0, |known| known.load(Ordering::Relaxed));
-        let seen = Timestamp::from_unix_seconds((known & u64::from(u32::MAX)).cast_signed());
-        known >> 32 == tag && now < seen.plus(interval)
+        let is_this = |known: &AtomicU64| {
+            let known = known.load(Ordering::Relaxed);
+            known >> 32 == tag && now < seen_at(known).plus(interval)
+        };
+        self.0.get(place).is_some_and(|set| set.0.iter().any(is_this))
     }
 
-    /// Remembers when the session was seen.
+    /// Remembers when the session was seen, in the place of whoever of its set was seen least recently.
     pub(crate) fn note(&self, id: SessionId, last_seen: Timestamp) {
         let (place, tag) = place_of(id);
-        if let (Some(known), Ok(seconds)) = (self.0.get(place), u32::try_from(last_seen.unix_seconds())) {
+        let age = |known: &&AtomicU64| {
+            let known = known.load(Ordering::Relaxed);
+            (known >> 32 != tag, seen_at(known))
+        };
+        let known = self.0.get(place).and_then(|set| set.0.iter().min_by_key(age));
+        if let (Some(known), Ok(seconds)) = (known, u32::try_from(last_seen.unix_seconds())) {
             known.store(tag << 32 | u64::from(seconds), Ordering::Relaxed);
         }
     }
@@ -32,14 +46,18 @@ impl Seen {
 
 impl Default for Seen {
     fn default() -> Self {
-        Self((0..PLACES).map(|_| AtomicU64::new(0)).collect())
+        Self((0..SETS).map(|_| Set::default()).collect())
     }
+}
+
+fn seen_at(known: u64) -> Timestamp {
+    Timestamp::from_unix_seconds((known & u64::from(u32::MAX)).cast_signed())
 }
 
 /// Ids are random, so any bits of them are a hash.
 fn place_of(id: SessionId) -> (usize, u64) {
     let bits = u128::from_be_bytes(*id.as_bytes());
-    (bits as usize % PLACES, (bits >> 96) as u64)
+    (bits as usize % SETS, (bits >> 96) as u64)
 }
 
 #[cfg(test)]
@@ -60,13 +78,30 @@ mod tests {
         assert!(!seen.is_recent(id, at(1_000), Duration::ZERO));
     }
 
+    /// Ids that share a set.
+    fn in_one_set(tag: u8) -> SessionId {
+        let id = [[tag; 8], [1; 8]].concat();
+        SessionId::from_bytes(id.try_into().unwrap())
+    }
+
     #[test]
-    fn another_session_in_the_same_place_is_not_taken_for_it() {
+    fn another_session_in_the_same_set_is_not_taken_for_it() {
         let seen = Seen::default();
-        let (one, other) = (SessionId::from_bytes([1; 16]), [[2; 8], [1; 8]].concat());
-        let other = SessionId::from_bytes(other.try_into().unwrap());
-        seen.note(one, at(1_000));
-        assert!(!seen.is_recent(other, at(1_000), Duration::from_secs(60)));
+        seen.note(in_one_set(1), at(1_000));
+        assert!(!seen.is_recent(in_one_set(2), at(1_000), Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_full_set_forgets_who_was_seen_least_recently() {
+        let (seen, minute) = (Seen::default(), Duration::from_secs(60));
+        for second in 1..=8 {
+            seen.note(in_one_set(second), at(1_000 + i64::from(second)));
+        }
+        seen.note(in_one_set(1), at(1_009));
+        seen.note(in_one_set(9), at(1_010));
+        for tag in 1..=9 {
+            assert_eq!(seen.is_recent(in_one_set(tag), at(1_010), minute), tag != 2, "{tag}");
+        }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{RedisResult, Value};
+use redis::{Client, RedisResult, Value};
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -19,9 +19,11 @@ use crate::connect::connect;
 use crate::error::{store_error, unexpected};
 use crate::keys::{Base, Prefix, bucket_of};
 use crate::link::{Link, Repeat};
-use crate::record::{decode, decode_if_of, encode};
+use crate::reads::Reads;
+use crate::record::{decode, encode};
 use crate::script::{self, Script};
 use crate::seen::Seen;
+use crate::subscriber::Subscriber;
 
 /// Redis keeps a record so much longer than it is good: clocks may differ, and ours decides.
 const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
@@ -36,8 +38,11 @@ const SWEEP_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct RedisStore {
     link: Link,
+    reads: Arc<Reads>,
     prefix: Prefix,
     seen: Arc<Seen>,
+    /// `None` when the user made the connection, and gave nothing to make another one with.
+    subscriber: Option<Arc<Subscriber>>,
 }
 
 impl RedisStore {
@@ -59,7 +64,8 @@ impl RedisStore {
     /// Permanent: an address that cannot be used, a feature that is off, a wrong password, a server older than
     /// Redis 6.2, a cluster behind a `redis://` address. Unavailable: nobody answers.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Ok(Self::new(connect(url).await?))
+        let (link, subscriber) = connect(url).await?;
+        Ok(Self { subscriber: Some(Arc::new(subscriber)), ..Self::new(link) })
     }
 
     /// Begins every key with `prefix`. Default: `session`. Programs with the same prefix, realm and keys share their
@@ -72,8 +78,17 @@ impl RedisStore {
         Ok(self)
     }
 
+    /// Hears through connections of `client` which sessions were ended elsewhere. Only a store made from a connection of
+    /// your own needs this: with it, [`listen`](SessionStore::listen) can push. Of a cluster, any node will do.
+    #[must_use]
+    pub fn listening_through(mut self, client: Client) -> Self {
+        self.subscriber = Some(Arc::new(Subscriber::new(vec![client])));
+        self
+    }
+
     fn new(link: Link) -> Self {
-        Self { link, prefix: Prefix::default(), seen: Arc::default() }
+        let reads = Arc::new(Reads::new(link.clone()));
+        Self { link, reads, prefix: Prefix::default(), seen: Arc::default(), subscriber: None }
     }
 
     async fn run(
@@ -127,20 +142,11 @@ impl From<redis::cluster_async::ClusterConnection> for RedisStore {
 
 #[async_trait]
 impl SessionStore for RedisStore {
-    /// One `MGET` of the realm's epoch and the record.
+    /// One `MGET` of the realm's epoch and the record, together with others that are read just now.
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        let base = self.prefix.realm(key.realm);
-        let mut get = redis::cmd("MGET");
-        get.arg(base.as_bytes()).arg(base.session(key.id));
-        let found = match self.link.send(get, &base, Repeat::Once).await.map_err(store_error)? {
-            Value::Array(values) => match values.as_slice() {
-                [Value::BulkString(epoch), Value::BulkString(bytes)] => decode_if_of(epoch, key.id, bytes)?,
-                [Value::Nil, _] | [_, Value::Nil] => None,
-                _ => return Err(unexpected("MGET")),
-            },
-            _ => return Err(unexpected("MGET")),
-        };
-        Ok(found.filter(|record| now < record.ends_at))
+        let found = self.reads.read(&self.prefix.realm(key.realm), key.id).await.map_err(store_error)?;
+        let record = found.map(|bytes| decode(key.id, &bytes)).transpose()?;
+        Ok(record.filter(|record| now < record.ends_at))
     }
 
     /// One command: the script that touches, or a plain read when this process knows that nothing is due.
@@ -302,6 +308,15 @@ impl SessionStore for RedisStore {
         Ok(0)
     }
 
+    /// Subscribes to the realm's channel, on a connection of its own that ends with this call. A store made from a
+    /// connection of your own answers `Ok` unless it is [listening through](RedisStore::listening_through) a client.
+    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+        match &self.subscriber {
+            Some(subscriber) => Err(subscriber.listen(&self.prefix.realm(realm), heard).await),
+            None => Ok(()),
+        }
+    }
+
     /// A timer of tokio.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(duration))
@@ -364,7 +379,7 @@ fn verdict(answer: &Value) -> Option<(u8, &[u8])> {
     }
 }
 
-fn ids_in(bytes: &[u8]) -> Vec<SessionId> {
+pub(crate) fn ids_in(bytes: &[u8]) -> Vec<SessionId> {
     let ids = bytes.chunks_exact(16).filter_map(|id| id.try_into().ok());
     ids.map(SessionId::from_bytes).collect()
 }

@@ -98,4 +98,6 @@ if replaced ~= '' and replaced ~= id then
   end
   redis.call('DEL', session(replaced))
 end
-return 'D' .. table.concat(evicted)
+evicted = table.concat(evicted)
+tell(evicted .. (old and replaced or ''))
+return 'D' .. evicted

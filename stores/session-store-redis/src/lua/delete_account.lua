@@ -18,4 +18,6 @@ end
 if ids ~= kept then
   write_ids(bucket, subject, kept)
 end
-return table.concat(ended)
+ended = table.concat(ended)
+tell(ended)
+return ended

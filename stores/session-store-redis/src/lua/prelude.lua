@@ -66,6 +66,13 @@ local function unlist(id, record)
   end
 end
 
+-- Tells who listens to the realm. Whether that is allowed or works must not decide whether a session ends.
+local function tell(ended)
+  if ended ~= '' then
+    redis.pcall('PUBLISH', base, ended)
+  end
+end
+
 local function outlive(key, ttl)
   if redis.call('PTTL', key) < tonumber(ttl) then
     redis.call('PEXPIRE', key, ttl)

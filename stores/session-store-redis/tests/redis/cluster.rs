@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use redis::Value;
 use session_core::store::{Create, Replaces, SessionStore};
 use session_store_redis::RedisStore;
 
-use crate::support::{Bench, Cluster, Server, ask, done, evicting, needs_redis, replacing, run};
+use crate::load::Load;
+use crate::support::{Bench, Cluster, Server, ask, done, evicting, needs_redis, replacing, run, wait_for};
 
 /// How many sessions, indexes and epochs of a realm each node holds.
 fn spread(cluster: &Cluster, bench: &Bench) -> BTreeMap<u16, usize> {
@@ -24,7 +26,7 @@ fn home(cluster: &Cluster, bench: &Bench) -> usize {
     cluster.nodes.iter().position(|node| node.port == port).unwrap()
 }
 
-async fn bench_on(cluster: &Cluster, store: &RedisStore, place: usize) -> Bench {
+pub(crate) async fn bench_on(cluster: &Cluster, store: &RedisStore, place: usize) -> Bench {
     loop {
         let bench = Bench::new(store.clone());
         bench.stored("ann").await;
@@ -88,13 +90,30 @@ async fn a_flushed_script_cache_is_noticed_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_of_one_node_is_told_to_be_a_clusters() {
+async fn an_address_of_the_wrong_kind_is_told() {
     needs_redis!();
     let error = RedisStore::connect(&Cluster::shared().nodes[0].url()).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("redis-cluster://"), "{error}");
     let single = Server::shared().url().replace("redis://", "redis-cluster://");
     let error = RedisStore::connect(&single).await.unwrap_err();
-    println!("{error}");
+    assert!(!error.is_retryable() && error.to_string().contains("redis:// or rediss://"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    for node in &cluster.nodes {
+        run(&mut node.admin(), &["ACL", "SETUSER", "app", "on", ">correct", "~session:*", "+@all"]);
+    }
+    let url = |credentials: &str| cluster.url().replace("://", &format!("://{credentials}@"));
+    for credentials in ["app:secret", "nobody:secret"] {
+        let error = RedisStore::connect(&url(credentials)).await.unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(!error.is_retryable() && error.to_string().contains("password"), "{error}");
+    }
+    let bench = Bench::new(RedisStore::connect(&url("app:correct")).await.unwrap());
+    bench.stored("ann").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +128,7 @@ async fn a_dead_node_takes_its_realms_only_and_they_come_back() {
     let store = cluster.store().await;
     let (here, there) = (bench_on(&cluster, &store, 0).await, bench_on(&cluster, &store, 1).await);
     let record = here.stored("bob").await;
-    crate::support::wait_for("the append-only file", || {
+    wait_for("the append-only file", || {
         let info: String = ask(&mut cluster.nodes[0].admin(), &["INFO", "persistence"]);
         info.contains("aof_rewrite_in_progress:0") && info.contains("aof_enabled:1")
     });
@@ -154,34 +173,75 @@ async fn a_replica_takes_over() {
     let mut cluster = Cluster::start();
     let store = cluster.store().await;
     let bench = bench_on(&cluster, &store, 0).await;
-    let replica = Cluster::node();
-    replica.meet(&cluster.nodes[0]);
-    let primary: String = ask(&mut cluster.nodes[0].admin(), &["CLUSTER", "MYID"]);
-    let mut admin = replica.admin();
-    crate::support::wait_for("the replica to know the primary", || {
-        let known: String = ask(&mut admin, &["CLUSTER", "NODES"]);
-        known.contains(primary.trim()) && !known.contains("handshake")
-    });
-    run(&mut admin, &["CLUSTER", "REPLICATE", primary.trim()]);
     let record = bench.stored("bob").await;
-    crate::support::wait_for("replication", || {
-        let info: String = ask(&mut admin, &["INFO", "replication"]);
-        let keys: usize = redis::cmd("DBSIZE").query(&mut admin).unwrap();
-        let there: usize = redis::cmd("DBSIZE").query(&mut cluster.nodes[0].admin()).unwrap();
-        info.contains("master_link_status:up") && keys == there
-    });
-    // Every node must know of the replica, or nobody votes for it.
-    let id: String = ask(&mut admin, &["CLUSTER", "MYID"]);
-    for node in &cluster.nodes {
-        crate::support::wait_for("the others to know the replica", || {
-            let known: String = ask(&mut node.admin(), &["CLUSTER", "NODES"]);
-            known.lines().any(|line| line.contains(id.trim()) && line.contains("slave"))
-        });
-    }
+    let _replica = cluster.replica_of(0);
     cluster.nodes[0].kill();
     let found = eventually(|| bench.store.read(bench.key(record.id), bench.now)).await;
     assert_eq!(found, Some(record.clone()));
     assert!(eventually(|| bench.store.delete(bench.key(record.id))).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_flushed_and_connections_killed_under_load_fail_no_read() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let load = Load::on(&bench);
+    for _ in 0..50 {
+        load.succeeds(1).await;
+        run(&mut cluster.nodes[0].admin(), &["SCRIPT", "FLUSH"]);
+    }
+    assert_eq!(load.failed(), 0);
+    for _ in 0..20 {
+        load.succeeds(5).await;
+        run(&mut cluster.nodes[0].admin(), &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    }
+    println!("recovered in {:?}", load.succeeds(1).await);
+    let log = load.stop("connections to a node of a cluster killed, twenty times", &bench).await;
+    assert_eq!((log.lost, log.failed_reads), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graceful_failover_under_load_loses_nothing() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let replica = cluster.replica_of(0);
+    let load = Load::on(&bench);
+    load.succeeds(20).await;
+    run(&mut replica.admin(), &["CLUSTER", "FAILOVER"]);
+    let start = std::time::Instant::now();
+    wait_for("the failover", || {
+        ask::<Vec<Value>>(&mut replica.admin(), &["ROLE"]).first() == Some(&bulk("master"))
+    });
+    load.succeeds(1).await;
+    println!("recovered {:?} after the command", start.elapsed());
+    load.succeeds(20).await;
+    let log = load.stop("CLUSTER FAILOVER", &bench).await;
+    assert_eq!(log.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_killed_under_load_is_replaced_by_its_replica() {
+    needs_redis!();
+    let mut cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let record = bench.stored("bob").await;
+    let replica = cluster.replica_of(0);
+    let load = Load::on(&bench);
+    load.succeeds(20).await;
+    cluster.nodes[0].kill();
+    load.fails(1).await;
+    println!("recovered {:?} after the first failure", load.succeeds(1).await);
+    assert_eq!(ask::<Vec<Value>>(&mut replica.admin(), &["ROLE"]).first(), Some(&bulk("master")));
+    load.succeeds(20).await;
+    // What the primary acknowledged last and had not passed on can be lost: replication is asynchronous.
+    load.stop("kill -9 of a primary with a replica", &bench).await;
+    assert_eq!(bench.read(record.id).await, Some(record));
+}
+
+fn bulk(text: &str) -> Value {
+    Value::BulkString(text.into())
 }
 
 /// Tries until it succeeds; every error on the way must be one that passes.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use session_core::store::{Create, Created, SessionStore};
+use session_core::store::{Create, SessionStore};
 
+use crate::load::Load;
 use crate::support::{Bench, Server, done, needs_redis, run};
 
 /// Everything acknowledged is on the disk.
@@ -14,46 +15,76 @@ async fn a_killed_server_loses_nothing_that_was_acknowledged() {
     needs_redis!();
     let mut server = Server::start(DURABLE);
     let bench = Bench::new(server.store().await);
-    let writers: Vec<_> = (0..8)
-        .map(|_| {
-            let bench = bench.clone();
-            tokio::spawn(async move {
-                let mut acknowledged = Vec::new();
-                loop {
-                    let record = bench.login("ann");
-                    match bench.store.create(&bench.realm, &record, Create::default(), bench.now).await {
-                        Ok(Created::Done { .. }) => acknowledged.push(record),
-                        Ok(other) => panic!("{other:?}"),
-                        Err(error) => {
-                            assert!(error.is_retryable(), "{error}");
-                            return acknowledged;
-                        }
-                    }
-                }
-            })
-        })
-        .collect();
-    while bench.list("ann").await.len() < 50 {
-        tokio::task::yield_now().await;
+    let load = Load::on(&bench);
+    for round in 1..=3 {
+        load.succeeds(20).await;
+        server.kill();
+        load.fails(round * 100).await;
+        server.run();
+        println!("recovered {:?} after the server took connections again", load.succeeds(1).await);
     }
+    let log = load.stop("kill -9 and restart, three times", &bench).await;
+    assert_eq!(log.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_ends_calls_at_the_deadline_and_goes_on() {
+    needs_redis!();
+    let server = Server::start(&["--save", ""]);
+    let bench = Bench::new(server.store().await);
+    let load = Load::on(&bench);
+    load.succeeds(20).await;
+    server.signal("STOP");
+    load.fails(1).await;
+    server.signal("CONT");
+    println!("recovered {:?} after the server went on", load.succeeds(1).await);
+    load.succeeds(20).await;
+    let log = load.stop("stopped and continued", &bench).await;
+    assert_eq!(log.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_killed_under_load_fail_some_writes_and_no_read() {
+    needs_redis!();
+    let server = Server::start(&["--save", ""]);
+    let bench = Bench::new(server.store().await);
+    let load = Load::on(&bench);
+    for _ in 0..20 {
+        load.succeeds(5).await;
+        run(&mut server.admin(), &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    }
+    println!("recovered in {:?}", load.succeeds(1).await);
+    let log = load.stop("all connections killed, twenty times", &bench).await;
+    assert_eq!((log.lost, log.failed_reads), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_flushed_under_load_fail_no_call() {
+    needs_redis!();
+    let server = Server::start(&["--save", ""]);
+    let bench = Bench::new(server.store().await);
+    let load = Load::on(&bench);
+    for _ in 0..100 {
+        load.succeeds(1).await;
+        run(&mut server.admin(), &["SCRIPT", "FLUSH"]);
+    }
+    let log = load.stop("scripts flushed, a hundred times", &bench).await;
+    assert_eq!((log.lost, log.failed), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_fails_calls_at_once() {
+    needs_redis!();
+    let mut server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    let record = bench.stored("ann").await;
     server.kill();
-    let mut acknowledged = Vec::new();
-    for writer in writers {
-        acknowledged.extend(writer.await.unwrap());
-    }
-    let record = acknowledged.first().unwrap();
     for _ in 0..3 {
         let start = std::time::Instant::now();
         let error = bench.store.read(bench.key(record.id), bench.now).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(1), "fails at once: {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     }
-    server.run();
-    // Loading is one more passing error.
-    recovered(&bench).await;
-    let there = bench.list("ann").await;
-    assert!(acknowledged.len() >= 50);
-    assert!(acknowledged.iter().all(|record| there.contains(record)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-use session_core::store::{Create, Replaces, SessionRecord, SessionStore, StoreError};
+use session_core::store::{Create, News, Replaces, SessionRecord, SessionStore, StoreError};
 use session_store_redis::RedisStore;
 
-use crate::support::{Bench, Server, done, needs_redis, next, replacing, run};
+use crate::listen::Ear;
+use crate::support::{Bench, Server, ask, done, needs_redis, next, replacing, run, wait_for};
 
 async fn refused(url: &str) -> StoreError {
     let error = RedisStore::connect(url).await.unwrap_err();
@@ -61,11 +62,12 @@ async fn a_wrong_password_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
     needs_redis!();
-    let server = Server::start(&[]);
+    let servers = [Server::start(&[])];
+    let server = &servers[0];
     let mut admin = server.admin();
     run(&mut admin, &["ACL", "SETUSER", "poor", "on", ">pw", "~session:*", "+get", "+mget"]);
-    let enough = "ACL SETUSER app on >pw ~session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl \
-                  +pexpire +hget +hset +hdel +hrandfield";
+    let enough = "ACL SETUSER app on >pw resetchannels ~session:* &session:* +mget +eval +evalsha +scan +info +get \
+                  +set +del +unlink +pttl +pexpire +hget +hset +hdel +hrandfield +publish +subscribe";
     run(&mut admin, &enough.split_whitespace().collect::<Vec<_>>());
 
     let poor = RedisStore::connect(&format!("redis://poor:pw@127.0.0.1:{}", server.port)).await.unwrap();
@@ -77,11 +79,53 @@ async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
         Bench::new(RedisStore::connect(&format!("redis://app:pw@127.0.0.1:{}", server.port)).await.unwrap());
     let record = bench.stored("ann").await;
     let other = bench.login("bob");
+    let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert_eq!(bench.create(&other, replacing(Replaces::IfPresent(record.id))).await, done());
+    assert_eq!(ear.hears(), News::Ended(record.id));
     let touch = session_core::store::Touch { interval: std::time::Duration::ZERO, idle_timeout: None };
     assert!(bench.store.read_and_touch(bench.key(other.id), touch, bench.now).await.unwrap().is_some());
     assert_eq!(bench.list("bob").await.len(), 1);
     assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_lacks_one_permission_is_told() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = |user: &str| {
+        let url = format!("redis://{user}:pw@127.0.0.1:{}", server.port);
+        async move { Bench::new(RedisStore::connect(&url).await.unwrap()) }
+    };
+    for command in ["evalsha", "set", "pttl", "hset", "hrandfield"] {
+        let refused = format!("ACL SETUSER {command} on >pw ~session:* &* +@all -{command}");
+        run(&mut server.admin(), &refused.split(' ').collect::<Vec<_>>());
+        let bench = bench(command).await;
+        let login = bench.login("ann");
+        let error = bench.store.create(&bench.realm, &login, Create::default(), bench.now).await.unwrap_err();
+        println!("without {command}: {error}");
+        assert!(!error.is_retryable() && error.to_string().contains("permission"), "{error}");
+    }
+    run(&mut server.admin(), &["ACL", "SETUSER", "keys", "on", ">pw", "~other:*", "&*", "+@all"]);
+    let bench = bench("keys").await;
+    let error = bench.store.read(bench.key(bench.login("ann").id), bench.now).await.unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("permission"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_is_read_and_says_that_it_cannot_be_written() {
+    needs_redis!();
+    let (primary, replica) = (Server::shared(), Server::start(&[]));
+    let bench = Bench::new(primary.store().await);
+    let record = bench.stored("ann").await;
+    run(&mut replica.admin(), &["REPLICAOF", "127.0.0.1", &primary.port.to_string()]);
+    wait_for("replication", || {
+        let info: String = ask(&mut replica.admin(), &["INFO", "replication"]);
+        info.contains("master_link_status:up")
+    });
+    let bench = Bench { store: replica.store().await, ..bench };
+    assert_eq!(bench.read(record.id).await, Some(record.clone()));
+    let error = bench.store.delete(bench.key(record.id)).await.unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("URL names a replica"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +181,8 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
             bench.store.list(bench.account("ann"), bench.now).await.map(|_| ()),
         ];
         for error in errors.map(Result::unwrap_err) {
-            assert!(!error.is_retryable(), "{error}");
+            let told = if *damaged == later { "layout 2" } else { "damaged" };
+            assert!(!error.is_retryable() && error.to_string().contains(told), "{error}");
         }
         let other = bench.stored("bob").await;
         assert_eq!(bench.read(other.id).await, Some(other), "nobody else is affected");

@@ -135,6 +135,16 @@ impl Server {
         }
     }
 
+    /// Waits until this replica has what its primary had.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_in_sync(&self) {
+        let mut admin = self.admin();
+        wait_for("replication", || {
+            let info: String = ask(&mut admin, &["INFO", "replication"]);
+            info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0")
+        });
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -206,6 +216,34 @@ impl Cluster {
                 info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
             });
         }
+    }
+
+    /// One more node, that has everything one of these has, and could take its place.
+    pub(crate) fn replica_of(&self, place: usize) -> Server {
+        let replica = Self::node();
+        replica.meet(&self.nodes[place]);
+        let mut admin = replica.admin();
+        let primary: String = ask(&mut self.nodes[place].admin(), &["CLUSTER", "MYID"]);
+        wait_for("the replica to know the primary", || {
+            let known: String = ask(&mut admin, &["CLUSTER", "NODES"]);
+            known.contains(primary.trim()) && !known.contains("handshake")
+        });
+        run(&mut admin, &["CLUSTER", "REPLICATE", primary.trim()]);
+        replica.is_in_sync();
+        let mut admin_of_primary = self.nodes[place].admin();
+        wait_for("the primary to pass on what it writes", || {
+            let info: String = ask(&mut admin_of_primary, &["INFO", "replication"]);
+            info.lines().any(|line| line.contains("state=online") && !line.contains("offset=0,"))
+        });
+        // Every node must know of the replica, or nobody votes for it.
+        let id: String = ask(&mut admin, &["CLUSTER", "MYID"]);
+        for node in &self.nodes {
+            wait_for("the others to know the replica", || {
+                let known: String = ask(&mut node.admin(), &["CLUSTER", "NODES"]);
+                known.lines().any(|line| line.contains(id.trim()) && line.contains("slave"))
+            });
+        }
+        replica
     }
 
     pub(crate) fn url(&self) -> String {

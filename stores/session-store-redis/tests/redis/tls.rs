@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use redis::{Client, TlsCertificates};
+use session_core::store::{News, SessionStore};
 use session_store_redis::RedisStore;
 
+use crate::listen::Ear;
 use crate::support::{Bench, Server, has, needs_redis};
 
 /// An authority, and a certificate that it signed for `localhost`.
@@ -34,7 +36,7 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let port = crate::support::free_port().to_string();
     let (certificate, key, authority) = (path("server.pem"), path("server.key"), path("ca.pem"));
-    let _server = Server::start(&[
+    let servers = [Server::start(&[
         "--tls-port",
         &port,
         "--tls-cert-file",
@@ -45,14 +47,25 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
         &authority,
         "--tls-auth-clients",
         "no",
-    ]);
+    ])];
     let url = format!("rediss://localhost:{port}");
     let error = RedisStore::connect(&url).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("certificate"), "{error}");
 
+    for url in [format!("redis://localhost:{port}"), servers[0].url().replace("redis://", "rediss://")] {
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        println!("{url}: {error}");
+        assert!(error.to_string().contains("TLS"), "{error}");
+    }
+
     let root_cert = Some(std::fs::read(&authority).unwrap());
     let client = Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert }).unwrap();
-    let bench = Bench::new(client.get_connection_manager().await.unwrap().into());
+    let store: RedisStore = client.get_connection_manager().await.unwrap().into();
+    let bench = Bench::new(store.listening_through(client));
     let record = bench.stored("ann").await;
-    assert_eq!(bench.read(record.id).await, Some(record));
+    assert_eq!(bench.read(record.id).await, Some(record.clone()));
+
+    let ear = Ear::of(&bench, bench.store.clone(), &servers);
+    assert!(bench.store.delete(bench.key(record.id)).await.unwrap());
+    assert_eq!(ear.hears(), News::Ended(record.id));
 }
