@@ -12,13 +12,13 @@ use crate::store::SessionStore;
 use crate::{ErrorKind, EventKind, SessionManager, SessionPayload};
 
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
-/// So many at a time: a statement of some milliseconds.
-const CLEANUP_BATCH: usize = 1_000;
+/// So many at a time: some milliseconds, which SQLite's other writers wait.
+const CLEANUP_BATCH: usize = 200;
 /// Between two attempts to listen.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 impl<U: SessionPayload> SessionManager<U> {
-    /// Looks after the store until `stop` is ready: deletes expired sessions once a minute, in batches of 1,000, and in
+    /// Looks after the store until `stop` is ready: deletes expired sessions once a minute, in batches of 200, and in
     /// hybrid mode listens to what other processes end, where the store can push. Spawn it once per process:
     ///
     /// ```

@@ -69,8 +69,10 @@
 //!
 //! `session` is the [prefix](RedisStore::key_prefix); characters of the realm that Redis gives a meaning are
 //! percent-encoded. Every key has a time to live, that of the longest session it is needed for: Redis removes what has
-//! ended, `delete_expired` has nothing to do, and no cleanup task is needed. Whether a session has ended is decided by
-//! the clock of the manager, not by that of Redis: times to live are counted from it and have a minute to spare.
+//! ended, `delete_expired` has nothing to do, and no cleanup task is needed. It samples, and hurries only once a tenth
+//! of the keys is over: some percent of its memory may hold sessions that have ended. Whether a session has ended is
+//! decided by the clock of the manager, not by that of Redis: times to live are counted from it and have a minute to
+//! spare.
 //!
 //! **Ending everybody** ([`revoke_everyone`](session_core::SessionManager::revoke_everyone)) changes the epoch. Every
 //! record carries the epoch it was made in, and every read and every script compares. So all sessions end in one step,

@@ -303,7 +303,7 @@ impl SessionStore for RedisStore {
         Ok(swept.load(Ordering::Relaxed))
     }
 
-    /// Answers 0: Redis removes expired records by itself, about a minute after their end.
+    /// Answers 0: Redis removes expired records by itself, from a minute after their end on, as its sampling finds them.
     async fn delete_expired(&self, _now: Timestamp, _limit: usize) -> Result<usize, StoreError> {
         Ok(0)
     }

@@ -1,0 +1,74 @@
+//! The stores of this workspace.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use session_core::store::{Create, Created, Key, SessionLimit, SessionRecord, SessionStore, Touch};
+use session_core::{SessionId, Timestamp};
+
+use super::{READ, Subject, user};
+use crate::sample::{REALM, USER_AGENT, id};
+
+const TOUCH: Touch = Touch { interval: Duration::from_secs(60), idle_timeout: None };
+
+/// Every record of it is seen just now.
+pub async fn subject(name: &'static str, store: impl SessionStore, with_client: bool) -> Subject {
+    let store: Arc<dyn SessionStore> = Arc::new(store);
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let next = Arc::new(AtomicU64::new(0));
+    let login = {
+        let store = Arc::clone(&store);
+        move || {
+            let (store, number) = (Arc::clone(&store), next.fetch_add(1, Ordering::Relaxed));
+            async move {
+                let record = record(number, now, with_client);
+                let options = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(100)) };
+                let created = store.create(REALM, &record, options, now).await.expect("an answer");
+                assert_eq!(created, Created::Done { evicted: Vec::new() });
+            }
+        }
+    };
+    let load = move |nth| {
+        let store = Arc::clone(&store);
+        async move {
+            let key = Key { realm: REALM, id: id_of(nth) };
+            let found = store.read_and_touch(key, TOUCH, now).await.expect("an answer");
+            assert!(found.is_some());
+        }
+    };
+    Subject::new(name, load, login)
+}
+
+/// As [`subject`], with sessions to be read.
+pub async fn filled(name: &'static str, store: impl SessionStore) -> Subject {
+    let subject = subject(name, store, true).await;
+    subject.fill(READ).await;
+    subject
+}
+
+#[must_use]
+pub fn id_of(nth: u64) -> SessionId {
+    id(nth)
+}
+
+fn record(number: u64, now: Timestamp, with_client: bool) -> SessionRecord {
+    let user = user(number);
+    let ends = now.plus(Duration::from_secs(86_400));
+    SessionRecord {
+        id: id(number),
+        payload: serde_json::to_vec(&user).expect("plain data"),
+        subject: Some(user.user_id),
+        version: 0,
+        authenticated_at: now,
+        last_seen: now,
+        generation: 0,
+        issued_at: now,
+        expires_at: ends,
+        first_used_at: Some(now),
+        ends_at: ends,
+        user_agent: with_client.then(|| USER_AGENT.to_owned()),
+        ip_address: with_client.then_some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
+    }
+}
