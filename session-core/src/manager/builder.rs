@@ -105,10 +105,10 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// A logout, and whatever else ends a session or its old token, is effective at once in the manager that did it and
     /// its clones, and in other processes within the bound; near-instantly where the store can push and
     /// [`SessionManager::maintain`] runs. What the store did although it had not answered in time counts as done
-    /// elsewhere. An update made elsewhere may take as long to be seen. The store is asked all the same by whatever changes a session, by a refresh, the
-    /// first use of a refreshed token, [`Fresh`](crate::Fresh), the session routes, and for a session that this
-    /// process has not read lately. When the store is down, the sessions read lately are served until the bound is
-    /// over, and then it is 503, as without this mode.
+    /// elsewhere. An update made elsewhere may take as long to be seen. The store is asked all the same by whatever
+    /// changes a session, by a refresh, the first use of a refreshed token, [`Fresh`](crate::Fresh), the session
+    /// routes, and for a session that this process has not read lately. When the store is down, the sessions read
+    /// lately are served until the bound is over, and then it is 503, as without this mode.
     ///
     /// A use that is served from memory is not written down as last-seen, so an idle timeout may err early by the bound,
     /// beside [`Lifetimes::last_seen_interval`].

@@ -14,7 +14,7 @@ use crate::{ErrorKind, EventKind, SessionManager, SessionPayload};
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// So many at a time: some milliseconds, which SQLite's other writers wait.
 const CLEANUP_BATCH: usize = 200;
-/// Between two attempts to listen.
+/// Between two attempts to listen, while another one can help.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 impl<U: SessionPayload> SessionManager<U> {
@@ -81,7 +81,7 @@ impl<U: SessionPayload> SessionManager<U> {
             let detail = format!("no news of sessions that end elsewhere: {error}");
             let kind = ErrorKind::StoreUnavailable;
             self.0.emit(EventKind::StoreFailed, None, Who::default(), Some(kind), Some(detail));
-            store.sleep(LISTEN_AGAIN).await;
+            store.sleep(if error.is_retryable() { LISTEN_AGAIN } else { CLEANUP_INTERVAL }).await;
             give_way().await;
         }
         pending().await

@@ -76,7 +76,7 @@ impl SessionStore for Hybrid {
         self.store.list(account, now).await
     }
 
-    /// An account has many sessions in the list of another node's logins as well, so all that are known of it go.
+    /// All that are remembered of the account go, those included that another process has ended before.
     async fn delete_account(
         &self,
         account: Account<'_>,
