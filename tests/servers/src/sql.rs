@@ -12,6 +12,9 @@ use crate::wait_for;
 /// The database of the tests.
 const DATABASE: &str = "sessions";
 
+/// Who may come in: the administrator, and with a password everybody else.
+const RULES: &str = "local all postgres trust\nlocal all all scram-sha-256\n";
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sql {
@@ -35,36 +38,47 @@ struct Programs {
 }
 
 impl SqlServer {
-    /// The one that all tests of this process share. `None`: it is not installed, and that was said.
+    /// The one that all tests of this process share. `None`: it is not installed, and that was said to each test.
     pub fn shared(kind: Sql) -> Option<&'static Self> {
-        static POSTGRES: OnceLock<Option<SqlServer>> = OnceLock::new();
-        static MARIADB: OnceLock<Option<SqlServer>> = OnceLock::new();
+        static POSTGRES: OnceLock<SqlServer> = OnceLock::new();
+        static MARIADB: OnceLock<SqlServer> = OnceLock::new();
         let place = match kind {
             Sql::Postgres => &POSTGRES,
             Sql::MariaDb => &MARIADB,
         };
-        place.get_or_init(|| Self::start(kind)).as_ref()
+        let programs = kind.programs()?;
+        Some(place.get_or_init(|| Self::run_on_new_data(kind, programs)))
     }
 
     /// One for a test that does harm to it.
     pub fn start(kind: Sql) -> Option<Self> {
-        let mut server = Self { kind, programs: kind.programs()?, kept: Kept::new() };
+        Some(Self::run_on_new_data(kind, kind.programs()?))
+    }
+
+    fn run_on_new_data(kind: Sql, programs: Programs) -> Self {
+        let mut server = Self { kind, programs, kept: Kept::new() };
         server.make_data();
         server.restart();
         server.make_database();
-        Some(server)
+        server
     }
 
-    /// As administrator, to the database of the tests.
+    /// As administrator, to the database of the tests, `sessions`.
     pub fn url(&self) -> String {
+        self.url_of(self.kind.administrator(), DATABASE)
+    }
+
+    /// As somebody else, `user` or `user:password`, or to another database. PostgreSQL wants a password of everybody
+    /// but the administrator.
+    pub fn url_of(&self, login: &str, database: &str) -> String {
         let folder = self.kept.folder().display();
         match self.kind {
-            Sql::Postgres => format!("postgres://postgres@localhost/{DATABASE}?host={folder}"),
-            Sql::MariaDb => format!("mysql://root@localhost/{DATABASE}?socket={folder}/socket"),
+            Sql::Postgres => format!("postgres://{login}@localhost/{database}?host={folder}"),
+            Sql::MariaDb => format!("mysql://{login}@localhost/{database}?socket={folder}/socket"),
         }
     }
 
-    /// The same through a port that leads to [`Self::socket`].
+    /// [`Self::url`] through a port that leads to [`Self::socket`].
     pub fn url_through(&self, port: u16) -> String {
         match self.kind {
             Sql::Postgres => format!("postgres://postgres@127.0.0.1:{port}/{DATABASE}"),
@@ -135,7 +149,8 @@ impl SqlServer {
             Sql::Postgres => {
                 let mut make = as_user(user, &self.programs.make);
                 make.arg("-D").arg(folder.join("data"));
-                succeed(make.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]));
+                succeed(make.args(["-U", "postgres", "-E", "UTF8", "--no-sync"]));
+                fs::write(folder.join("data/pg_hba.conf"), RULES).unwrap();
             }
             Sql::MariaDb => {
                 // In a shared folder two servers take away each other's temporary tables.
@@ -228,6 +243,13 @@ impl Sql {
                 },
             },
         })
+    }
+
+    fn administrator(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MariaDb => "root",
+        }
     }
 
     /// The one that is there from the beginning.

@@ -1,6 +1,8 @@
 //! The three databases as the tests see them.
 
 use std::sync::Arc;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use session_core::store::{SessionRecord, SessionStore, StoreError};
@@ -34,17 +36,17 @@ pub(crate) use postgres::Postgres;
 #[cfg(feature = "postgres")]
 mod postgres {
     use session_store_sqlx::PostgresStore;
+    use session_test_servers::{Sql, SqlServer};
 
     use super::*;
-    use crate::servers::{Kind, Server};
 
-    pub(crate) struct Postgres(pub(crate) Arc<Server>);
+    pub(crate) struct Postgres(pub(crate) &'static SqlServer);
 
     impl Backend for Postgres {
         const VERSION_1: &'static str = include_str!("version_1/postgres.sql");
 
         fn start() -> Option<Self> {
-            Server::shared(Kind::Postgres).map(Self)
+            SqlServer::shared(Sql::Postgres).map(Self)
         }
 
         async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
@@ -70,7 +72,7 @@ mod postgres {
         }
 
         fn options(&self) -> (StoreOptions, String) {
-            let table = self.0.fresh_name("t");
+            let table = fresh_table();
             (StoreOptions::default().table(&table), table)
         }
     }
@@ -81,17 +83,17 @@ pub(crate) use mysql::MySql;
 #[cfg(feature = "mysql")]
 mod mysql {
     use session_store_sqlx::MySqlStore;
+    use session_test_servers::{Sql, SqlServer};
 
     use super::*;
-    use crate::servers::{Kind, Server};
 
-    pub(crate) struct MySql(pub(crate) Arc<Server>);
+    pub(crate) struct MySql(pub(crate) &'static SqlServer);
 
     impl Backend for MySql {
         const VERSION_1: &'static str = include_str!("version_1/mysql.sql");
 
         fn start() -> Option<Self> {
-            Server::shared(Kind::MariaDb).map(Self)
+            SqlServer::shared(Sql::MariaDb).map(Self)
         }
 
         async fn connect(&self, options: StoreOptions) -> Result<Arc<dyn SessionStore>, StoreError> {
@@ -113,7 +115,7 @@ mod mysql {
         }
 
         fn options(&self) -> (StoreOptions, String) {
-            let table = self.0.fresh_name("t");
+            let table = fresh_table();
             (StoreOptions::default().table(&table), table)
         }
     }
@@ -179,6 +181,13 @@ mod sqlite {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name that no other table has on the servers that tests share.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn fresh_table() -> String {
+    static TABLES: AtomicU32 = AtomicU32::new(0);
+    format!("t{}", TABLES.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) const REALM: &str = "__Host-session";

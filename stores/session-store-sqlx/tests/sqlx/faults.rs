@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use session_core::store::{Create, Created, Key, SessionLimit, SessionStore};
 use session_store_sqlx::StoreOptions;
+use session_test_servers::{Sql, SqlServer};
 use tokio::time::timeout;
 
-use crate::backend::{REALM, login, now};
-use crate::servers::{Kind, Server};
+use crate::backend::{REALM, fresh_table, login, now};
 
 macro_rules! on_servers {
     ($($test:ident)*) => {
@@ -15,14 +15,14 @@ macro_rules! on_servers {
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
                 let connect = async |url: String, options| session_store_sqlx::PostgresStore::connect_with(&url, options).await.unwrap();
-                super::$test(crate::servers::Kind::Postgres, connect).await;
+                super::$test(session_test_servers::Sql::Postgres, connect).await;
             })*
         }
         #[cfg(feature = "mysql")]
         mod mysql {
             $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
                 let connect = async |url: String, options| session_store_sqlx::MySqlStore::connect_with(&url, options).await.unwrap();
-                super::$test(crate::servers::Kind::MariaDb, connect).await;
+                super::$test(session_test_servers::Sql::MariaDb, connect).await;
             })*
         }
     };
@@ -36,10 +36,10 @@ on_servers! {
 }
 
 async fn a_killed_and_restarted_server_loses_nothing_that_was_acknowledged<S: SessionStore>(
-    kind: Kind,
+    kind: Sql,
     connect: impl AsyncFn(String, StoreOptions) -> S,
 ) {
-    let Some(server) = Server::own(kind) else { return };
+    let Some(mut server) = SqlServer::start(kind) else { return };
     let store = connect(server.url(), StoreOptions::default()).await;
     let mut records = Vec::new();
     for _ in 0..10 {
@@ -56,7 +56,7 @@ async fn a_killed_and_restarted_server_loses_nothing_that_was_acknowledged<S: Se
         let error = store.delete(Key { realm: REALM, id: ended.id }).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
     }
-    server.start();
+    server.restart();
     for record in &records {
         let read = store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
         assert_eq!(read.as_ref(), Some(record));
@@ -66,29 +66,29 @@ async fn a_killed_and_restarted_server_loses_nothing_that_was_acknowledged<S: Se
 }
 
 async fn a_server_that_hangs_costs_no_connection<S: SessionStore>(
-    kind: Kind,
+    kind: Sql,
     connect: impl AsyncFn(String, StoreOptions) -> S,
 ) {
-    let Some(server) = Server::own(kind) else { return };
+    let Some(server) = SqlServer::start(kind) else { return };
     let store = connect(server.url(), StoreOptions::default().max_connections(2)).await;
     let record = login("ann");
     let key = Key { realm: REALM, id: record.id };
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
-    server.signal("STOP");
+    server.pause();
     for _ in 0..6 {
         let read = timeout(Duration::from_millis(100), store.read(key, now())).await;
         assert!(read.is_err(), "nobody answers");
     }
-    server.signal("CONT");
+    server.resume();
     let read = timeout(Duration::from_secs(10), store.read(key, now())).await.unwrap();
     assert_eq!(read.unwrap(), Some(record));
 }
 
 async fn connections_that_the_server_closed_are_noticed<S: SessionStore>(
-    kind: Kind,
+    kind: Sql,
     connect: impl AsyncFn(String, StoreOptions) -> S,
 ) {
-    let Some(server) = Server::own(kind) else { return };
+    let Some(server) = SqlServer::start(kind) else { return };
     let store = connect(server.url(), StoreOptions::default()).await;
     let record = login("ann");
     let key = Key { realm: REALM, id: record.id };
@@ -106,27 +106,27 @@ async fn connections_that_the_server_closed_are_noticed<S: SessionStore>(
     store.delete(key).await.expect("after a pause a connection is asked before it is trusted with a write");
 }
 
-fn close_all_connections(server: &Server, kind: Kind) {
+fn close_all_connections(server: &SqlServer, kind: Sql) {
     let list = match kind {
-        Kind::Postgres => {
+        Sql::Postgres => {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
         }
-        Kind::MariaDb => {
+        Sql::MariaDb => {
             "SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> connection_id()"
         }
     };
-    for line in server.run(list).lines().filter(|_| kind == Kind::MariaDb) {
+    for line in server.run(list).lines().filter(|_| kind == Sql::MariaDb) {
         server.run(&format!("KILL CONNECTION {line}"));
     }
 }
 
 async fn a_login_that_was_given_up_holds_no_lock<S: SessionStore>(
-    kind: Kind,
+    kind: Sql,
     connect: impl AsyncFn(String, StoreOptions) -> S,
 ) {
-    let Some(server) = Server::shared(kind) else { return };
-    let options = StoreOptions::default().table(server.fresh_name("t"));
+    let Some(server) = SqlServer::shared(kind) else { return };
+    let options = StoreOptions::default().table(fresh_table());
     let store = connect(server.url(), options).await;
     let limit = Some(SessionLimit::EvictOldest(3));
     let options = Create { replaces: None, limit };

@@ -1,4 +1,4 @@
-//! The stores against real servers, which the tests start themselves: see `servers`.
+//! The stores against real servers, which the tests start themselves: see `session-test-servers`.
 
 #![cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -9,12 +9,9 @@ mod faults;
 #[cfg(feature = "postgres")]
 mod news;
 mod races;
-mod requirements;
 #[cfg(feature = "postgres")]
 mod round_trips;
 mod schema;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-mod servers;
 #[cfg(feature = "sqlite")]
 mod small_disk;
 
@@ -46,30 +43,28 @@ mod conformance {
     #[cfg(feature = "postgres")]
     mod postgres {
         use session_store_sqlx::{PostgresStore, StoreOptions};
+        use session_test_servers::{Sql, SqlServer};
 
-        use crate::servers::{Kind, Server, keep};
+        use crate::backend::fresh_table;
 
         session_store_conformance::conformance_tests!({
-            let Some(server) = Server::shared(Kind::Postgres) else { return };
-            let options = StoreOptions::default().table(server.fresh_name("t"));
-            let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
-            keep(server);
-            store
+            let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+            let options = StoreOptions::default().table(fresh_table());
+            PostgresStore::connect_with(&server.url(), options).await.unwrap()
         });
     }
 
     #[cfg(feature = "mysql")]
     mod mysql {
         use session_store_sqlx::{MySqlStore, StoreOptions};
+        use session_test_servers::{Sql, SqlServer};
 
-        use crate::servers::{Kind, Server, keep};
+        use crate::backend::fresh_table;
 
         session_store_conformance::conformance_tests!({
-            let Some(server) = Server::shared(Kind::MariaDb) else { return };
-            let options = StoreOptions::default().table(server.fresh_name("t"));
-            let store = MySqlStore::connect_with(&server.url(), options).await.unwrap();
-            keep(server);
-            store
+            let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+            let options = StoreOptions::default().table(fresh_table());
+            MySqlStore::connect_with(&server.url(), options).await.unwrap()
         });
     }
 }

@@ -7,12 +7,12 @@ use session_core::store::{
     Account, Create, Created, Key, News, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
 };
 use session_store_sqlx::{PostgresStore, StoreOptions};
+use session_test_servers::{Sql, SqlServer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::backend::{Backend, Postgres, REALM, login, now};
-use crate::servers::{Kind, Server};
+use crate::backend::{Backend, Postgres, REALM, fresh_table, login, now};
 
 /// How long news may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ struct Listener {
 
 impl Listener {
     /// On a table to which nobody else listens.
-    async fn start(server: &Server, table: &str, store: Arc<dyn SessionStore>) -> Self {
+    async fn start(server: &SqlServer, table: &str, store: Arc<dyn SessionStore>) -> Self {
         let (heard, news) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             store
@@ -53,7 +53,7 @@ impl Listener {
 }
 
 /// The server's processes that listen for news of this table.
-fn listening(server: &Server, table: &str) -> Vec<String> {
+fn listening(server: &SqlServer, table: &str) -> Vec<String> {
     let sql = format!(
         "SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN \"{table}\\_%' AND pid <> pg_backend_pid()"
     );
@@ -61,7 +61,7 @@ fn listening(server: &Server, table: &str) -> Vec<String> {
 }
 
 struct Fleet {
-    server: Arc<Server>,
+    server: &'static SqlServer,
     table: String,
     here: Arc<dyn SessionStore>,
     there: Arc<dyn SessionStore>,
@@ -77,7 +77,7 @@ impl Fleet {
     }
 
     async fn listen(&self) -> Listener {
-        Listener::start(&self.server, &self.table, self.there.clone()).await
+        Listener::start(self.server, &self.table, self.there.clone()).await
     }
 
     async fn log_in(&self, subject: &str, options: Create) -> SessionRecord {
@@ -164,7 +164,7 @@ async fn a_lost_connection_is_an_error_and_the_next_call_hears_again() {
         let record = fleet.log_in("ann", Create::default()).await;
         fleet.log_out(&record).await;
         assert_eq!(listener.hears().await, News::Ended(record.id));
-        for pid in listening(&fleet.server, &fleet.table) {
+        for pid in listening(fleet.server, &fleet.table) {
             fleet.server.run(&format!("SELECT pg_terminate_backend({pid}, 10000)"));
         }
         let error = listener.ends().await;
@@ -174,15 +174,15 @@ async fn a_lost_connection_is_an_error_and_the_next_call_hears_again() {
 
 #[tokio::test]
 async fn a_server_that_has_fallen_silent_is_noticed() {
-    let Some(server) = Server::own(Kind::Postgres) else { return };
+    let Some(server) = SqlServer::start(Sql::Postgres) else { return };
     let store = Arc::new(PostgresStore::connect(&server.url()).await.unwrap());
     let listener = Listener::start(&server, "login\\_sessions", store).await;
-    server.signal("STOP");
+    server.pause();
     // Time runs while everybody waits.
     tokio::time::pause();
     let error = listener.task.await.unwrap().unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("lost"), "{error}");
-    server.signal("CONT");
+    server.resume();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +192,7 @@ async fn a_pool_of_the_users_listens_too() {
     let pool = sqlx::PgPool::connect(&backend.0.url()).await.unwrap();
     let store = PostgresStore::from_pool_with(pool.clone(), options).await.unwrap();
     let store: Arc<dyn SessionStore> = Arc::new(store);
-    let mut listener = Listener::start(&backend.0, &table, store.clone()).await;
+    let mut listener = Listener::start(backend.0, &table, store.clone()).await;
     let record = login("ann");
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
@@ -203,12 +203,12 @@ async fn a_pool_of_the_users_listens_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_a_store_tells_what_is_left_and_ends_its_listening() {
-    let Some(server) = Server::shared(Kind::Postgres) else { return };
-    let table = server.fresh_name("t");
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+    let table = fresh_table();
     let options = StoreOptions::default().table(&table);
     let here = PostgresStore::connect_with(&server.url(), options.clone()).await.unwrap();
     let there = PostgresStore::connect_with(&server.url(), options).await.unwrap();
-    let mut listener = Listener::start(&server, &table, Arc::new(there.clone())).await;
+    let mut listener = Listener::start(server, &table, Arc::new(there.clone())).await;
     let record = login("ann");
     here.create(REALM, &record, Create::default(), now()).await.unwrap();
     here.delete(Key { realm: REALM, id: record.id }).await.unwrap();
@@ -217,7 +217,7 @@ async fn closing_a_store_tells_what_is_left_and_ends_its_listening() {
     there.close().await;
     listener.ends().await;
     let began = Instant::now();
-    while !listening(&server, &table).is_empty() {
+    while !listening(server, &table).is_empty() {
         assert!(began.elapsed() < PATIENCE, "the connection stays open");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

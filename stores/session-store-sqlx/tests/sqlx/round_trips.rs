@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
 use session_store_sqlx::{PostgresStore, StoreOptions};
+use session_test_servers::{Sql, SqlServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::backend::{REALM, login, now};
-use crate::servers::{Kind, Server};
+use crate::backend::{REALM, fresh_table, login, now};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_call_is_one_round_trip() {
-    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
     let folder = tempfile::tempdir().unwrap();
     let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
     let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
-    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1).announce(false);
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1).announce(false);
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let touch = Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3600)) };
     let account = Account { realm: REALM, subject: "ann" };
@@ -73,11 +73,11 @@ async fn every_call_is_one_round_trip() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logouts_that_come_together_share_their_announcements() {
-    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
     let folder = tempfile::tempdir().unwrap();
     let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
     let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
-    let options = StoreOptions::default().table(server.fresh_name("t")).max_connections(1);
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
     let mut records = Vec::new();
     for _ in 0..50 {
@@ -95,10 +95,10 @@ async fn logouts_that_come_together_share_their_announcements() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cleanup_reads_its_batch_only_whatever_the_planner_believes() {
-    let Some(server) = Server::shared(Kind::Postgres) else { return };
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
     // What it saw when it looked last: nothing, no session that has expired, a few.
     for (expired, alive, spread) in [(0, 0, 1), (0, 20_000, 1), (200, 20_000, 400)] {
-        let table = server.fresh_name("t");
+        let table = fresh_table();
         let options = StoreOptions::default().table(&table).max_connections(1);
         let store = PostgresStore::connect_with(&server.url(), options).await.unwrap();
         server.run(&format!("ALTER TABLE {table} SET (autovacuum_enabled = off)"));

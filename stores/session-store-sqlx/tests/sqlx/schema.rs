@@ -191,8 +191,9 @@ fn refused<T>(answer: Result<T, StoreError>, retryable: bool) -> StoreError {
 mod logins {
     use std::net::TcpListener;
 
+    use session_test_servers::{Sql, SqlServer};
+
     use super::refused;
-    use crate::servers::{Kind, Server};
 
     /// No such host, nobody at the port, and somebody who never says a word.
     #[cfg(feature = "postgres")]
@@ -233,17 +234,17 @@ mod logins {
     #[tokio::test]
     async fn postgres() {
         use session_store_sqlx::PostgresStore;
-        let Some(server) = Server::shared(Kind::Postgres) else { return };
+        let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
         server.run("CREATE ROLE locked LOGIN PASSWORD 'right'");
-        let wrong = server.url_of("locked", Some("wrong"), "sessions");
+        let wrong = server.url_of("locked:wrong", "sessions");
         let error = refused(PostgresStore::connect(&wrong).await, false);
         assert!(error.to_string().contains("password"), "{error}");
         assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
         // The login is right, but the user may not make tables.
-        let right = server.url_of("locked", Some("right"), "sessions");
+        let right = server.url_of("locked:right", "sessions");
         let error = refused(PostgresStore::connect(&right).await, false);
         assert!(error.to_string().contains("grant"), "{error}");
-        let nowhere = server.url_of("postgres", None, "nowhere");
+        let nowhere = server.url_of("postgres", "nowhere");
         let error = refused(PostgresStore::connect(&nowhere).await, false);
         assert!(error.to_string().contains("does not exist"), "{error}");
         let error = refused(PostgresStore::connect("postgres://localhost/x?host=/nonexistent").await, true);
@@ -255,15 +256,15 @@ mod logins {
     #[tokio::test]
     async fn mysql() {
         use session_store_sqlx::MySqlStore;
-        let Some(server) = Server::shared(Kind::MariaDb) else { return };
+        let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
         server.run("CREATE USER locked@localhost IDENTIFIED BY 'right'; GRANT SELECT ON sessions.* TO locked@localhost");
-        let wrong = server.url_of("locked", Some("wrong"), "sessions");
+        let wrong = server.url_of("locked:wrong", "sessions");
         let error = refused(MySqlStore::connect(&wrong).await, false);
         assert!(error.to_string().contains("password"), "{error}");
-        let right = server.url_of("locked", Some("right"), "sessions");
+        let right = server.url_of("locked:right", "sessions");
         let error = refused(MySqlStore::connect(&right).await, false);
         assert!(error.to_string().contains("grant"), "{error}");
-        let nowhere = server.url_of("root", None, "nowhere");
+        let nowhere = server.url_of("root", "nowhere");
         let error = refused(MySqlStore::connect(&nowhere).await, false);
         assert!(error.to_string().contains("does not exist"), "{error}");
         let error = refused(MySqlStore::connect("mysql://root@localhost/x?socket=/nonexistent").await, true);

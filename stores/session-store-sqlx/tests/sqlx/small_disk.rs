@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use session_test_servers::requirements::leave_out;
 use tempfile::TempDir;
-
-use crate::requirements::leave_out;
 
 /// A file system of its own in memory, unmounted in the end.
 pub(crate) struct SmallDisk(TempDir);
