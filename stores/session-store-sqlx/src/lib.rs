@@ -42,6 +42,12 @@
 //! server what a plain read costs. (An `UPDATE` beside each read, which hardly ever finds something to do, took a quarter
 //! more of its processor.)
 //!
+//! # Cleaning up
+//!
+//! An expired session is absent at once; its row is deleted by
+//! [`SessionManager::maintain`](session_core::SessionManager::maintain), which you spawn once per process. Several may
+//! do it at once.
+//!
 //! # Logouts that others hear of
 //!
 //! PostgreSQL carries the news of ended sessions to whoever listens ([`StoreOptions::announce`]). Nobody waits for it: it
