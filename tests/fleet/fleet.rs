@@ -43,9 +43,9 @@ pub(super) struct Fleet {
 impl Fleet {
     /// The fleet that all tests share which do no harm to this store. Each has accounts of its own.
     pub(super) fn shared(backend: Backend) -> Option<&'static Self> {
-        static FLEETS: [OnceLock<Option<Fleet>>; 5] = [const { OnceLock::new() }; 5];
-        let start = || backend.url().map(|url| Self::start(&url, Options::default()));
-        FLEETS[backend as usize].get_or_init(start).as_ref()
+        static FLEETS: [OnceLock<Fleet>; 5] = [const { OnceLock::new() }; 5];
+        let url = backend.url()?;
+        Some(FLEETS[backend as usize].get_or_init(|| Self::start(&url, Options::default())))
     }
 
     /// A fleet with a realm of its own in the store at `url`.

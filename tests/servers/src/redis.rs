@@ -32,6 +32,8 @@ impl Redis {
     /// The one that all tests of this process share. `None`: it is not installed, and that was said.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Redis>> = OnceLock::new();
+        // Asked each time: each test that is left out says so.
+        program("redis-server", "redis-server")?;
         SHARED.get_or_init(|| Self::start(&["--save", ""])).as_ref()
     }
 
@@ -101,6 +103,8 @@ impl RedisCluster {
     /// The one that all tests of this process share. `None`: it is not installed, and that was said.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RedisCluster>> = OnceLock::new();
+        // Asked each time: each test that is left out says so.
+        program("redis-server", "redis-server")?;
         SHARED.get_or_init(|| Self::start(&["--save", ""])).as_ref()
     }
 
