@@ -20,6 +20,8 @@ pub(crate) struct Faulty {
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) read_only: Arc<AtomicBool>,
     pub(crate) hangs: Arc<AtomicBool>,
+    /// Every pause is over at once, there is always more to clean up, and no news.
+    pub(crate) never_waits: Arc<AtomicBool>,
     pub(crate) calls: Arc<AtomicUsize>,
     /// What others end; `None` cuts the connection that brings the news.
     pub(crate) news: Channel<Option<News>>,
@@ -163,11 +165,15 @@ impl SessionStore for Faulty {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.gate(true).await?;
         Stop::wait_at(&self.cleanups).await;
+        if self.never_waits.load(Ordering::SeqCst) {
+            return Ok(limit);
+        }
         self.inner.delete_expired(now, limit).await
     }
 
     async fn listen(&self, _realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
-        while let Some(news) = self.news.next().await {
+        while !self.never_waits.load(Ordering::SeqCst) {
+            let Some(news) = self.news.next().await else { break };
             heard(news);
         }
         Err(StoreError::unavailable("the test cut it"))
@@ -175,6 +181,9 @@ impl SessionStore for Faulty {
 
     /// The deadline is over at once when the store hangs, and never otherwise; a pause when the test says so.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if self.never_waits.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(()));
+        }
         if duration != Duration::from_secs(2) {
             let ticks = self.ticks.clone();
             return Box::pin(async move { ticks.next().await });

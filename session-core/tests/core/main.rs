@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bearer;
-mod eager;
 mod events;
 mod faults;
 mod faulty;

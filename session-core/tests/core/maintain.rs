@@ -7,7 +7,6 @@ use session_core::store::SessionStore;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::eager::Eager;
 use crate::faulty::Faulty;
 use crate::support::{Browser, User, World, seconds, user};
 
@@ -137,9 +136,10 @@ async fn two_may_do_it_at_once() {
 #[tokio::test]
 async fn it_stops_also_when_neither_calls_nor_pauses_of_the_store_take_time() {
     let world = World::new();
-    let store = Eager::default();
+    let store = Faulty::default();
+    store.never_waits.store(true, Ordering::SeqCst);
     let sessions = world.builder().store(store.clone()).hybrid(seconds(30)).build().unwrap();
     let upkeep = Upkeep::of(&sessions);
-    until(|| store.cleanups.load(Ordering::SeqCst) > 2).await;
+    until(|| store.calls.load(Ordering::SeqCst) > 2).await;
     upkeep.stops().await;
 }
