@@ -100,10 +100,13 @@ impl Kept {
         let server = &self.running.as_ref().expect("a running server").server;
         let signal = format!("-{name}");
         // There may be none.
-        Command::new("pkill").args([&signal, "-P", server]).status().unwrap();
+        let tell_children = || Command::new("pkill").args([&signal, "-P", server]).status().unwrap();
+        // First the one that could make more of them.
         succeed(Command::new("kill").args([&signal, server]));
+        tell_children();
         let start = Instant::now();
         while name == "STOP" && !stands_still(server) {
+            tell_children();
             assert!(start.elapsed() < PATIENCE, "it does not stop");
             std::thread::yield_now();
         }
@@ -127,9 +130,9 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     said
 }
 
-/// Whether the process and those that it made are all stopped.
+/// Whether the process and those that it made are all stopped, or have ended and wait for it to see that.
 fn stands_still(server: &str) -> bool {
     let output =
         Command::new("ps").args(["-o", "stat=", "--pid", server, "--ppid", server]).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).lines().all(|state| state.starts_with('T'))
+    String::from_utf8_lossy(&output.stdout).lines().all(|state| state.starts_with(['T', 'Z']))
 }
