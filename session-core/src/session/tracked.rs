@@ -41,7 +41,7 @@ impl<U: SessionPayload> Session<U> {
     ) -> Result<Served<U>, SessionError> {
         let explicit = wanted == Intent::Refresh;
         let mut intent = wanted;
-        let mut record = self.read(token.sid, intent).await?;
+        let mut record = self.read(token, intent).await?;
         for _ in 0..ROUNDS {
             match decide(&self.0.manager.lifetimes, token, record.as_ref(), now, intent) {
                 Step::NotFound => return Err(self.error(ErrorKind::NotFound)),
@@ -58,7 +58,7 @@ impl<U: SessionPayload> Session<U> {
                     Ok(Written::Done(next)) => record = Some(next),
                     Ok(Written::Lost) => {
                         now = self.now();
-                        match self.read(token.sid, Intent::Observe).await {
+                        match self.read(token, Intent::Observe).await {
                             Ok(newest) => record = newest,
                             Err(error) if explicit => return Err(error),
                             Err(_) => intent = Intent::Observe,
@@ -98,13 +98,15 @@ impl<U: SessionPayload> Session<U> {
         })
     }
 
-    async fn read(&self, id: SessionId, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
+    async fn read(&self, token: &Claims, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
         let manager = &self.0.manager;
         let now = self.now();
-        let key = Key { realm: &manager.realm, id };
+        let key = Key { realm: &manager.realm, id: token.sid };
         let touch = Touch {
             interval: manager.lifetimes.last_seen_interval,
             idle_timeout: manager.lifetimes.idle_timeout,
+            generation: token.generation.unwrap_or(0),
+            grace: manager.lifetimes.replay_grace,
         };
         match intent {
             Intent::Observe => self.call(|store| store.read(key, now)).await,
@@ -324,7 +326,7 @@ impl<U: SessionPayload> Session<U> {
     /// The record as it is now, when it is still good.
     pub(super) async fn fresh_record(&self, claims: &Claims) -> Result<SessionRecord, SessionError> {
         let now = self.now();
-        let record = self.read(claims.sid, Intent::Observe).await?.ok_or_else(|| self.gone())?;
+        let record = self.read(claims, Intent::Observe).await?.ok_or_else(|| self.gone())?;
         if self.0.manager.lifetimes.judge(&record.times(), now).is_live {
             Ok(record)
         } else {

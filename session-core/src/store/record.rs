@@ -44,13 +44,18 @@ pub struct Touch {
     pub interval: Duration,
     /// The session then ends so long after now, if it does not expire before.
     pub idle_timeout: Option<Duration>,
+    /// The generation of the token that asks. A token that opens nothing keeps no session alive: see
+    /// [`is_by_a_good_token`](Self::is_by_a_good_token).
+    pub generation: u64,
+    /// How long the predecessor of the newest generation stays good after that was first used.
+    pub grace: Duration,
 }
 
 impl Touch {
-    /// The record seen at `now`, or `None` when its last-seen is recent enough.
+    /// The record seen at `now`, or `None` when its last-seen is recent enough or the token opens nothing.
     #[must_use]
     pub fn apply(&self, record: &SessionRecord, now: Timestamp) -> Option<SessionRecord> {
-        if now < record.last_seen.plus(self.interval) {
+        if now < record.last_seen.plus(self.interval) || !self.is_by_a_good_token(record, now) {
             return None;
         }
         let mut seen = record.clone();
@@ -58,5 +63,16 @@ impl Touch {
         seen.ends_at = self.idle_timeout.map_or(seen.expires_at, |idle| now.plus(idle).min(seen.expires_at));
         seen.version += 1;
         Some(seen)
+    }
+
+    /// Whether the token that asks opens the session: its generation is the newest, or the one before while the
+    /// newest is unused or was first used less than the grace ago.
+    #[must_use]
+    pub fn is_by_a_good_token(&self, record: &SessionRecord, now: Timestamp) -> bool {
+        match record.generation.checked_sub(self.generation) {
+            None | Some(0) => true,
+            Some(1) => record.first_used_at.is_none_or(|used| now < used.plus(self.grace)),
+            Some(_) => false,
+        }
     }
 }

@@ -10,8 +10,12 @@ use session_core::store::{
 use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
 
 /// At most once a minute; idle after an hour.
-pub(crate) const TOUCH: Touch =
-    Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3600)) };
+pub(crate) const TOUCH: Touch = Touch {
+    interval: Duration::from_secs(60),
+    idle_timeout: Some(Duration::from_secs(3600)),
+    generation: 0,
+    grace: Duration::ZERO,
+};
 
 /// The store, a realm that nobody else uses, and the time.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use session_core::{SessionId, Timestamp};
 use super::{READ, Subject, user};
 use crate::sample::{REALM, USER_AGENT, id};
 
-const TOUCH: Touch = Touch { interval: Duration::from_secs(60), idle_timeout: None };
+const TOUCH: Touch = Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
 
 /// Every record of it is seen just now.
 pub async fn subject(name: &'static str, store: impl SessionStore, with_client: bool) -> Subject {

@@ -55,6 +55,8 @@ async fn an_end_that_moves_takes_the_index_along() {
     let touch = session_core::store::Touch {
         interval: std::time::Duration::ZERO,
         idle_timeout: Some(std::time::Duration::from_secs(1_000)),
+        generation: 0,
+        grace: std::time::Duration::ZERO,
     };
     bench.store.read_and_touch(bench.key(short.id), touch, bench.now).await.unwrap().unwrap();
     for key in keys_of(&server, "*") {

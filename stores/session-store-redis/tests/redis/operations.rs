@@ -9,8 +9,12 @@ use session_core::store::{
 
 use crate::support::{Bench, Server, ask, done, evicting, needs_redis, next, run};
 
-const TOUCH: Touch =
-    Touch { interval: Duration::from_secs(60), idle_timeout: Some(Duration::from_secs(3_600)) };
+const TOUCH: Touch = Touch {
+    interval: Duration::from_secs(60),
+    idle_timeout: Some(Duration::from_secs(3_600)),
+    generation: 0,
+    grace: Duration::ZERO,
+};
 
 /// The commands that came from a client since the counters were reset; what scripts call is not among them.
 fn sent(server: &Server) -> BTreeMap<String, u64> {

@@ -114,7 +114,8 @@ async fn a_read_that_starts_after_a_logout_never_sees_the_session() {
             })
         })
         .collect();
-    let touch = Touch { interval: Duration::from_secs(60), idle_timeout: None };
+    let touch =
+        Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
     for _ in 0..500 {
         let record = bench.stored("ann").await;
         assert!(bench.store.delete(bench.key(record.id)).await.unwrap());

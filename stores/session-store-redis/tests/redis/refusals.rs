@@ -82,7 +82,12 @@ async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
     let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert_eq!(bench.create(&other, replacing(Replaces::IfPresent(record.id))).await, done());
     assert_eq!(ear.hears(), News::Ended(record.id));
-    let touch = session_core::store::Touch { interval: std::time::Duration::ZERO, idle_timeout: None };
+    let touch = session_core::store::Touch {
+        interval: std::time::Duration::ZERO,
+        idle_timeout: None,
+        generation: 0,
+        grace: std::time::Duration::ZERO,
+    };
     assert!(bench.store.read_and_touch(bench.key(other.id), touch, bench.now).await.unwrap().is_some());
     assert_eq!(bench.list("bob").await.len(), 1);
     assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1);
@@ -163,7 +168,12 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
             .exec(&mut admin)
             .unwrap();
     };
-    let touch = session_core::store::Touch { interval: std::time::Duration::ZERO, idle_timeout: None };
+    let touch = session_core::store::Touch {
+        interval: std::time::Duration::ZERO,
+        idle_timeout: None,
+        generation: 0,
+        grace: std::time::Duration::ZERO,
+    };
     for garbage in [&b""[..], b"x", b"garbage that is long enough to have been a record of the store"] {
         write(garbage);
         assert_eq!(bench.read(record.id).await, None);

@@ -174,8 +174,12 @@ fn answers(
     match *call {
         Call::Read { id } => texts(now(store.read(key(id), at)), model.read(key(id), at)),
         Call::Touch { id, idle } => {
-            let touch =
-                Touch { interval: Duration::from_secs(2), idle_timeout: idle.map(Duration::from_secs) };
+            let touch = Touch {
+                interval: Duration::from_secs(2),
+                idle_timeout: idle.map(Duration::from_secs),
+                generation: 0,
+                grace: Duration::ZERO,
+            };
             texts(now(store.read_and_touch(key(id), touch, at)), model.read_and_touch(key(id), touch, at))
         }
         Call::Create { id, subject, age, lasts, options } => {
@@ -234,7 +238,12 @@ fn storm(store: &MemoryStore, seed: u64) {
         let (id, other) = (id % 32, other % 32);
         let key = Key { realm, id: session(id) };
         let account = Account { realm, subject: subject.unwrap_or_default() };
-        let touch = Touch { interval: Duration::ZERO, idle_timeout: Some(MINUTE) };
+        let touch = Touch {
+            interval: Duration::ZERO,
+            idle_timeout: Some(MINUTE),
+            generation: 0,
+            grace: Duration::ZERO,
+        };
         match kind % 16 {
             0..6 => {
                 let replaces = (choice > 64).then_some(Replaces::IfPresent(session(other)));
