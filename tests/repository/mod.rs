@@ -2,6 +2,7 @@
 //! SECURITY.md say.
 
 mod architecture;
+mod package;
 mod public_api;
 mod readme;
 mod security;

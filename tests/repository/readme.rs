@@ -82,9 +82,28 @@ fn its_commands_are_the_two_that_exist() {
 #[test]
 fn its_rust_is_taken_from_files() {
     let blocks = blocks(&readme());
-    let rust: Vec<_> = blocks.iter().filter(|block| block.language == "rust").collect();
+    let rust: Vec<_> = blocks.into_iter().filter(|block| block.language == "rust").collect();
     assert!(!rust.is_empty(), "README.md shows no Rust");
-    for block in rust {
+    assert_taken_from_files(&rust);
+}
+
+/// Each crate has a page of its own on crates.io.
+#[test]
+fn the_rust_of_the_crates_readmes_is_taken_from_files() {
+    for readme in crate_readmes() {
+        let rust: Vec<_> = blocks(&readme).into_iter().filter(|block| block.language == "rust").collect();
+        assert_taken_from_files(&rust);
+        assert_eq!(local_targets(&readme), [""; 0], "crates.io shows no file of the repository");
+    }
+}
+
+fn crate_readmes() -> Vec<String> {
+    let paths = super::package::published().into_iter().map(|package| package.folder.join("README.md"));
+    paths.map(|path| std::fs::read_to_string(&path).expect("a README of its own")).collect()
+}
+
+fn assert_taken_from_files(blocks: &[Block]) {
+    for block in blocks {
         let path = block.from.as_ref().unwrap_or_else(|| panic!("no `<!-- from: path -->` above {block:#?}"));
         let file =
             std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
