@@ -1,6 +1,12 @@
-//! Rust source as the other tests read it: without comments, string contents, and what is under `#[cfg(test)]`.
+//! Rust source as the other tests read it: parsed, without documentation and without what is under `#[cfg(test)]`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Item, Meta};
 
 /// Every `.rs` file below `folder`, build output left out.
 pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -33,139 +39,98 @@ pub(super) fn product_files(folder: &Path) -> Vec<PathBuf> {
 
 /// Where the modules are that this file declares under `#[cfg(test)]`, without `.rs`.
 fn test_modules(file: &Path) -> Vec<PathBuf> {
-    let source = strip(&std::fs::read_to_string(file).unwrap());
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let parent = file.parent().unwrap();
-    let folder = if ["lib", "main", "mod"].contains(&stem.as_str()) {
-        parent.to_path_buf()
-    } else {
-        parent.join(stem)
+    let folder = match stem.as_str() {
+        "lib" | "main" | "mod" => parent.to_path_buf(),
+        stem => parent.join(stem),
     };
-    let declared =
-        source.split("#[cfg(test)]").skip(1).filter_map(|rest| rest.trim_start().strip_prefix("mod "));
-    let names = declared.filter_map(|rest| rest.split_once(';')).map(|(name, _)| name.trim());
-    names.filter(|name| !name.contains(['{', ' '])).map(|name| folder.join(name)).collect()
+    let items = syn::parse_file(&read(file)).unwrap().items.into_iter();
+    let modules = items.filter_map(|item| match item {
+        Item::Mod(module) if module.content.is_none() && is_for_tests(&module.attrs) => Some(module.ident),
+        _ => None,
+    });
+    modules.map(|name| folder.join(name.to_string())).collect()
 }
 
-/// The lines that are code: not blank, not comment, not under `#[cfg(test)]`. Strings are emptied.
-pub(super) fn code_lines(source: &str) -> Vec<String> {
-    let bare = strip(source);
-    let mut lines = Vec::new();
-    let mut rest = bare.lines();
-    while let Some(line) = rest.next() {
-        let line = line.trim();
-        if line.starts_with("#[cfg(test)]") {
-            skip_item(line.trim_start_matches("#[cfg(test)]"), &mut rest);
-        } else if !line.is_empty() {
-            lines.push(line.to_owned());
-        }
+pub(super) fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The source as the product has it.
+pub(super) fn product(source: &str) -> syn::File {
+    let mut file = syn::parse_file(source).unwrap_or_else(|error| panic!("{error} in {source}"));
+    Product.visit_file_mut(&mut file);
+    file
+}
+
+/// Takes out tests and documentation.
+struct Product;
+
+impl VisitMut for Product {
+    fn visit_file_mut(&mut self, file: &mut syn::File) {
+        file.items.retain(|item| !is_for_tests(attributes(item)));
+        visit_mut::visit_file_mut(self, file);
     }
-    lines
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            items.retain(|item| !is_for_tests(attributes(item)));
+        }
+        visit_mut::visit_item_mod_mut(self, module);
+    }
+
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        attributes.retain(|attribute| !attribute.path().is_ident("doc"));
+    }
 }
 
-/// Skips lines to the end of the item that begins with `first` or on the next line: a block or a semicolon.
-fn skip_item<'a>(first: &'a str, rest: &mut impl Iterator<Item = &'a str>) {
-    let mut depth = 0_usize;
-    for line in std::iter::once(first).chain(rest) {
-        for character in line.chars() {
-            match character {
-                '{' => depth += 1,
-                '}' => depth = depth.saturating_sub(1),
-                _ => {}
+fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| match &attribute.meta {
+        Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
+        _ => false,
+    })
+}
+
+/// How many lines have code on them.
+pub(super) fn count_code_lines(file: &syn::File) -> usize {
+    let mut lines = BTreeSet::new();
+    note_lines(file.to_token_stream(), &mut lines);
+    lines.len()
+}
+
+fn note_lines(tokens: TokenStream, lines: &mut BTreeSet<usize>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => {
+                lines.extend([group.span_open().start().line, group.span_close().end().line]);
+                note_lines(group.stream(), lines);
             }
-            if depth == 0 && matches!(character, '}' | ';') {
-                return;
-            }
+            other => lines.extend([other.span().start().line, other.span().end().line]),
         }
     }
 }
 
-/// The source without comments and without what is inside of string and character literals.
-pub(super) fn strip(source: &str) -> String {
-    let mut bare = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(character) = rest.chars().next() {
-        let taken = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            block_comment(rest)
-        } else if let Some((length, lines)) = literal(rest, bare.chars().last()) {
-            bare.push_str("\"\"");
-            bare.extend(std::iter::repeat_n('\n', lines));
-            length
-        } else {
-            bare.push(character);
-            character.len_utf8()
-        };
-        rest = &rest[taken..];
-    }
-    bare
-}
-
-/// The length of the block comment at the start; they nest.
-fn block_comment(text: &str) -> usize {
-    let (mut depth, mut at) = (0_usize, 0);
-    while at < text.len() {
-        let rest = &text[at..];
-        if rest.starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if rest.starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                return at;
-            }
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    text.len()
-}
-
-/// The length of the string, raw string or character literal at the start, and how many line ends it has.
-fn literal(text: &str, before: Option<char>) -> Option<(usize, usize)> {
-    let starts_word = !before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    let length = if text.starts_with('"') {
-        quoted(text, '"')
-    } else if starts_word && text.starts_with('r') && text[1..].trim_start_matches('#').starts_with('"') {
-        raw_string(text)
-    } else if text.starts_with('\'') {
-        character(text)?
-    } else {
-        return None;
-    };
-    Some((length, text[..length].matches('\n').count()))
-}
-
-fn quoted(text: &str, end: char) -> usize {
-    let mut escaped = false;
-    for (at, character) in text.char_indices().skip(1) {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            found if found == end => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn raw_string(text: &str) -> usize {
-    let hashes = text[1..].chars().take_while(|&c| c == '#').count();
-    let end = format!("\"{}", "#".repeat(hashes));
-    let start = 1 + hashes + 1;
-    text[start..].find(&end).map_or(text.len(), |at| start + at + end.len())
-}
-
-/// A character literal, as against a lifetime.
-fn character(text: &str) -> Option<usize> {
-    let mut characters = text.char_indices().skip(1);
-    let (_, first) = characters.next()?;
-    match first {
-        '\\' => Some(quoted(text, '\'')),
-        _ => characters.next().filter(|(_, second)| *second == '\'').map(|(at, _)| at + 1),
-    }
+/// The code as text, in which a path is written as usual.
+pub(super) fn code(file: &syn::File) -> String {
+    file.to_token_stream().to_string().replace(" :: ", "::")
 }
 
 #[cfg(test)]
@@ -180,18 +145,21 @@ use a::b; // why
 
 /* a /* nested */ comment
    of two lines */
-fn f<'a>(x: &'a str) -> char { r#"
-// text"#; "\" // text"; '"' }
+fn f<'a>(x: &'a str) -> char {
+    /* first */ '"'
+}
 #[cfg(test)]
 mod tests {
     fn g() { "}" }
 }
 #[cfg(test)]
 mod elsewhere;
+/// More docs.
 fn h() {}
 "##;
-        let lines = code_lines(source);
-        let expected = ["use a::b;", "fn f<'a>(x: &'a str) -> char { \"\"", "; \"\"; \"\" }", "fn h() {}"];
-        assert_eq!(lines, expected);
+        let file = product(source);
+        assert_eq!(count_code_lines(&file), 5);
+        assert!(code(&file).starts_with("use a::b ;"));
+        assert!(!code(&file).contains("tests"));
     }
 }
