@@ -9,7 +9,8 @@ use crate::Timestamp;
 use crate::response::PlainResponse;
 
 /// A setting that cannot work, found while building: says what is wrong and what to change.
-#[derive(Debug)]
+///
+/// `Debug` prints the sentence, too: it is what a `main` that returns the error shows.
 pub struct ConfigError {
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -32,10 +33,27 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_sentences(self, f)
+    }
+}
+
 impl Error for ConfigError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
+}
+
+/// The error and what caused it, each as the sentence that it is.
+pub(crate) fn write_sentences(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
 }
 
 /// Why there is no session, or why an operation did not happen.

@@ -1,6 +1,6 @@
 //! The sessions of one request, by payload type: what an adapter keeps in its framework's request extensions.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::sync::Arc;
 
 use crate::session::Inner;
@@ -19,6 +19,8 @@ pub struct Slots {
 struct Slot {
     session: Arc<dyn Any + Send + Sync>,
     cookie: Arc<str>,
+    /// The type's name, for the error of a handler that asks for another.
+    payload: &'static str,
 }
 
 impl Slots {
@@ -36,7 +38,7 @@ impl Slots {
             return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.clock.now())) };
         }
         let session = manager.slot();
-        let slot = Slot { session: session.0.clone(), cookie: Arc::clone(cookie) };
+        let slot = Slot { session: session.0.clone(), cookie: Arc::clone(cookie), payload: type_name::<U>() };
         match &self.first {
             None => self.first = Some(slot),
             Some(_) => self.rest.push(slot),
@@ -64,9 +66,19 @@ impl Slots {
     /// # Errors
     /// `Misuse` when the request passed no layer for this payload.
     pub fn receive<U: SessionPayload>(&self, head: &impl RequestHead) -> Result<Session<U>, SessionError> {
-        let session = self.get::<U>().ok_or_else(no_layer::<U>)?;
+        let session = self.get::<U>().ok_or_else(|| self.other_payloads::<U>())?;
         session.receive(head);
         Ok(session)
+    }
+
+    /// No layer for `U`, but perhaps for others: a mistake in a type is the usual reason.
+    fn other_payloads<U>(&self) -> SessionError {
+        let there: Vec<&str> = self.iter().map(|slot| slot.payload).collect();
+        if there.is_empty() {
+            no_layer::<U>()
+        } else {
+            missing::<U>(&format!("the layers here are for {}", there.join(", ")))
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = &Slot> {
@@ -89,11 +101,14 @@ fn two_managers(cookie: &str, at: Timestamp) -> SessionError {
 /// The answer where no session layer, middleware or fairing is in place for the payload `U`.
 #[must_use]
 pub fn no_layer<U>() -> SessionError {
+    missing::<U>("the request passed no session layer, middleware or fairing")
+}
+
+fn missing<U>(what_is_there: &str) -> SessionError {
     let at = std::time::SystemTime::now().into();
     SessionError::new(ErrorKind::Misuse, at).detail(format!(
-        "no session for the payload {}: add the session layer, middleware or fairing of its manager around this \
-         handler",
-        std::any::type_name::<U>()
+        "no session for the payload {}: {what_is_there}; add the one of its manager around this handler",
+        type_name::<U>()
     ))
 }
 

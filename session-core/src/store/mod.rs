@@ -296,8 +296,7 @@ pub enum News {
     EveryoneEnded,
 }
 
-/// A store that failed or did not answer.
-#[derive(Debug)]
+/// A store that failed or did not answer. `Debug` prints the sentence and what caused it.
 pub struct StoreError {
     message: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -334,6 +333,12 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        crate::error::write_sentences(self, f)
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bearer;
+mod errors;
 mod events;
 mod faults;
 mod faulty;
