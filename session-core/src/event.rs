@@ -20,7 +20,8 @@ pub enum EventKind {
     Revoked,
     /// A request brought a session whose time is over.
     Expired,
-    /// A request brought a token that is not accepted, or came from another origin.
+    /// A request brought a token that is not accepted, or came from another origin: the latter is a warning in the
+    /// log, at most ten times a minute, as it is also how a proxy that changes `Host` is noticed.
     Rejected,
     /// A token was used long after its successor: somebody has a copy. The session was ended.
     ReplayDetected,
@@ -50,7 +51,7 @@ impl EventKind {
 }
 
 impl EventKind {
-    const fn level(self) -> tracing::Level {
+    pub(crate) const fn level(self) -> tracing::Level {
         match self {
             Self::StoreFailed => tracing::Level::ERROR,
             Self::ReplayDetected | Self::EndedListFull => tracing::Level::WARN,
@@ -58,11 +59,11 @@ impl EventKind {
             Self::Refreshed | Self::Updated | Self::Expired | Self::Rejected => tracing::Level::DEBUG,
         }
     }
+}
 
-    /// Whether a log may want it: cheap to ask.
-    pub(crate) fn is_traced(self) -> bool {
-        self.level() <= tracing::level_filters::LevelFilter::current()
-    }
+/// Whether a log may want this level: cheap to ask.
+pub(crate) fn is_traced(level: tracing::Level) -> bool {
+    level <= tracing::level_filters::LevelFilter::current()
 }
 
 /// One thing that happened to a session. Never holds a token or a session id.
@@ -105,7 +106,7 @@ impl<F: Fn(&SessionEvent) + Send + Sync + 'static> SessionObserver for F {
 
 impl SessionEvent {
     /// Writes the event to `tracing`, target `session`.
-    pub(crate) fn trace(&self) {
+    pub(crate) fn trace(&self, level: tracing::Level) {
         let ip = self.ip_address.map(|ip| ip.to_string());
         macro_rules! write {
             ($level:ident) => {
@@ -122,7 +123,7 @@ impl SessionEvent {
                 )
             };
         }
-        match self.kind.level() {
+        match level {
             tracing::Level::ERROR => write!(error),
             tracing::Level::WARN => write!(warn),
             tracing::Level::INFO => write!(info),

@@ -15,6 +15,7 @@ mod response;
 pub mod routes;
 mod session;
 mod slots;
+mod sparing;
 mod status;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]

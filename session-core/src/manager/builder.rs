@@ -8,6 +8,7 @@ use super::{Manager, ReplayPolicy, Revalidate, Revalidation, SessionManager};
 use crate::cookie::CookieSettings;
 use crate::ended::EndedList;
 use crate::request::{self, CrossOrigin, TrustedProxies};
+use crate::sparing::Sparing;
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore};
 use crate::token::{Codec, TokenForm};
 use crate::{
@@ -279,6 +280,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             clock: self.clock,
             random: self.random,
             ended: EndedList::default(),
+            origin_warnings: Sparing::default(),
         })))
     }
 

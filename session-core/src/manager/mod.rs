@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use crate::cookie::CookieWriter;
 use crate::ended::EndedList;
-use crate::request::{CrossOrigin, TrustedProxies};
+use crate::event::is_traced;
+use crate::request::{CrossOrigin, CrossOriginRefusal, TrustedProxies};
 use crate::session::{Received, Who};
+use crate::sparing::Sparing;
 use crate::store::{Account, RecentRecords, SessionLimit, SessionRecord, SessionStore};
 use crate::token::Codec;
 use crate::{
@@ -56,6 +58,7 @@ pub(crate) struct Manager<U> {
     pub(crate) random: Box<dyn RandomSource>,
     /// Without a store.
     pub(crate) ended: EndedList,
+    pub(crate) origin_warnings: Sparing,
 }
 
 pub(crate) type Revalidate<U> =
@@ -91,14 +94,17 @@ impl<U: SessionPayload> SessionManager<U> {
     }
 
     /// Refuses a request from another origin, by the rules that every session, guard and session route applies: for
-    /// handlers that never touch the session.
+    /// handlers that never touch the session. A bearer token, where it is switched on, passes: no browser sends one for
+    /// another origin.
     ///
     /// # Errors
     /// `CrossOrigin`.
     pub fn check_origin(&self, head: &impl RequestHead) -> Result<(), SessionError> {
-        self.0.cross_origin.check(head).map_err(|refusal| {
-            SessionError::new(ErrorKind::CrossOrigin, self.0.clock.now()).detail(refusal.reason())
-        })
+        let received = Received::of(&self.0, head);
+        match &received.cross_origin {
+            Some(refusal) => Err(self.0.refuse_origin(&received, refusal)),
+            None => Ok(()),
+        }
     }
 
     /// The sessions of an account, for an administrator.
@@ -227,7 +233,33 @@ impl<U: SessionPayload> Manager<U> {
         reason: Option<ErrorKind>,
         detail: Option<String>,
     ) {
-        if self.observer.is_none() && !kind.is_traced() {
+        self.emit_at(kind.level(), kind, received, who, reason, detail);
+    }
+
+    /// Tells of a request from another origin. Each is an event; as a warning in the log it is one of few a minute, since
+    /// any stranger can cause it.
+    pub(crate) fn refuse_origin(&self, received: &Received, refusal: &CrossOriginRefusal) -> SessionError {
+        let (kind, reason) = (EventKind::Rejected, ErrorKind::CrossOrigin);
+        let detail = refusal.to_string();
+        let (level, told) = match self.origin_warnings.next(self.clock.steady()) {
+            Some(0) => (tracing::Level::WARN, detail.clone()),
+            Some(others) => (tracing::Level::WARN, format!("{detail}; {others} more since the last warning")),
+            None => (kind.level(), detail.clone()),
+        };
+        self.emit_at(level, kind, Some(received), Who::default(), Some(reason), Some(told));
+        SessionError::new(reason, self.clock.now()).detail(detail)
+    }
+
+    fn emit_at(
+        &self,
+        level: tracing::Level,
+        kind: EventKind,
+        received: Option<&Received>,
+        who: Who<'_>,
+        reason: Option<ErrorKind>,
+        detail: Option<String>,
+    ) {
+        if self.observer.is_none() && !is_traced(level) {
             return;
         }
         let event = SessionEvent {
@@ -241,7 +273,7 @@ impl<U: SessionPayload> Manager<U> {
             reason,
             detail,
         };
-        event.trace();
+        event.trace(level);
         if let Some(observer) = &self.observer {
             observer.event(&event);
         }

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod client;
+mod cross_origin;
 mod navigation;
 mod origin;
 
@@ -10,9 +11,9 @@ use std::net::IpAddr;
 pub(crate) use bearer::{Bearer, bearer};
 pub use client::TrustedProxies;
 pub(crate) use client::user_agent;
+pub use cross_origin::{CrossOrigin, CrossOriginRefusal};
 pub use navigation::checked_next;
 pub(crate) use navigation::{is_navigation, login_location};
-pub use origin::{CrossOrigin, CrossOriginRefusal};
 
 /// The header lines of a request or a response.
 ///

@@ -89,13 +89,9 @@ impl<U: SessionPayload> Session<U> {
                 "the session was opened before it received the request: call Session::receive(&head) first",
             ));
         };
-        match received.cross_origin {
+        match &received.cross_origin {
             None => Ok(()),
-            Some(reason) => {
-                let kind = ErrorKind::CrossOrigin;
-                self.emit(EventKind::Rejected, Who::default(), Some(kind), Some(reason.to_owned()));
-                Err(self.error(kind).detail(reason))
-            }
+            Some(refusal) => Err(self.0.manager.refuse_origin(received, refusal)),
         }
     }
 

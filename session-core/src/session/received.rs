@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use crate::cookie::Candidates;
 use crate::manager::Manager;
 use crate::request::{self, Bearer};
-use crate::{RequestHead, SessionPayload};
+use crate::{CrossOriginRefusal, RequestHead, SessionPayload};
 
 /// Everything a session needs of its request, owned: the head is gone when an operation runs.
 pub(crate) struct Received {
     pub(crate) credential: Credential,
     /// Why the request counts as one from another origin.
-    pub(crate) cross_origin: Option<&'static str>,
+    pub(crate) cross_origin: Option<CrossOriginRefusal>,
     pub(crate) ip_address: Option<IpAddr>,
     pub(crate) user_agent: Option<String>,
     /// Where a browser navigation goes to log in.
@@ -29,7 +29,7 @@ impl Received {
     pub(crate) fn of<U: SessionPayload>(manager: &Manager<U>, head: &impl RequestHead) -> Self {
         let credential = Credential::of(manager, head);
         let cross_origin = match credential {
-            Credential::Cookies(_) => manager.cross_origin.check(head).err().map(|refusal| refusal.reason()),
+            Credential::Cookies(_) => manager.cross_origin.check(head).err(),
             // Not an ambient credential: no other origin can make a browser send it.
             Credential::Bearer(_) | Credential::MalformedBearer => None,
         };

@@ -15,6 +15,7 @@ mod hybrid_model;
 mod login;
 mod maintain;
 mod memory;
+mod origins;
 mod refresh;
 mod security;
 mod stateless;

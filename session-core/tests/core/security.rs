@@ -130,7 +130,7 @@ async fn a_session_that_did_not_open_passes_no_guard() {
 
 /// Collects what this crate logs, as text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<String>>);
 
 impl tracing::Subscriber for Log {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
@@ -155,6 +155,7 @@ impl tracing::Subscriber for Log {
         }
 
         let mut text = self.0.lock().unwrap();
+        let _ = write!(text, "{} ", event.metadata().level());
         event.record(&mut Line(&mut text));
         text.push('\n');
     }
