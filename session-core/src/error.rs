@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::Timestamp;
 use crate::response::PlainResponse;
@@ -164,16 +165,41 @@ struct Inner {
     retryable: bool,
     at: Timestamp,
     redirect: Option<String>,
+    challenge: Challenge,
+    max_age: Option<Duration>,
+}
+
+/// Whether a 401 or 403 says how to authenticate (RFC 9110 section 11.6.1): only to those who could use a bearer token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// The request shows a cookie, or bearer tokens are switched off.
+    #[default]
+    None,
+    /// The request shows nothing: the scheme alone (RFC 6750 section 3.1, last paragraph).
+    Scheme,
+    /// The request shows a bearer token, and learns what is wrong with it.
+    Token,
 }
 
 impl SessionError {
     pub(crate) fn new(kind: ErrorKind, at: Timestamp) -> Self {
         let retryable = kind == ErrorKind::StoreUnavailable;
-        Self(Arc::new(Inner { kind, detail: None, source: None, retryable, at, redirect: None }))
+        Self(Arc::new(Inner {
+            kind,
+            detail: None,
+            source: None,
+            retryable,
+            at,
+            redirect: None,
+            challenge: Challenge::None,
+            max_age: None,
+        }))
     }
 
-    /// Refuses with 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own.
-    /// `detail` goes to logs, not to the client.
+    /// Refuses with 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own. `detail` goes to logs, not to the client.
+    ///
+    /// In a handler take [`Session::forbidden`](crate::Session::forbidden), which knows the request: only then does the
+    /// answer to a bearer token have its `WWW-Authenticate`. A guard's error gets it in any case.
     #[must_use]
     pub fn forbidden(detail: impl Into<Cow<'static, str>>, at: Timestamp) -> Self {
         Self::new(ErrorKind::Forbidden, at).detail(detail)
@@ -211,6 +237,11 @@ impl SessionError {
 
     /// The complete answer: status, headers and body (or, where a browser should log in first, a 303). A mistake of
     /// the program, which the client learns nothing about, goes to the log.
+    ///
+    /// A 401 or 403 to a bearer token has a `WWW-Authenticate: Bearer` with `error`: `invalid_token` with each 401, also
+    /// for a malformed one (RFC 6750 section 3.1 counts it in, and pairs `invalid_request` with 400); `insufficient_scope`
+    /// with 403; and where the login is too old, `insufficient_user_authentication` with `max_age` (RFC 9470). A 401 to
+    /// a request without credentials has the scheme alone, where bearer tokens are switched on. One to a cookie has none.
     #[must_use]
     pub fn to_response(&self) -> PlainResponse {
         if self.0.kind.status() == 500 {
@@ -218,8 +249,32 @@ impl SessionError {
         }
         match &self.0.redirect {
             Some(location) => PlainResponse::see_other(location),
-            None => PlainResponse::error(self.0.kind, self.0.at),
+            None => self.refusal(),
         }
+    }
+
+    fn refusal(&self) -> PlainResponse {
+        let response = PlainResponse::error(self.0.kind, self.0.at);
+        match self.www_authenticate() {
+            Some(challenge) => response.header("www-authenticate", challenge),
+            None => response,
+        }
+    }
+
+    fn www_authenticate(&self) -> Option<Cow<'static, str>> {
+        let value = match (self.0.challenge, self.0.kind.status(), self.0.max_age) {
+            (Challenge::Scheme, 401, _) => "Bearer",
+            (Challenge::Token, 401, _) => "Bearer error=\"invalid_token\"",
+            (Challenge::Token, 403, Some(limit)) => {
+                let limit = limit.as_secs();
+                return Some(
+                    format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{limit}\"").into(),
+                );
+            }
+            (Challenge::Token, 403, None) => "Bearer error=\"insufficient_scope\"",
+            _ => return None,
+        };
+        Some(value.into())
     }
 
     pub(crate) fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -236,6 +291,16 @@ impl SessionError {
 
     pub(crate) fn redirect_to(self, location: String) -> Self {
         self.with(|inner| inner.redirect = Some(location))
+    }
+
+    /// For an error that knows no request of its own.
+    pub(crate) fn challenged(self, challenge: Challenge) -> Self {
+        if self.0.challenge == challenge { self } else { self.with(|inner| inner.challenge = challenge) }
+    }
+
+    /// How long ago the login may be that would have been enough.
+    pub(crate) fn max_age(self, limit: Duration) -> Self {
+        self.with(|inner| inner.max_age = Some(limit))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -58,7 +58,8 @@ impl<U: SessionPayload> Session<U> {
     pub async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
         // Guards ask for the outcome themselves.
         let _ = self.open().await;
-        G::check(self.clone()).await
+        // A guard of the application may refuse with an error that knows nothing of the request.
+        G::check(self.clone()).await.map_err(|error| error.challenged(self.challenge()))
     }
 }
 
@@ -212,7 +213,7 @@ impl<U: SessionPayload> Session<U> {
         self.require_user()?;
         match self.status().authenticated_at {
             Some(at) if self.now() < at.plus(limit) => Ok(()),
-            _ => Err(self.error(ErrorKind::ReauthenticationRequired)),
+            _ => Err(self.error(ErrorKind::ReauthenticationRequired).max_age(limit)),
         }
     }
 }

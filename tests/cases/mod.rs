@@ -23,6 +23,7 @@
 //! frameworks may differ, ask `F` (`F::PANIC_CLOSES`), and only for what HTTP-CONTRACT calls a framework's limit.
 
 mod caching;
+mod challenges;
 mod cookies;
 mod cross_origin;
 mod devices;

@@ -15,7 +15,7 @@ pub(crate) struct Transcript {
 }
 
 /// The headers that are part of the contract.
-const HEADERS: [&str; 9] = [
+const HEADERS: [&str; 10] = [
     "set-cookie",
     "cache-control",
     "vary",
@@ -25,6 +25,7 @@ const HEADERS: [&str; 9] = [
     "retry-after",
     "x-content-type-options",
     "session-token",
+    "www-authenticate",
 ];
 
 impl Transcript {

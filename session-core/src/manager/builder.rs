@@ -192,7 +192,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// Accepts `Authorization: Bearer` (RFC 6750) from native clients. If present it decides alone. Default: off.
+    /// Accepts `Authorization: Bearer` (RFC 6750) from native clients. If present it decides alone: no cookie is looked
+    /// at, no redirect to the login page is sent, and a 401 or 403 has a `WWW-Authenticate` that says what is wrong (see
+    /// [`SessionError::to_response`](crate::SessionError::to_response)). Default: off.
     pub fn bearer(mut self, accept: bool) -> Self {
         self.bearer = accept;
         self

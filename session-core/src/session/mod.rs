@@ -14,6 +14,7 @@ mod model;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::error::Challenge;
 use crate::manager::Manager;
 use crate::store::SessionRecord;
 use crate::token::Claims;
@@ -175,7 +176,7 @@ impl<U: SessionPayload> Session<U> {
     /// A 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own. `detail` goes to logs, not to the client.
     #[must_use]
     pub fn forbidden(&self, detail: impl Into<std::borrow::Cow<'static, str>>) -> SessionError {
-        SessionError::forbidden(detail, self.now())
+        self.error(ErrorKind::Forbidden).detail(detail)
     }
 
     /// The manager that this session belongs to.
@@ -194,7 +195,12 @@ impl<U: SessionPayload> Session<U> {
     }
 
     pub(crate) fn error(&self, kind: ErrorKind) -> SessionError {
-        SessionError::new(kind, self.now())
+        SessionError::new(kind, self.now()).challenged(self.challenge())
+    }
+
+    /// What a refusal says of authentication: that depends on what the request shows.
+    pub(crate) fn challenge(&self) -> Challenge {
+        self.0.received.get().map_or(Challenge::None, |received| received.challenge(self.0.manager.bearer))
     }
 
     /// Why nobody is logged in, as the answer to a request that needs somebody.

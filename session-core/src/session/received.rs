@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::cookie::Candidates;
+use crate::error::Challenge;
 use crate::manager::Manager;
 use crate::request::{self, Bearer};
 use crate::{CrossOriginRefusal, RequestHead, SessionPayload};
@@ -33,17 +34,32 @@ impl Received {
             // Not an ambient credential: no other origin can make a browser send it.
             Credential::Bearer(_) | Credential::MalformedBearer => None,
         };
+        // A client that shows a token is told so; no browser navigates with one.
+        let login_redirect = match credential {
+            Credential::Cookies(_) => login_redirect(manager, head),
+            Credential::Bearer(_) | Credential::MalformedBearer => None,
+        };
         Self {
             credential,
             cross_origin,
             ip_address: manager.proxies.client(head),
             user_agent: request::user_agent(head),
-            login_redirect: login_redirect(manager, head),
+            login_redirect,
         }
     }
 
     pub(crate) fn is_bearer(&self) -> bool {
         !matches!(self.credential, Credential::Cookies(_))
+    }
+
+    pub(crate) fn challenge(&self, accepts_bearer: bool) -> Challenge {
+        match &self.credential {
+            Credential::Bearer(_) | Credential::MalformedBearer => Challenge::Token,
+            Credential::Cookies(cookies) if accepts_bearer && cookies.iter().next().is_none() => {
+                Challenge::Scheme
+            }
+            Credential::Cookies(_) => Challenge::None,
+        }
     }
 }
 

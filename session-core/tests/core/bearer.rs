@@ -1,7 +1,7 @@
 //! Native clients with `Authorization: Bearer`.
 
 use session_core::testing::{TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, Lifetimes, SessionManager, routes};
+use session_core::{ErrorKind, Guard, Lifetimes, Session, SessionError, SessionManager, Timestamp, routes};
 
 use crate::support::{Browser, User, World, seconds, user};
 
@@ -107,4 +107,31 @@ async fn a_replaced_bearer_is_a_replay_once_its_successor_was_used() {
     assert!(sessions.get_session(&with(&old, "GET")).await.unwrap().is_none());
     assert!(sessions.get_session(&with(&new, "GET")).await.unwrap().is_none(), "ended for both");
     assert!(world.event_names().contains(&"replay_detected"));
+}
+
+/// Refuses with an error that knows nothing of the request.
+struct Nobody;
+
+impl Guard for Nobody {
+    type Payload = User;
+
+    async fn check(_: Session<User>) -> Result<Self, SessionError> {
+        Err(SessionError::forbidden("nobody may", Timestamp::from_unix_seconds(0)))
+    }
+}
+
+#[tokio::test]
+async fn a_guard_of_the_application_challenges_a_bearer_whatever_error_it_makes() {
+    let world = World::new();
+    let sessions = world.builder().bearer(true).build().unwrap();
+    let challenge = async |request: TestRequest| {
+        let session = sessions.slot();
+        session.receive(&request);
+        let refused = session.extract::<Nobody>().await.map(drop).unwrap_err().to_response();
+        refused.headers.into_iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| value)
+    };
+    let request = TestRequest::new("GET", "/");
+    let bearer = request.clone().header("authorization", "Bearer a.b.c");
+    assert_eq!(challenge(bearer).await.as_deref(), Some("Bearer error=\"insufficient_scope\""));
+    assert_eq!(challenge(request).await, None);
 }
