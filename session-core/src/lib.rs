@@ -32,7 +32,9 @@ pub use id::SessionId;
 pub use lifetimes::Lifetimes;
 pub use manager::{Outcome, ReplayPolicy, Revalidation, SessionManager, SessionManagerBuilder};
 pub use payload::SessionPayload;
-pub use request::{CrossOrigin, CrossOriginRefusal, Headers, RequestHead, TrustedProxies, checked_next};
+pub use request::{
+    CrossOrigin, CrossOriginRefusal, Headers, RequestHead, ReturnTo, TrustedProxies, checked_next,
+};
 pub use response::{HeaderChange, PlainResponse, ResponseChanges, SessionToken};
 pub use session::{Destroyed, Session};
 pub use slots::{Slots, no_layer};

@@ -26,6 +26,7 @@ mod caching;
 mod challenges;
 mod cookies;
 mod cross_origin;
+mod deployments;
 mod devices;
 mod errors;
 mod guards;

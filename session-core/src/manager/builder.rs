@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Manager, ReplayPolicy, Revalidate, Revalidation, SessionManager};
 use crate::cookie::CookieSettings;
 use crate::ended::EndedList;
-use crate::request::{self, CrossOrigin, TrustedProxies};
+use crate::request::{self, CrossOrigin, LoginPage, TrustedProxies};
 use crate::sparing::Sparing;
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore};
 use crate::token::{Codec, TokenForm};
@@ -48,6 +48,8 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     proxies: TrustedProxies,
     bearer: bool,
     login_page: Option<String>,
+    public_origin: Option<String>,
+    public_prefix: Option<String>,
     revalidate: Option<Revalidate<U>>,
     observer: Option<Box<dyn SessionObserver>>,
     clock: Arc<dyn Clock>,
@@ -74,6 +76,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             proxies: TrustedProxies::default(),
             bearer: false,
             login_page: None,
+            public_origin: None,
+            public_prefix: None,
             revalidate: None,
             observer: None,
             clock: Arc::new(SystemClock),
@@ -200,10 +204,30 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// Where guards send a browser navigation without a session: a path of this origin. It gets the checked query
-    /// parameter `next`. Default: none, the answer is 401.
-    pub fn login_page(mut self, path: impl Into<String>) -> Self {
-        self.login_page = Some(path.into());
+    /// Where guards send a browser navigation without a session: a path of this service, as it knows it (`/login`), or
+    /// a URL of another one (`https://login.example.com/`). Default: none, the answer is 401.
+    ///
+    /// It gets the query parameter `next`, the way back: a path, to be checked with [`checked_next`](crate::checked_next);
+    /// or, for a login page on another origin, a URL that begins with [`public_origin`](Self::public_origin), to be
+    /// checked there with [`ReturnTo`](crate::ReturnTo).
+    pub fn login_page(mut self, page: impl Into<String>) -> Self {
+        self.login_page = Some(page.into());
+        self
+    }
+
+    /// This service as browsers see it, such as `https://app.example.com`: what the way back from a login page on another
+    /// origin begins with. Needed for such a page, unused otherwise. It is never taken from the `Host` header, which
+    /// clients and proxies write.
+    pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
+        self.public_origin = Some(origin.into());
+        self
+    }
+
+    /// The path that a proxy takes off before it passes requests on, such as `/rust`: it is put before the login page's
+    /// path and before what `next` names. Paths in your own pages and redirects stay yours. Default: none. A proxy can
+    /// tell it with each request, too: see [`TrustedProxies::prefix_header`].
+    pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.public_prefix = Some(prefix.into());
         self
     }
 
@@ -244,6 +268,10 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let keys = self.keys.ok_or_else(|| {
             ConfigError::new("the manager has no keys: add .keys(KeyRing::from_env()?) or another key ring")
         })?;
+        let prefix = self.public_prefix.as_deref().map_or(Ok(""), request::configured_prefix)?;
+        let login_page =
+            self.login_page.map(|page| LoginPage::new(page, self.public_origin.as_deref(), prefix));
+        let login_page = login_page.transpose()?;
         let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
         let codec = Codec::new(
             keys.clone(),
@@ -276,7 +304,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             cross_origin: self.cross_origin,
             proxies: self.proxies,
             bearer: self.bearer,
-            login_page: self.login_page,
+            login_page,
             revalidate: self.revalidate,
             observer: self.observer,
             clock: self.clock,
@@ -325,11 +353,6 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         {
             return Err(ConfigError::new("realm must be 1 to 255 bytes long and without NUL"));
         }
-        match &self.login_page {
-            Some(path) if request::checked_next(path).is_none() => Err(ConfigError::new(
-                "login_page must be a path of this origin, such as /login: printable ASCII with one leading slash",
-            )),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }

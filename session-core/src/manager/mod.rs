@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::cookie::CookieWriter;
 use crate::ended::EndedList;
 use crate::event::is_traced;
-use crate::request::{CrossOrigin, CrossOriginRefusal, TrustedProxies};
+use crate::request::{CrossOrigin, CrossOriginRefusal, LoginPage, TrustedProxies};
 use crate::session::{Received, Who};
 use crate::sparing::Sparing;
 use crate::store::{Account, RecentRecords, SessionLimit, SessionRecord, SessionStore};
@@ -51,7 +51,7 @@ pub(crate) struct Manager<U> {
     pub(crate) cross_origin: CrossOrigin,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bearer: bool,
-    pub(crate) login_page: Option<String>,
+    pub(crate) login_page: Option<LoginPage>,
     pub(crate) revalidate: Option<Revalidate<U>>,
     pub(crate) observer: Option<Box<dyn SessionObserver>>,
     pub(crate) clock: Arc<dyn Clock>,

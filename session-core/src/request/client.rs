@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Headers, RequestHead};
+use super::login::checked_prefix;
+use super::{Headers, RequestHead, single};
 use crate::ConfigError;
 
 const MAX_USER_AGENT: usize = 256;
@@ -19,11 +20,12 @@ const MAX_SCANNED: usize = 1024;
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
     header: &'static str,
+    prefix_header: Option<&'static str>,
 }
 
 impl Default for TrustedProxies {
     fn default() -> Self {
-        Self { networks: Vec::new(), header: "x-forwarded-for" }
+        Self { networks: Vec::new(), header: "x-forwarded-for", prefix_header: None }
     }
 }
 
@@ -44,12 +46,7 @@ impl TrustedProxies {
     /// When the name is not in lower case, so that it would match nothing, or when it is `forwarded`, whose syntax
     /// (RFC 7239) is another.
     pub fn header(mut self, name: &'static str) -> Result<Self, ConfigError> {
-        let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_good) {
-            return Err(ConfigError::new(format!(
-                "{name:?} is no header name: write it in lower case, as in x-forwarded-for"
-            )));
-        }
+        check_header_name(name)?;
         if name == "forwarded" {
             return Err(ConfigError::new(
                 "the header forwarded is not a list of addresses: let the proxy write x-forwarded-for",
@@ -57,6 +54,31 @@ impl TrustedProxies {
         }
         self.header = name;
         Ok(self)
+    }
+
+    /// The header in which these proxies tell the path that they have taken off, such as `x-forwarded-prefix`: it takes
+    /// the place of [`public_prefix`](crate::SessionManagerBuilder::public_prefix). Default: none is read.
+    ///
+    /// Read only when the connection's peer is one of these proxies. What is no plain path (`/rust`), or comes twice with
+    /// different values, is ignored. Make sure that the proxy replaces what the client sent: a client that could write
+    /// it would send itself to a login page that is not there, and nowhere else.
+    ///
+    /// # Errors
+    /// When the name is not in lower case, so that it would match nothing.
+    pub fn prefix_header(mut self, name: &'static str) -> Result<Self, ConfigError> {
+        check_header_name(name)?;
+        self.prefix_header = Some(name);
+        Ok(self)
+    }
+
+    /// The prefix that the proxy before us names.
+    pub(crate) fn prefix<'a>(&self, head: &'a impl RequestHead) -> Option<&'a str> {
+        let name = self.prefix_header?;
+        if !self.trusts(unmapped(head.peer()?)) {
+            return None;
+        }
+        let value = single(head.header(name)).ok().flatten()?;
+        checked_prefix(std::str::from_utf8(value).ok()?)
     }
 
     /// The client's address.
@@ -79,6 +101,16 @@ impl TrustedProxies {
     fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+fn check_header_name(name: &str) -> Result<(), ConfigError> {
+    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    if !name.is_empty() && name.bytes().all(is_good) {
+        return Ok(());
+    }
+    Err(ConfigError::new(format!(
+        "{name:?} is no header name: write it in lower case, as in x-forwarded-for"
+    )))
 }
 
 fn parse_network(text: &str) -> Result<IpNet, ConfigError> {
@@ -213,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_what_one_trusted_proxy_says_in_plain_segments() {
+        let proxies = TrustedProxies::new(["10.0.0.0/8"]).unwrap();
+        let told = |proxies: &TrustedProxies, peer: &str, lines: &[&str]| {
+            let request = TestRequest::new("GET", "/").from_peer(peer.parse().unwrap());
+            let request =
+                lines.iter().fold(request, |request, line| request.header("x-forwarded-prefix", line));
+            proxies.prefix(&request).map(str::to_owned)
+        };
+        assert_eq!(told(&proxies, "10.1.2.3", &["/rust"]), None, "not before it is asked for");
+        let proxies = proxies.prefix_header("x-forwarded-prefix").unwrap();
+        assert_eq!(told(&proxies, "10.1.2.3", &["/rust/"]).as_deref(), Some("/rust"));
+        assert_eq!(told(&proxies, "::ffff:10.1.2.3", &["/rust", "/rust"]).as_deref(), Some("/rust"));
+        assert_eq!(told(&proxies, "10.1.2.3", &["/"]).as_deref(), Some(""));
+        assert_eq!(told(&proxies, "203.0.113.9", &["/rust"]), None, "a stranger");
+        for lines in [&[][..], &["/a", "/b"], &["/a, /b"], &["//evil"], &["/\\evil"], &["https://evil"]] {
+            assert_eq!(told(&proxies, "10.1.2.3", lines), None, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn without_a_peer_there_is_no_address() {
         let request = TestRequest::new("GET", "/").header("x-forwarded-for", "1.1.1.1");
         assert_eq!(TrustedProxies::new(["10.0.0.0/8"]).unwrap().client(&request), None);
@@ -230,6 +282,7 @@ mod tests {
     fn a_header_name_that_could_not_match_is_refused() {
         for name in ["", "X-Forwarded-For", "x forwarded", "x-forwarded-for:", "forwarded"] {
             assert!(TrustedProxies::default().header(name).is_err(), "{name}");
+            assert_eq!(TrustedProxies::default().prefix_header(name).is_err(), name != "forwarded", "{name}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod bearer;
 mod client;
 mod cross_origin;
+mod login;
 mod navigation;
 mod origin;
 
@@ -12,8 +13,10 @@ pub(crate) use bearer::{Bearer, bearer};
 pub use client::TrustedProxies;
 pub(crate) use client::user_agent;
 pub use cross_origin::{CrossOrigin, CrossOriginRefusal};
+pub use login::ReturnTo;
+pub(crate) use login::{LoginPage, configured_prefix};
 pub use navigation::checked_next;
-pub(crate) use navigation::{is_navigation, login_location};
+pub(crate) use navigation::is_navigation;
 
 /// The header lines of a request or a response.
 ///

@@ -1,13 +1,8 @@
-//! Sending a browser to the login page and back.
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+//! Whether a person is on the way to a page, and where to go after a login.
 
 use super::RequestHead;
 
 const MAX_NEXT: usize = 2048;
-/// Left as they are in a query value: the unreserved characters (RFC 3986 section 2.3) and the slash.
-const QUERY_VALUE: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// Whether a person is on the way to a page, as against a script fetching something.
 pub(crate) fn is_navigation(head: &impl RequestHead) -> bool {
@@ -51,14 +46,6 @@ pub fn checked_next(next: &str) -> Option<&str> {
     (one_slash && next.len() <= MAX_NEXT && next.bytes().all(good)).then_some(next)
 }
 
-/// The login page, with the way back when that is safe.
-pub(crate) fn login_location(login_page: &str, target: &str) -> String {
-    let Some(next) = checked_next(target) else { return login_page.to_owned() };
-    let (page, fragment) = login_page.split_at(login_page.find('#').unwrap_or(login_page.len()));
-    let separator = if page.contains('?') { '&' } else { '?' };
-    format!("{page}{separator}next={}{fragment}", utf8_percent_encode(next, QUERY_VALUE))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -96,32 +83,11 @@ mod tests {
             let is_plain = next.chars().all(|character| ('\u{21}'..='\u{7e}').contains(&character) && character != '\\');
             prop_assert_eq!(checked_next(&next).is_some(), starts_well && is_plain && next.len() <= 2048);
         }
-
-        #[test]
-        fn the_way_back_stays_one_plain_parameter(target in next_like()) {
-            let location = login_location("/login", &target);
-            let Some(next) = location.strip_prefix("/login?next=") else {
-                prop_assert_eq!(checked_next(&target), None);
-                return Ok(());
-            };
-            prop_assert!(!next.contains(['&', '=', '?', '#', '+']));
-            let decoded: Vec<u8> = percent_encoding::percent_decode_str(next).collect();
-            prop_assert_eq!(decoded, target.as_bytes());
-        }
     }
 
     /// Mostly paths, rich in what matters.
     fn next_like() -> impl Strategy<Value = String> {
         prop_oneof!["/[a-z/?&=#%+.]{0,20}", "[/\\\\:a \t]{0,6}", "/\\PC{0,20}", any::<String>()]
-    }
-
-    #[test]
-    fn the_way_back_is_encoded_into_one_parameter() {
-        assert_eq!(login_location("/login", "/a?b=c&d=e"), "/login?next=/a%3Fb%3Dc%26d%3De");
-        assert_eq!(login_location("/login?x=1", "/a"), "/login?x=1&next=/a");
-        assert_eq!(login_location("/login?x=1#form", "/a"), "/login?x=1&next=/a#form");
-        assert_eq!(login_location("/login", "//evil"), "/login");
-        assert_eq!(login_location("/login", "http://example.test/a"), "/login");
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Origin {
         Some(Self { authority: Authority { port, ..authority }, scheme })
     }
 
+    /// Whether a browser opens pages of it.
+    pub(crate) fn is_web(&self) -> bool {
+        matches!(&*self.scheme, "http" | "https")
+    }
+
     /// Whether a page of this origin was served by the host that `authority` names. Where that says no port, it is
     /// the one that this origin's scheme would use: behind a proxy nobody knows the scheme of the request itself.
     pub(crate) fn is_at(&self, authority: &Authority) -> bool {

@@ -85,6 +85,6 @@ impl Credential {
 }
 
 fn login_redirect<U: SessionPayload>(manager: &Manager<U>, head: &impl RequestHead) -> Option<String> {
-    let login_page = manager.login_page.as_deref()?;
-    request::is_navigation(head).then(|| request::login_location(login_page, head.target()))
+    let login_page = manager.login_page.as_ref()?;
+    request::is_navigation(head).then(|| login_page.location(manager.proxies.prefix(head), head.target()))
 }
