@@ -16,6 +16,9 @@ pub enum EventKind {
     Updated,
     /// A logout.
     Destroyed,
+    /// A logout that found no session: the request showed no token, or none that may end one. The cookie was cleared.
+    /// Often the second click; where it is the rule, something between browser and service loses the cookie.
+    LogoutWithoutSession,
     /// Ended by somebody else: another device, an administrator, the limit, a newer login, a disabled account.
     Revoked,
     /// A request brought a session whose time is over.
@@ -23,7 +26,8 @@ pub enum EventKind {
     /// A request brought a token that is not accepted, or came from another origin: the latter is a warning in the
     /// log, at most ten times a minute, as it is also how a proxy that changes `Host` is noticed.
     Rejected,
-    /// A token was used long after its successor: somebody has a copy. The session was ended.
+    /// A token was used long after its successor: somebody has a copy. The session was ended, unless
+    /// [`ReplayPolicy`](crate::ReplayPolicy) says otherwise.
     ReplayDetected,
     /// The store failed or did not answer in time.
     StoreFailed,
@@ -40,6 +44,7 @@ impl EventKind {
             Self::Refreshed => "refreshed",
             Self::Updated => "updated",
             Self::Destroyed => "destroyed",
+            Self::LogoutWithoutSession => "logout_without_session",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Rejected => "rejected",
@@ -56,7 +61,9 @@ impl EventKind {
             Self::StoreFailed => tracing::Level::ERROR,
             Self::ReplayDetected | Self::EndedListFull => tracing::Level::WARN,
             Self::Created | Self::Destroyed | Self::Revoked => tracing::Level::INFO,
-            Self::Refreshed | Self::Updated | Self::Expired | Self::Rejected => tracing::Level::DEBUG,
+            Self::Refreshed | Self::Updated | Self::LogoutWithoutSession | Self::Expired | Self::Rejected => {
+                tracing::Level::DEBUG
+            }
         }
     }
 }
@@ -76,7 +83,8 @@ pub struct SessionEvent {
     pub at: Timestamp,
     /// Which manager: its realm.
     pub realm: String,
-    /// Whose session, when that is known.
+    /// The account of the session that the event is about, when that is known: not of the request, which may show
+    /// tokens of several.
     pub subject: Option<String>,
     /// The session's handle, as in the list of devices: a hash, useless as a credential.
     pub session: Option<String>,

@@ -63,7 +63,7 @@ impl<U: SessionPayload> Session<U> {
     }
 }
 
-/// The session, whoever is or is not logged in: fails only when the answer is not known (503) or the request may
+/// The session, whoever is or is not logged in, guests included: fails only when the answer is not known (503) or the request may
 /// not ask (403).
 impl<U: SessionPayload> Guard for Session<U> {
     type Payload = U;
@@ -81,6 +81,9 @@ impl<U: SessionPayload> Guard for Session<U> {
 
 /// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the configured login page.
 /// Dereferences to the user.
+///
+/// A guest is not logged in: a payload whose [`subject`](SessionPayload::subject) is `None` is answered as no session
+/// is, with `SESSION_NOT_FOUND`. Take [`Session`] for what guests may do as well.
 pub struct Authenticated<U: SessionPayload> {
     user: Arc<U>,
     session: Session<U>,
@@ -119,8 +122,8 @@ impl<U: SessionPayload> Deref for Authenticated<U> {
     }
 }
 
-/// Whoever is logged in, if anybody. Empty only for the reasons of a 401: an outage (503) or a request from another
-/// origin (403) is an error, not an anonymous visitor.
+/// Whoever is logged in, if anybody. Empty only for the reasons of a 401, a guest among them: an outage (503) or a
+/// request from another origin (403) is an error, not an anonymous visitor.
 pub struct MaybeAuthenticated<U: SessionPayload> {
     user: Option<Arc<U>>,
     session: Session<U>,
@@ -154,12 +157,13 @@ impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
 
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
         let session = Session::check(session).await?;
-        Ok(Self { user: session.user(), session })
+        Ok(Self { user: session.logged_in(), session })
     }
 }
 
-/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise. Always asks the
-/// store, in hybrid mode as well. Dereferences to the user, as the store has it then.
+/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise, and 401 where
+/// nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to the user,
+/// as the store has it then.
 pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
 
 impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
@@ -202,7 +206,7 @@ impl<U: SessionPayload> Session<U> {
     /// [`confirm`](Self::confirm) does.
     ///
     /// # Errors
-    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in;
+    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
     /// `StoreUnavailable`.
     pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
         match self.confirm().await {

@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 /// ```
 pub trait SessionPayload: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The account by which sessions are listed and revoked: 1 to 255 bytes without NUL, compared as bytes.
-    /// `None` for a guest, whose session is never listed or revoked together with others.
+    /// `None` for a guest, whose session is never listed or revoked together with others. A guest is not logged in:
+    /// [`Authenticated`](crate::Authenticated), [`Fresh`](crate::Fresh) and what builds on them answer 401.
     fn subject(&self) -> Option<&str>;
 }

@@ -129,13 +129,14 @@ async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainR
     Ok(PlainResponse::json(200, &Body { revoked: session.revoke_others().await? }))
 }
 
-/// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2).
+/// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2). A guest has no login, and no session but
+/// its own, which it may end.
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
     let manager = &session.0.manager;
     session.require_store()?;
     session.confirm().await?;
     match manager.fresh_for_revocation {
-        Some(limit) => session.require_fresh(limit).await,
-        None => Ok(()),
+        Some(limit) if !session.is_guest() => session.require_fresh(limit).await,
+        _ => Ok(()),
     }
 }

@@ -16,11 +16,11 @@ use crate::event::is_traced;
 use crate::request::{CrossOrigin, CrossOriginRefusal, LoginPage, TrustedProxies};
 use crate::session::{Received, Who};
 use crate::sparing::Sparing;
-use crate::store::{Account, RecentRecords, SessionLimit, SessionRecord, SessionStore};
+use crate::store::{Account, RecentRecords, SessionLimit, SessionStore, Whose};
 use crate::token::Codec;
 use crate::{
-    Clock, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, RequestHead, SessionError, SessionEvent,
-    SessionId, SessionObserver, SessionPayload,
+    Clock, Device, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, RequestHead, SessionError,
+    SessionEvent, SessionId, SessionObserver, SessionPayload,
 };
 
 pub use builder::SessionManagerBuilder;
@@ -107,12 +107,34 @@ impl<U: SessionPayload> SessionManager<U> {
         }
     }
 
-    /// The sessions of an account, for an administrator.
+    /// The sessions of an account, newest first, for an administrator. None of them is
+    /// [`current`](Device::current). One round trip.
     ///
     /// # Errors
     /// `StoreRequired` without a store; `StoreUnavailable`.
-    pub async fn list_account(&self, subject: &str) -> Result<Vec<SessionRecord>, SessionError> {
-        self.slot().list_account(subject).await
+    pub async fn list_account(&self, subject: &str) -> Result<Vec<Device>, SessionError> {
+        let slot = self.slot();
+        Ok(slot.devices(&slot.records_of(subject).await?, None))
+    }
+
+    /// Ends one session of an account, by its [`Device::id`], for an administrator. `false` when the account has none of
+    /// that name: it ended before, or is another account's. Two round trips.
+    ///
+    /// In hybrid mode the session is refused at once here, and elsewhere within the bound.
+    ///
+    /// # Errors
+    /// `StoreRequired` without a store; `StoreUnavailable`.
+    pub async fn revoke_session(&self, subject: &str, device: &str) -> Result<bool, SessionError> {
+        let slot = self.slot();
+        if let Some(recent) = &self.0.recent {
+            // Of sessions that another process has ended the store's list knows nothing.
+            recent.forget(Whose::Account(subject));
+        }
+        let records = slot.records_of(subject).await?;
+        match slot.named_device(&records, device) {
+            Some(record) => slot.end_record(record, "revoked by an administrator").await,
+            None => Ok(false),
+        }
     }
 
     /// Ends every session of an account (ASVS 7.4.2). Answers how many. A login racing with it is either ended or

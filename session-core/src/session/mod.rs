@@ -2,6 +2,8 @@
 
 mod close;
 mod decide;
+mod ending;
+mod named;
 mod open;
 mod operations;
 mod received;
@@ -24,6 +26,7 @@ use crate::{
 };
 
 pub(crate) use decide::Intent;
+use named::{Named, Shown};
 pub use operations::Destroyed;
 pub(crate) use received::Received;
 
@@ -50,33 +53,11 @@ struct State<U> {
     /// `None` until somebody asked.
     opened: Option<Result<(), SessionError>>,
     /// The sessions that the request names under our signature, usable or not.
-    named: Named,
+    named: Named<U>,
     current: Option<Current<U>>,
     outgoing: Outgoing,
     closed: bool,
     panicked: bool,
-}
-
-/// The session ids that the request's tokens name; almost always one or none.
-#[derive(Default)]
-struct Named {
-    first: Option<Claims>,
-    rest: Vec<Claims>,
-}
-
-impl Named {
-    fn push(&mut self, claims: Claims) {
-        match &self.first {
-            None => self.first = Some(claims),
-            Some(first) if first.sid == claims.sid => {}
-            Some(_) if self.rest.iter().any(|known| known.sid == claims.sid) => {}
-            Some(_) => self.rest.push(claims),
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Claims> {
-        self.first.iter().chain(&self.rest)
-    }
 }
 
 /// The session as it stands in this request.
@@ -114,7 +95,7 @@ impl<U: SessionPayload> SessionManager<U> {
             turn: async_lock::Mutex::new(()),
             state: Mutex::new(State {
                 opened: None,
-                named: Named::default(),
+                named: Named::NONE,
                 current: None,
                 outgoing: Outgoing::Nothing,
                 closed: false,
@@ -125,19 +106,34 @@ impl<U: SessionPayload> SessionManager<U> {
 }
 
 impl<U: SessionPayload> Session<U> {
-    /// The user, when somebody is logged in.
+    /// The payload of whoever has a session, a guest included. For somebody who is logged in, ask
+    /// [`require_user`](Self::require_user).
     #[must_use]
     pub fn user(&self) -> Option<Arc<U>> {
         self.state().current.as_ref().map(|current| Arc::clone(&current.user))
     }
 
-    /// The user, or the error that says why there is none: 401, or for a browser navigation, when a
+    /// The user who is logged in, or the error that says why there is none: 401, or for a browser navigation, when a
     /// [login page](crate::SessionManagerBuilder::login_page) is configured, a redirect to it.
     ///
+    /// A guest, whose payload names no [subject](SessionPayload::subject), is not logged in.
+    ///
     /// # Errors
-    /// Whatever [`open`](Self::open) answered.
+    /// Whatever [`open`](Self::open) answered; `NotFound` for a guest.
     pub fn require_user(&self) -> Result<Arc<U>, SessionError> {
-        self.user().ok_or_else(|| self.refusal())
+        self.logged_in().ok_or_else(|| self.refusal())
+    }
+
+    /// The user, unless it is a guest.
+    pub(crate) fn logged_in(&self) -> Option<Arc<U>> {
+        let state = self.state();
+        let current = state.current.as_ref().filter(|current| !current.is_guest())?;
+        Some(Arc::clone(&current.user))
+    }
+
+    /// Whether there is a session, and nobody is logged in.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.state().current.as_ref().is_some_and(Current::is_guest)
     }
 
     /// How the session stands now. Writes nothing, extends nothing.
@@ -246,12 +242,25 @@ impl<'a> Who<'a> {
     }
 }
 
+impl<U: SessionPayload> Shown<U> {
+    fn who(&self) -> Who<'_> {
+        Who::session(&self.claims, self.user.as_deref().and_then(U::subject))
+    }
+}
+
 impl<U> State<U> {
     fn reason(&self) -> ErrorKind {
         match &self.opened {
             Some(Err(error)) => error.kind(),
             _ => ErrorKind::NotFound,
         }
+    }
+}
+
+impl<U: SessionPayload> Current<U> {
+    /// Without an account, by the payload or, after a deploy that names accounts in another way, by the store.
+    fn is_guest(&self) -> bool {
+        self.user.subject().is_none() || self.record.as_ref().is_some_and(|record| record.subject().is_none())
     }
 }
 
@@ -265,6 +274,10 @@ impl<U> Current<U> {
             Some(record) => record.times(),
             None => self.claims.times(),
         }
+    }
+
+    fn shown(&self) -> Shown<U> {
+        Shown { claims: self.claims, user: Some(Arc::clone(&self.user)) }
     }
 
     fn judge(&self, lifetimes: &crate::Lifetimes, now: Timestamp) -> crate::lifetimes::Standing {

@@ -1,7 +1,7 @@
 //! Opening: which of the tokens that a request shows is its session.
 
 use super::tracked::Served;
-use super::{Intent, Session, Who};
+use super::{Intent, Named, Session, Shown, Who};
 use crate::token::{Claims, Refused};
 use crate::{ErrorKind, EventKind, SessionError, SessionPayload};
 
@@ -115,9 +115,10 @@ impl<U: SessionPayload> Session<U> {
     async fn find_stateless(&self, intent: Intent) -> Result<(), SessionError> {
         let codec = &self.0.manager.codec;
         let now = self.now();
-        let found = self.verified(|token| codec.verify::<U>(token, now));
+        let found = self.verified(|token| codec.verify::<U>(token, now).map(Shown::with));
         let mut failure = found.failure;
-        for (claims, user) in newest_first(found.first, found.rest) {
+        for Shown { claims, user } in found.shown.newest_first() {
+            let Some(user) = user else { continue };
             match self.use_stateless(claims, user, intent).await {
                 Ok(()) => return Ok(()),
                 Err(error) => failure = more_telling(failure, error),
@@ -130,10 +131,10 @@ impl<U: SessionPayload> Session<U> {
     async fn find_tracked(&self, intent: Intent) -> Result<(), SessionError> {
         let codec = &self.0.manager.codec;
         let now = self.now();
-        let found = self.verified(|token| codec.verify_reference(token, now).map(|claims| (claims, ())));
+        let found = self.verified(|token| codec.verify_reference(token, now).map(Shown::without));
         let mut failure = found.failure;
         let mut reads = 0;
-        for (claims, ()) in newest_first(found.first, found.rest) {
+        for Shown { claims, .. } in found.shown.newest_first() {
             if now >= claims.expires_at {
                 failure = more_telling(failure, self.expired(&claims, None));
                 continue;
@@ -159,14 +160,14 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// Verifies every token that the request shows, and notes the sessions that they name.
-    fn verified<T>(&self, verify: impl Fn(&[u8]) -> Result<(Claims, T), Refused>) -> Found<T> {
-        let mut found = Found { first: None, rest: Vec::new(), failure: None };
+    fn verified(&self, verify: impl Fn(&[u8]) -> Result<Shown<U>, Refused>) -> Found<U> {
+        let mut found = Found { shown: Named::NONE, failure: None };
         let Some(received) = self.0.received.get() else { return found };
         for token in received.credential.tokens() {
             match verify(token) {
-                Ok((claims, body)) => {
-                    self.state().named.push(claims);
-                    found.push(claims, body);
+                Ok(shown) => {
+                    self.state().named.push(shown.clone());
+                    found.shown.push(shown);
                 }
                 Err(refused) => found.failure = more_telling(found.failure, self.rejected(&refused)),
             }
@@ -179,15 +180,15 @@ impl<U: SessionPayload> Session<U> {
         let codec = &self.0.manager.codec;
         let now = self.now();
         if self.0.manager.store.is_some() {
-            self.verified(|token| codec.verify_reference(token, now).map(|claims| (claims, ())));
+            self.verified(|token| codec.verify_reference(token, now).map(Shown::without));
         } else {
-            self.verified(|token| codec.verify::<U>(token, now));
+            self.verified(|token| codec.verify::<U>(token, now).map(Shown::with));
         }
     }
 
     fn rejected(&self, refused: &Refused) -> SessionError {
         if let Some(claims) = refused.claims {
-            self.state().named.push(claims);
+            self.state().named.push(Shown::without(claims));
         }
         let who = Who { sid: refused.claims.map(|claims| claims.sid), subject: None };
         self.emit(EventKind::Rejected, who, Some(refused.kind), Some(refused.reason.to_owned()));
@@ -211,42 +212,9 @@ impl<U: SessionPayload> Session<U> {
 }
 
 /// The well signed tokens of a request, and the best reason to refuse the others.
-struct Found<T> {
-    first: Option<(Claims, T)>,
-    rest: Vec<(Claims, T)>,
+struct Found<U> {
+    shown: Named<U>,
     failure: Option<SessionError>,
-}
-
-impl<T> Found<T> {
-    /// Of one session only the highest generation counts, then the latest issue: a twin under another path is
-    /// not a replay.
-    fn push(&mut self, claims: Claims, body: T) {
-        if self.first.is_none() {
-            self.first = Some((claims, body));
-            return;
-        }
-        match self.first.iter_mut().chain(&mut self.rest).find(|(known, _)| known.sid == claims.sid) {
-            None => self.rest.push((claims, body)),
-            Some(known) if rank(&known.0) < rank(&claims) => *known = (claims, body),
-            Some(_) => {}
-        }
-    }
-}
-
-fn rank(claims: &Claims) -> (Option<u64>, crate::Timestamp, crate::Timestamp) {
-    (claims.generation, claims.issued_at, claims.expires_at)
-}
-
-/// Of several sessions the newest login wins.
-fn newest_first<T>(
-    mut first: Option<(Claims, T)>,
-    mut rest: Vec<(Claims, T)>,
-) -> impl Iterator<Item = (Claims, T)> {
-    if !rest.is_empty() {
-        rest.splice(..0, first.take());
-        rest.sort_by_key(|(claims, _)| std::cmp::Reverse(claims.authenticated_at));
-    }
-    first.into_iter().chain(rest)
 }
 
 /// The reason that tells most: an expired session, then one not usable here, then one unknown, then a bad token.

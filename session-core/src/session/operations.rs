@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Current, Intent, Outgoing, Session, Who};
+use super::{Current, Intent, Named, Outgoing, Session, Shown, Who};
 use crate::manager::Revalidation;
 use crate::store::SessionRecord;
 use crate::token::{Claims, IssueError};
-use crate::{Device, ErrorKind, EventKind, SessionError, SessionPayload, SessionToken};
+use crate::{Device, ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
 
 /// What a logout reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,12 @@ pub enum Destroyed {
 
 impl<U: SessionPayload> Session<U> {
     /// Logs a user in: a new session id, always, and a cookie with the response. The session that the request's
-    /// cookie names, even an expired one, is ended; nothing of it is carried over (ASVS 7.2.4).
+    /// cookie names is ended; nothing of it is carried over (ASVS 7.2.4). An old token ends only what it could have
+    /// opened: see [`destroy`](Self::destroy). Of the user's own account it may also have run out, as long as nobody
+    /// has used its successor.
     ///
-    /// With a store one round trip. The token is for native clients; browsers get it as a cookie.
+    /// With a store one round trip; one more for each cookie of ours in a request that nobody has
+    /// [opened](Self::open), to see how old its token is. The token is for native clients; browsers get it as a cookie.
     ///
     /// # Errors
     /// `PayloadTooLarge`, `SessionLimit`, `StoreUnavailable`; `CrossOrigin`; `ResponseSent` after
@@ -40,7 +43,9 @@ impl<U: SessionPayload> Session<U> {
             true => self.create_tracked(user).await?,
             false => self.create_stateless(user)?,
         };
-        self.state().opened = Some(Ok(()));
+        let mut state = self.state();
+        state.named = Named::NONE;
+        state.opened = Some(Ok(()));
         Ok(token)
     }
 
@@ -101,7 +106,15 @@ impl<U: SessionPayload> Session<U> {
         Ok(self.outgoing_token())
     }
 
-    /// Logs out: ends the session that the request names, and clears the cookie, also when there was no session.
+    /// Logs out: ends the session that the request names, and clears the cookie, also when there was no session: an
+    /// [event](EventKind::LogoutWithoutSession) says so then.
+    ///
+    /// A token ends what it could open: with a store the newest token of a session does, and its predecessor in its
+    /// [grace](crate::Lifetimes::replay_grace). Anything older is a replay: it ends what
+    /// [`ReplayPolicy`](crate::ReplayPolicy) says, and is told as one. Without a store every token of a session does
+    /// until it expires.
+    ///
+    /// With a store one round trip for an opened session, two for one that nobody has [opened](Self::open).
     ///
     /// # Errors
     /// `StoreUnavailable`: then nobody is logged out and no cookie is cleared. `CrossOrigin`.
@@ -117,6 +130,7 @@ impl<U: SessionPayload> Session<U> {
         };
         let mut state = self.state();
         state.current = None;
+        state.named = Named::NONE;
         state.outgoing = Outgoing::Clear;
         drop(state);
         let over = self.error(ErrorKind::NotFound);
@@ -130,9 +144,7 @@ impl<U: SessionPayload> Session<U> {
     /// `StoreRequired` without a store; `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
     pub async fn list(&self) -> Result<Vec<Device>, SessionError> {
         let (current, records) = self.account_records().await?;
-        let mut devices: Vec<Device> = records.iter().map(|record| self.device(record, &current)).collect();
-        devices.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
-        Ok(devices)
+        Ok(self.devices(&records, Some(current.claims.sid)))
     }
 
     /// Ends one session of this account, by its [`Device::id`]. `false` when the account has none of that name.
@@ -142,10 +154,7 @@ impl<U: SessionPayload> Session<U> {
     /// As [`list`](Self::list).
     pub async fn revoke(&self, device: &str) -> Result<bool, SessionError> {
         let (current, records) = self.account_records().await?;
-        let realm = &self.0.manager.realm;
-        let Some(record) = records.iter().find(|record| record.id.handle(realm) == device) else {
-            return Ok(false);
-        };
+        let Some(record) = self.named_device(&records, device) else { return Ok(false) };
         if record.id == current.claims.sid {
             return self.destroy().await.map(|_| true);
         }
@@ -165,7 +174,7 @@ impl<U: SessionPayload> Session<U> {
     async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {
         let current = self.tracked_current().await?;
         let records = match current.account() {
-            Some(subject) => self.list_account(subject).await?,
+            Some(subject) => self.records_of(subject).await?,
             None => current.record.iter().map(|record| SessionRecord::clone(record)).collect(),
         };
         Ok((current, records))
@@ -185,16 +194,31 @@ impl<U: SessionPayload> Session<U> {
         if self.is_tracked() { Ok(()) } else { Err(self.error(ErrorKind::StoreRequired)) }
     }
 
-    fn device(&self, record: &SessionRecord, current: &Current<U>) -> Device {
+    /// Newest first.
+    pub(crate) fn devices(&self, records: &[SessionRecord], current: Option<SessionId>) -> Vec<Device> {
+        let mut devices: Vec<Device> = records.iter().map(|record| self.device(record, current)).collect();
+        devices.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
+        devices
+    }
+
+    fn device(&self, record: &SessionRecord, current: Option<SessionId>) -> Device {
         Device {
             id: record.id.handle(&self.0.manager.realm),
-            current: record.id == current.claims.sid,
+            current: Some(record.id) == current,
             created_at: record.authenticated_at,
             last_accessed: record.last_seen,
             expires_at: record.expires_at,
             user_agent: record.user_agent.clone(),
             ip_address: record.ip_address,
         }
+    }
+
+    pub(crate) fn named_device<'r>(
+        &self,
+        records: &'r [SessionRecord],
+        device: &str,
+    ) -> Option<&'r SessionRecord> {
+        records.iter().find(|record| record.id.handle(&self.0.manager.realm) == device)
     }
 
     /// The session, opened if nobody did, for callers that hold the turn.
@@ -275,11 +299,12 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// The sessions that the request names, the current one first.
-    pub(super) fn named_and_current(&self) -> Vec<Claims> {
+    pub(super) fn named_and_current(&self) -> Vec<Shown<U>> {
         let state = self.state();
-        let current = state.current.as_ref().map(|current| current.claims);
-        let others = state.named.iter().filter(|claims| Some(claims.sid) != current.map(|claims| claims.sid));
-        current.iter().chain(others).copied().collect()
+        let current = state.current.as_ref().map(Current::shown);
+        let sid = current.as_ref().map(|current| current.claims.sid);
+        let others = state.named.iter().filter(|shown| Some(shown.claims.sid) != sid).cloned();
+        current.into_iter().chain(others).collect()
     }
 
     pub(super) async fn revalidate(&self, user: &Arc<U>) -> Revalidation<U> {

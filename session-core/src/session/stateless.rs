@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Current, Intent, Outgoing, Session, Who};
+use super::ending::REPLACED;
+use super::{Current, Intent, Outgoing, Session, Shown, Who};
 use crate::manager::Revalidation;
 use crate::token::Claims;
 use crate::{ErrorKind, EventKind, SessionError, SessionPayload, SessionToken, Timestamp};
@@ -12,7 +13,7 @@ impl<U: SessionPayload> Session<U> {
     pub(super) async fn use_stateless(
         &self,
         claims: Claims,
-        user: U,
+        user: Arc<U>,
         intent: Intent,
     ) -> Result<(), SessionError> {
         let manager = &self.0.manager;
@@ -24,7 +25,7 @@ impl<U: SessionPayload> Session<U> {
         if !standing.is_live {
             return Err(self.expired(&claims, user.subject()));
         }
-        self.state().current = Some(Current::stateless(Arc::new(user), claims));
+        self.state().current = Some(Current::stateless(user, claims));
         match intent {
             Intent::Observe | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
@@ -65,7 +66,7 @@ impl<U: SessionPayload> Session<U> {
             Err(error) if intent == Intent::Use => {
                 self.emit(
                     EventKind::Rejected,
-                    Who::session(&claims, None),
+                    Who::session(&claims, renewed.user.subject()),
                     Some(error.kind()),
                     Some(error.to_string()),
                 );
@@ -79,8 +80,9 @@ impl<U: SessionPayload> Session<U> {
         let claims = self.new_claims(None)?;
         let created = Current::stateless(Arc::new(user), claims);
         let token = self.issue_stateless(&created)?;
+        let replaced = self.endable_stateless();
         self.send_stateless(created, token.clone())?;
-        self.end_named_stateless(claims.sid);
+        self.end_replaced_stateless(&replaced);
         self.emit_about(EventKind::Created, &claims);
         Ok(token)
     }
@@ -92,9 +94,9 @@ impl<U: SessionPayload> Session<U> {
         let claims = self.new_claims(None)?;
         let renewed = Current::stateless(Arc::clone(&current.user), claims);
         let token = self.issue_stateless(&renewed)?;
+        let replaced = self.endable_stateless();
         self.send_stateless(renewed, token.clone())?;
-        self.end_stateless(&current.claims);
-        self.end_named_stateless(claims.sid);
+        self.end_replaced_stateless(&replaced);
         self.emit_about(EventKind::Created, &claims);
         Ok(token)
     }
@@ -111,46 +113,59 @@ impl<U: SessionPayload> Session<U> {
         Ok(user)
     }
 
-    /// Remembers every session that the request names as ended. `false` when one of them found no room.
+    /// Remembers every session that the request may end as ended. `false` when one of them found no room.
     pub(super) fn destroy_stateless(&self) -> bool {
-        let claims: Vec<Claims> = self.named_and_current();
+        let ended = self.endable_stateless();
+        if ended.is_empty() {
+            self.tell_of_no_session();
+        }
         let mut remembered = true;
-        for claims in &claims {
-            remembered &= self.end_stateless(claims);
-            self.emit_about(EventKind::Destroyed, claims);
+        for shown in &ended {
+            remembered &= self.end_stateless(shown);
+            self.emit(EventKind::Destroyed, shown.who(), None, None);
         }
         remembered
     }
 
-    fn end_named_stateless(&self, keep: crate::SessionId) {
-        for claims in self.named_and_current().iter().filter(|claims| claims.sid != keep) {
-            self.end_stateless(claims);
-            self.emit(
-                EventKind::Revoked,
-                Who::session(claims, None),
-                None,
-                Some("replaced by a login".into()),
-            );
+    fn end_replaced_stateless(&self, replaced: &[Shown<U>]) {
+        for shown in replaced {
+            self.end_stateless(shown);
+            self.emit(EventKind::Revoked, shown.who(), None, Some(REPLACED.to_owned()));
         }
     }
 
+    /// The current session and those that the request names with a token that is still good.
+    ///
+    /// Without generations every token of a session is as good as the newest until its own time is over. From then on
+    /// it ends nothing: the session may have gone on with another one, and if it has not, it is over.
+    fn endable_stateless(&self) -> Vec<Shown<U>> {
+        let now = self.now();
+        let current = self.current().map(|current| current.claims.sid);
+        let mut shown = self.named_and_current();
+        shown.retain(|Shown { claims, .. }| {
+            (now < claims.expires_at || Some(claims.sid) == current)
+                && !self.0.manager.ended.contains(claims.sid)
+        });
+        shown
+    }
+
     fn end_disabled_stateless(&self, current: &Current<U>) -> SessionError {
-        self.end_stateless(&current.claims);
+        let ended = current.shown();
+        self.end_stateless(&ended);
         self.state().current = None;
-        let who = Who::session(&current.claims, current.user.subject());
-        self.emit(EventKind::Revoked, who, None, Some("revalidation ended it".into()));
+        self.emit(EventKind::Revoked, ended.who(), None, Some("revalidation ended it".into()));
         self.error(ErrorKind::NotFound)
     }
 
     /// Until no token of this session can be good any more: not even one that is being issued right now.
-    fn end_stateless(&self, claims: &Claims) -> bool {
-        let manager = &self.0.manager;
+    fn end_stateless(&self, shown: &Shown<U>) -> bool {
+        let (manager, claims) = (&self.0.manager, &shown.claims);
         let now = self.now();
         let until = manager.lifetimes.fresh_expiry(claims.authenticated_at, now).max(claims.expires_at);
         let until = until.plus(manager.lifetimes.leeway);
         let remembered = manager.ended.insert(claims.sid, until, now).is_ok();
         if !remembered {
-            self.emit_about(EventKind::EndedListFull, claims);
+            self.emit(EventKind::EndedListFull, shown.who(), None, None);
         }
         remembered
     }

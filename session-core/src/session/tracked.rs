@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::decide::{Change, Step, decide};
+use super::ending::Endable;
 use super::{Current, Intent, Session, Who};
 use crate::manager::{ReplayPolicy, Revalidation};
 use crate::store::{
     Account, Create, Created, Key, Moment, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
-    Touch, within,
+    Touch, Whose, within,
 };
 use crate::token::{Claims, payload_json};
 use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken, Timestamp};
@@ -99,20 +100,33 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn read(&self, token: &Claims, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
-        let manager = &self.0.manager;
         let now = self.now();
-        let key = Key { realm: &manager.realm, id: token.sid };
-        let touch = Touch {
-            interval: manager.lifetimes.last_seen_interval,
-            idle_timeout: manager.lifetimes.idle_timeout,
-            generation: token.generation.unwrap_or(0),
-            grace: manager.lifetimes.replay_grace,
-        };
+        let key = Key { realm: &self.0.manager.realm, id: token.sid };
+        let touch = self.touch_by(token);
         match intent {
             Intent::Observe => self.call(|store| store.read(key, now)).await,
             Intent::UseAsIs | Intent::Use | Intent::Refresh => {
                 self.call(|store| store.read_and_touch(key, touch, now)).await
             }
+        }
+    }
+
+    /// Reads for a login or a logout, which may end the session. Whoever wants to leave is not served from memory any
+    /// more, even if the store cannot be asked.
+    pub(super) async fn read_to_end(&self, token: &Claims) -> Result<Option<SessionRecord>, SessionError> {
+        if let Some(recent) = &self.0.manager.recent {
+            recent.forget(Whose::Session(token.sid));
+        }
+        self.read(token, Intent::Observe).await
+    }
+
+    pub(super) fn touch_by(&self, token: &Claims) -> Touch {
+        let lifetimes = &self.0.manager.lifetimes;
+        Touch {
+            interval: lifetimes.last_seen_interval,
+            idle_timeout: lifetimes.idle_timeout,
+            generation: token.generation.unwrap_or(0),
+            grace: lifetimes.replay_grace,
         }
     }
 
@@ -179,27 +193,39 @@ impl<U: SessionPayload> Session<U> {
     async fn replay(&self, token: &Claims, record: Option<SessionRecord>, intent: Intent) -> SessionError {
         let refusal = self.error(ErrorKind::NotFound);
         let Some(record) = record.filter(|_| intent != Intent::Observe) else { return refusal };
+        self.end_replayed(token, &record).await.err().unwrap_or(refusal)
+    }
+
+    /// Ends the session of a replayed token, if the policy says so, and tells. For this request the token is settled.
+    pub(super) async fn end_replayed(
+        &self,
+        token: &Claims,
+        record: &SessionRecord,
+    ) -> Result<(), SessionError> {
         let login = record.ip_address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         let detail = format!("a replaced token was used again; the session began at {login}");
         if self.0.manager.replay == ReplayPolicy::EndSession {
             let key = Key { realm: &self.0.manager.realm, id: record.id };
-            if let Err(error) = self.call(|store| store.delete(key)).await {
-                return error;
-            }
+            self.call(|store| store.delete(key)).await?;
         }
+        self.state().named.forget(token.sid);
         let who = Who::session(token, record.subject());
         self.emit(EventKind::ReplayDetected, who, Some(ErrorKind::NotFound), Some(detail));
-        refusal
+        Ok(())
     }
 
     pub(super) async fn create_tracked(&self, user: U) -> Result<SessionToken, SessionError> {
         let payload = self.payload_of(&user, user.subject())?;
-        let named: Vec<SessionId> = self.named_and_current().iter().map(|claims| claims.sid).collect();
-        let replaces = named.first().copied().map(Replaces::IfPresent);
         let record = self.new_record(user.subject(), payload)?;
+        let mut replaced = self.endable(user.subject()).await?.into_iter();
+        let first = replaced.next();
+        let replaces = first.as_ref().map(|first| Replaces::IfPresent(first.id));
         let (record, token) = self.store_new(record, replaces).await?;
+        if let Some(first) = first.filter(|first| first.is_live) {
+            self.tell_replaced(&first);
+        }
         self.install(Arc::new(user), record, &token).await?;
-        self.delete_others(named.get(1..).unwrap_or_default()).await;
+        self.delete_others(replaced).await;
         Ok(token)
     }
 
@@ -214,6 +240,8 @@ impl<U: SessionPayload> Session<U> {
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
             match self.store_new(record, Some(replaces)).await {
                 Ok((record, token)) => {
+                    let subject = old.subject.take();
+                    self.tell_replaced(&Endable { id: old.id, subject, is_live: true });
                     self.install(user, record, &token).await?;
                     return Ok(token);
                 }
@@ -240,7 +268,7 @@ impl<U: SessionPayload> Session<U> {
             let now = self.now();
             match self.call(|store| store.create(&self.0.manager.realm, &record, options, now)).await? {
                 Created::Done { evicted } => {
-                    self.tell_created(&record, replaces, &evicted);
+                    self.tell_created(&record, &evicted);
                     return Ok((record, token));
                 }
                 Created::IdTaken => record.id = self.new_claims(Some(0))?.sid,
@@ -259,11 +287,10 @@ impl<U: SessionPayload> Session<U> {
         record: SessionRecord,
         token: &SessionToken,
     ) -> Result<(), SessionError> {
-        let key = Key { realm: &self.0.manager.realm, id: record.id };
         let sent = {
             let mut state = self.state();
             if !state.closed {
-                let current = Current::tracked(user, record.claims(), Arc::new(record));
+                let current = Current::tracked(user, record.claims(), Arc::new(record.clone()));
                 state.outgoing = super::Outgoing::Send { token: token.clone(), claims: current.claims };
                 state.current = Some(current);
                 state.opened = Some(Ok(()));
@@ -271,7 +298,7 @@ impl<U: SessionPayload> Session<U> {
             state.closed
         };
         if sent {
-            self.call(|store| store.delete(key)).await?;
+            self.end_record(&record, "the response had left without its cookie").await?;
             return Err(self.error(ErrorKind::ResponseSent));
         }
         Ok(())
@@ -313,12 +340,17 @@ impl<U: SessionPayload> Session<U> {
     }
 
     pub(super) async fn destroy_tracked(&self) -> Result<(), SessionError> {
-        let subject = self.user().and_then(|user| user.subject().map(str::to_owned));
-        for claims in self.named_and_current() {
-            let key = Key { realm: &self.0.manager.realm, id: claims.sid };
+        let mut found = false;
+        for Endable { id, subject, .. } in self.endable(None).await? {
+            let key = Key { realm: &self.0.manager.realm, id };
             if self.call(|store| store.delete(key)).await? {
-                self.emit(EventKind::Destroyed, Who::session(&claims, subject.as_deref()), None, None);
+                let who = Who { sid: Some(id), subject: subject.as_deref() };
+                self.emit(EventKind::Destroyed, who, None, None);
+                found = true;
             }
+        }
+        if !found {
+            self.tell_of_no_session();
         }
         Ok(())
     }
@@ -343,13 +375,13 @@ impl<U: SessionPayload> Session<U> {
         error
     }
 
-    pub(crate) async fn list_account(&self, subject: &str) -> Result<Vec<SessionRecord>, SessionError> {
+    pub(crate) async fn records_of(&self, subject: &str) -> Result<Vec<SessionRecord>, SessionError> {
         let now = self.now();
         let account = Account { realm: &self.0.manager.realm, subject };
         self.call(|store| store.list(account, now)).await
     }
 
-    pub(super) async fn end_record(&self, record: &SessionRecord, why: &str) -> Result<bool, SessionError> {
+    pub(crate) async fn end_record(&self, record: &SessionRecord, why: &str) -> Result<bool, SessionError> {
         let key = Key { realm: &self.0.manager.realm, id: record.id };
         let deleted = self.call(|store| store.delete(key)).await?;
         if deleted {
@@ -359,29 +391,22 @@ impl<U: SessionPayload> Session<U> {
         Ok(deleted)
     }
 
-    async fn delete_others(&self, ids: &[SessionId]) {
-        for &id in ids {
-            let key = Key { realm: &self.0.manager.realm, id };
+    async fn delete_others(&self, replaced: impl Iterator<Item = Endable>) {
+        for replaced in replaced {
+            let key = Key { realm: &self.0.manager.realm, id: replaced.id };
             // The login has happened; a failure is told by the event of `call`.
-            let _ = self.call(|store| store.delete(key)).await;
+            if self.call(|store| store.delete(key)).await.unwrap_or(false) {
+                self.tell_replaced(&replaced);
+            }
         }
     }
 
-    fn tell_created(&self, record: &SessionRecord, replaces: Option<Replaces>, evicted: &[SessionId]) {
+    fn tell_created(&self, record: &SessionRecord, evicted: &[SessionId]) {
         let subject = record.subject();
         self.emit(EventKind::Created, Who { sid: Some(record.id), subject }, None, None);
         for &id in evicted {
             let detail = "the account had as many sessions as it may have".to_owned();
             self.emit(EventKind::Revoked, Who { sid: Some(id), subject }, None, Some(detail));
-        }
-        if let Some(replaced) = replaces {
-            let detail = "replaced by a login".to_owned();
-            self.emit(
-                EventKind::Revoked,
-                Who { sid: Some(replaced.id()), subject: None },
-                None,
-                Some(detail),
-            );
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{SessionId, Timestamp};
 pub(crate) use deadline::within;
 pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
-pub(crate) use recent::{Moment, RecentRecords};
+pub(crate) use recent::{Moment, RecentRecords, Whose};
 pub use record::{SessionRecord, Touch};
 
 /// A store of sessions. The contract, one clause a sentence; the crate `session-store-conformance` has a test for each:

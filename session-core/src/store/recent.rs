@@ -102,7 +102,7 @@ pub(super) struct Ticket {
 
 /// Which sessions change or end.
 #[derive(Clone, Copy)]
-pub(super) enum Whose<'a> {
+pub(crate) enum Whose<'a> {
     Session(SessionId),
     Account(&'a str),
     Everyone,
@@ -165,7 +165,8 @@ impl RecentRecords {
         Changing { recent: self, whose }
     }
 
-    pub(super) fn forget(&self, whose: Whose<'_>) {
+    /// What is remembered of them is served no more.
+    pub(crate) fn forget(&self, whose: Whose<'_>) {
         match whose {
             Whose::Session(id) => self.shard(id).forget(id),
             Whose::Account(subject) => self.accounts.change(subject),

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bearer;
+mod ending;
 mod errors;
 mod events;
 mod faults;
 mod faulty;
+mod guests;
 mod handle;
 mod hybrid;
 mod hybrid_edges;

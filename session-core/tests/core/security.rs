@@ -37,8 +37,7 @@ async fn every_login_draws_its_id_from_the_system_unless_a_test_says_otherwise()
     for _ in 0..1000 {
         Browser::login(&sessions, user("ann")).await;
     }
-    let ids: HashSet<_> =
-        sessions.list_account("ann").await.unwrap().iter().map(|record| record.id).collect();
+    let ids: HashSet<_> = world.records(&sessions, "ann").await.iter().map(|record| record.id).collect();
     assert_eq!(ids.len(), 1000);
 }
 
@@ -177,7 +176,7 @@ async fn no_event_no_log_line_and_no_error_holds_a_token_an_id_or_the_secret() {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         let thief = browser.clone();
         secrets.push(browser.cookie().to_owned());
-        for record in sessions.list_account("ann").await.unwrap_or_default() {
+        for record in world.records(&sessions, "ann").await {
             secrets.push(record.id.to_text());
         }
         world.advance(NEAR_EXPIRY);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use session_core::store::{MemoryStore, SessionStore};
+use session_core::store::{Account, MemoryStore, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest};
 use session_core::{
     Clock as _, KeyRing, Lifetimes, ResponseChanges, SessionEvent, SessionManager, SessionManagerBuilder,
@@ -82,6 +82,12 @@ impl World {
     pub(crate) fn idle(&self, timeout: u64) -> SessionManager<User> {
         let lifetimes = Lifetimes::default().idle_timeout(seconds(timeout));
         self.builder().lifetimes(lifetimes).store(self.store.clone()).build().unwrap()
+    }
+
+    /// What the store has of an account.
+    pub(crate) async fn records(&self, sessions: &SessionManager<User>, subject: &str) -> Vec<SessionRecord> {
+        let account = Account { realm: sessions.realm(), subject };
+        self.store.list(account, self.now()).await.unwrap()
     }
 
     pub(crate) fn advance(&self, by: u64) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use session_core::store::{Key, MemoryStore, SessionLimit, SessionStore};
 use session_core::testing::{TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, KeyRing, ReplayPolicy, SessionManager, SessionPayload};
+use session_core::{ErrorKind, KeyRing, Lifetimes, ReplayPolicy, SessionManager, SessionPayload};
 
-use crate::support::{Browser, SECRET, User, World, user};
+use crate::support::{Browser, SECRET, User, World, seconds, user};
 
 /// In the last 30 minutes of the first token.
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -163,7 +163,7 @@ async fn a_store_that_lost_the_refresh_catches_up_from_the_token() {
     let mut browser = Browser::login(&sessions, user("ann")).await;
     let key = |sessions: &SessionManager<User>| sessions.realm().to_owned();
     let realm = key(&sessions);
-    let before = sessions.list_account("ann").await.unwrap().remove(0);
+    let before = world.records(&sessions, "ann").await.remove(0);
     world.advance(NEAR_EXPIRY);
     browser.who(&sessions).await;
     // The store fails over to a copy from before the refresh.
@@ -188,6 +188,38 @@ async fn reading_keeps_a_session_alive_under_an_idle_timeout() {
     assert_eq!(browser.who(&sessions).await, None);
 }
 
+/// Under `Refuse` the session goes on when an old token is shown: whoever has that must not keep it going.
+#[tokio::test]
+async fn a_token_that_is_refused_does_not_keep_a_session_from_idling_out() {
+    let world = World::new();
+    let lifetimes = || Lifetimes::default().idle_timeout(seconds(900));
+    let builder = || world.builder().store(world.store.clone()).replay(ReplayPolicy::Refuse);
+    for hybrid in [false, true] {
+        let builder = builder().lifetimes(lifetimes());
+        let builder = if hybrid { builder.hybrid(seconds(5)) } else { builder };
+        let sessions = builder.build().unwrap();
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        let old = browser.clone();
+        world.advance(60);
+        browser.take(&sessions.refresh_session(&browser.post("/")).await.unwrap().changes);
+        browser.who(&sessions).await;
+        world.advance(29);
+        assert_eq!(old.clone().who(&sessions).await.as_deref(), Some("ann"), "in its grace");
+        for _ in 0..8 {
+            world.advance(100);
+            assert_eq!(old.clone().who(&sessions).await, None);
+            assert!(sessions.refresh_session(&old.post("/")).await.is_err());
+        }
+        world.advance(70);
+        assert!(
+            sessions.check_session_status(&browser.get("/")).await.unwrap().is_valid,
+            "one second before"
+        );
+        world.advance(1);
+        assert_eq!(browser.who(&sessions).await, None, "it has idled out");
+    }
+}
+
 #[tokio::test]
 async fn asking_for_the_status_does_not_keep_it_alive() {
     let world = World::new();
@@ -208,7 +240,7 @@ async fn last_seen_is_written_at_most_once_a_minute() {
     let world = World::new();
     let sessions = world.tracked();
     let mut browser = Browser::login(&sessions, user("ann")).await;
-    let version = async || sessions.list_account("ann").await.unwrap().remove(0).version;
+    let version = async || world.records(&sessions, "ann").await.remove(0).version;
     for _ in 0..59 {
         world.advance(1);
         browser.who(&sessions).await;
@@ -244,7 +276,7 @@ async fn a_handle_of_another_account_revokes_nothing() {
     let sessions = world.tracked();
     let (ann, mut bob) =
         (Browser::login(&sessions, user("ann")).await, Browser::login(&sessions, user("bob")).await);
-    let of_bob = sessions.list_account("bob").await.unwrap().remove(0).id.handle(sessions.realm());
+    let of_bob = sessions.list_account("bob").await.unwrap().remove(0).id;
     let session = sessions.slot();
     session.receive(&ann.post("/"));
     assert!(!session.revoke(&of_bob).await.unwrap());
@@ -280,6 +312,41 @@ async fn an_account_and_everybody_can_be_ended_by_an_administrator() {
     assert_eq!(sessions.revoke_everyone().await.unwrap(), 2);
     assert_eq!(bob.who(&sessions).await, None);
     assert_eq!(guest.who(&sessions).await, None);
+}
+
+#[tokio::test]
+async fn an_administrator_sees_the_devices_of_an_account_and_ends_one() {
+    let world = World::new();
+    let builder = || world.builder().store(world.store.clone());
+    for sessions in [builder().build().unwrap(), builder().hybrid(seconds(30)).build().unwrap()] {
+        let mut phone = Browser::login(&sessions, user("ann")).await;
+        world.advance(10);
+        let mut laptop = Browser::login(&sessions, user("ann")).await;
+        let mut bob = Browser::login(&sessions, user("bob")).await;
+        for browser in [&mut phone, &mut laptop, &mut bob] {
+            browser.who(&sessions).await;
+        }
+        let session = sessions.slot();
+        session.receive(&laptop.get("/"));
+        let mut own = session.list().await.unwrap();
+        own.iter_mut().for_each(|device| device.current = false);
+        let devices = sessions.list_account("ann").await.unwrap();
+        assert_eq!(devices, own, "newest first, and none of them is the administrator's");
+        let of_bob = sessions.list_account("bob").await.unwrap().remove(0).id;
+        for (subject, device) in [("ann", of_bob.as_str()), ("ann", "unknown"), ("bob", &devices[1].id)] {
+            assert!(!sessions.revoke_session(subject, device).await.unwrap(), "{subject} {device}");
+        }
+        assert!(sessions.revoke_session("ann", &devices[1].id).await.unwrap());
+        let told = world.events.lock().unwrap().pop().unwrap();
+        let about = (told.kind.as_str(), told.subject.as_deref(), told.session.as_deref());
+        assert_eq!(about, ("revoked", Some("ann"), Some(devices[1].id.as_str())));
+        assert_eq!(told.detail.as_deref(), Some("revoked by an administrator"));
+        assert_eq!(phone.who(&sessions).await, None);
+        assert_eq!(laptop.who(&sessions).await.as_deref(), Some("ann"));
+        assert_eq!(bob.who(&sessions).await.as_deref(), Some("bob"));
+        assert!(!sessions.revoke_session("ann", &devices[1].id).await.unwrap(), "it ended before");
+        sessions.revoke_everyone().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -374,7 +441,7 @@ async fn a_record_that_does_not_decode_is_no_session_and_is_kept() {
     let world = World::new();
     let sessions = world.tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let mut record = sessions.list_account("ann").await.unwrap().remove(0);
+    let mut record = world.records(&sessions, "ann").await.remove(0);
     record.payload = br#"{"another":"shape"}"#.to_vec();
     record.version += 1;
     world.store.replace(sessions.realm(), &record, record.last_seen).await.unwrap();
@@ -382,7 +449,7 @@ async fn a_record_that_does_not_decode_is_no_session_and_is_kept() {
     let session = sessions.slot();
     session.receive(&browser.get("/"));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::Invalid));
-    let kept = sessions.list_account("ann").await.unwrap().remove(0);
+    let kept = world.records(&sessions, "ann").await.remove(0);
     assert_eq!(kept.payload, record.payload);
 }
 

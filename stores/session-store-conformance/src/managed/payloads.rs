@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use session_core::store::{SessionRecord, SessionStore};
 use session_core::testing::logged_in_cookie;
 use session_core::{
-    ErrorKind, EventKind, SessionError, SessionEvent, SessionManager, SessionPayload, SessionStatus,
+    Device, ErrorKind, EventKind, SessionError, SessionEvent, SessionManager, SessionPayload, SessionStatus,
 };
 
 use super::service::{ANN, Service, cookie_in, request};
@@ -130,12 +130,12 @@ pub async fn a_record_that_does_not_decode_can_be_listed_and_ended(store: Arc<dy
     assert_eq!(program.service.records().await.len(), 1);
 
     let unreadable = program.login_of(changed()).await;
-    assert_eq!(program.records().await.len(), 2);
+    assert_eq!(program.devices().await.len(), 2);
     let _ = program.node.destroy_session(&request(&unreadable)).await.unwrap();
-    assert_eq!(program.records().await.len(), 1);
+    assert_eq!(program.devices().await.len(), 1);
     program.login_of(changed()).await;
     assert_eq!(program.node.revoke_account(ANN).await.unwrap(), 2);
-    assert_eq!(program.records().await, []);
+    assert_eq!(program.devices().await, []);
 }
 
 /// The present version of a program, and what it told its observer.
@@ -166,7 +166,8 @@ impl Program {
         Present::clone(&session.user().unwrap())
     }
 
-    async fn records(&self) -> Vec<SessionRecord> {
+    /// What an administrator of this program sees.
+    async fn devices(&self) -> Vec<Device> {
         self.node.list_account(ANN).await.unwrap()
     }
 
