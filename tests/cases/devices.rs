@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Browser, Framework, World, on_each_framework};
+use crate::harness::{App, Browser, Framework, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
@@ -20,6 +20,8 @@ on_each_framework! {
     without_a_session_they_are_401
     without_a_store_they_are_501
     ending_others_can_need_a_recent_login
+    a_guest_may_end_its_own_session_whatever_that_needs
+    an_administrator_ends_one_session_of_an_account
 }
 
 async fn list(browser: &mut Browser) -> Vec<Value> {
@@ -182,4 +184,40 @@ async fn ending_others_can_need_a_recent_login<F: Framework>() {
     browser.post("/reauthenticate").await.expect(200);
     browser.delete(&target).await.expect(204);
     phone.get("/me").await.expect(401);
+}
+
+async fn a_guest_may_end_its_own_session_whatever_that_needs<F: Framework>() {
+    let world = World::new();
+    let server = world.serve::<F>(world.tracked().fresh_for_revocation(Duration::from_secs(300))).await;
+    let mut guest = server.logged_in("guest").await;
+    world.advance(300);
+    assert_eq!(guest.post("/session/revoke-others").await.expect(200).text(), r#"{"revoked":0}"#);
+    let devices = list(&mut guest).await;
+    guest.delete("/session/list/x").await.expect_error(404, "NOT_FOUND");
+    guest.delete(&format!("/session/list/{}", id(current(&devices)))).await.expect(204);
+    assert!(guest.jar.is_empty());
+}
+
+async fn an_administrator_ends_one_session_of_an_account<F: Framework>() {
+    let world = World::new();
+    for users in [world.tracked(), world.tracked().hybrid(Duration::from_secs(30))] {
+        let users = users.build().unwrap();
+        let app = App { users: users.clone(), admins: None, world: world.clone() };
+        let server = F::serve(app).await;
+        let mut phone = server.logged_in("alice").await;
+        world.advance(1);
+        let mut laptop = server.logged_in("alice").await;
+        assert_eq!((phone.who().await.as_str(), laptop.who().await.as_str()), ("alice", "alice"));
+        let devices = users.list_account("u-alice").await.unwrap();
+        let own = list(&mut laptop).await;
+        assert_eq!(
+            devices.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(),
+            [id(&own[0]), id(&own[1])]
+        );
+        assert!(!users.revoke_session("u-bob", &devices[1].id).await.unwrap());
+        assert!(users.revoke_session("u-alice", &devices[1].id).await.unwrap());
+        phone.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");
+        assert_eq!(laptop.who().await, "alice");
+        users.revoke_everyone().await.unwrap();
+    }
 }

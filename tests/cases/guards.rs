@@ -1,11 +1,15 @@
 //! What a handler can ask for.
 
+use std::time::Duration;
+
 use crate::harness::{Fault, Framework, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
     authenticated_is_the_user
     the_optional_guard_is_empty_only_for_a_401
+    a_guest_passes_no_guard_that_asks_for_a_user
+    a_guest_s_navigation_goes_to_the_login_page
     fresh_is_good_until_its_limit
     a_navigation_goes_to_the_login_page
     the_way_back_is_checked
@@ -39,6 +43,37 @@ async fn the_optional_guard_is_empty_only_for_a_401<F: Framework>() {
     assert_eq!(browser.who().await, "alice");
     world.store.set(Fault::Fail);
     browser.get("/maybe").await.expect_error(503, "STORE_UNAVAILABLE");
+}
+
+async fn a_guest_passes_no_guard_that_asks_for_a_user<F: Framework>() {
+    let world = World::new();
+    let hybrid = world.tracked().hybrid(Duration::from_secs(30));
+    for users in [world.tracked(), world.stateless(), hybrid] {
+        let server = world.serve::<F>(users).await;
+        let mut guest = server.logged_in("guest").await;
+        for _ in 0..2 {
+            for path in ["/me", "/fresh", "/vip", "/cached", "/stream", "/ws"] {
+                guest.get(path).await.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
+            }
+            assert_eq!(guest.who().await, "nobody");
+        }
+        // It has a session all the same.
+        assert_eq!(guest.post("/visits").await.expect(200).text(), "1");
+        let status = guest.get("/session").await.expect(200).json();
+        assert_eq!((&status["isValid"], &status["user"]["name"]), (&true.into(), &"guest".into()));
+        guest.delete("/session").await.expect(204);
+        guest.post("/visits").await.expect(401);
+    }
+}
+
+async fn a_guest_s_navigation_goes_to_the_login_page<F: Framework>() {
+    let world = World::new();
+    let server = world.serve::<F>(world.tracked().login_page("/login")).await;
+    let mut guest = server.logged_in("guest").await;
+    for path in ["/page", "/fresh", "/vip"] {
+        let response = guest.send(Request::get(path).navigation()).await.expect(303);
+        assert_eq!(response.header("location"), Some(format!("/login?next={path}").as_str()));
+    }
 }
 
 async fn fresh_is_good_until_its_limit<F: Framework>() {

@@ -28,6 +28,7 @@ mod cookies;
 mod cross_origin;
 mod deployments;
 mod devices;
+mod ending;
 mod errors;
 mod guards;
 mod handlers;

@@ -60,6 +60,10 @@ pub trait SessionStore: Send + Sync + 'static {
     /// somebody else changes it at the same time, it may be the one from just before that change. A later write is
     /// conditional on its version, so nothing is lost.
     ///
+    /// **A token that opens nothing keeps no session alive.** Last-seen moves only when the generation that asks is the
+    /// newest or ahead of it, or the one before the newest while that is unused or was first used less than the grace
+    /// before `now`. For any other token this is [`read`](Self::read). [`Touch::apply`] is the rule as code.
+    ///
     /// The default is a read followed, once per interval, by a [`replace`](Self::replace) whose failure is
     /// ignored: a lost touch costs nothing but a later one. A store that can do both in one round trip should.
     async fn read_and_touch(

@@ -37,7 +37,7 @@
 //! | 10 | A logout is counted twice, or a revocation reaches too much or too little | [`deleting_is_idempotent`], [`one_of_parallel_deletes_deleted`], [`delete_account_spares_the_kept_one_and_others`], [`delete_account_answers_the_living`], [`delete_realm_takes_guests_too_and_spares_other_realms`] |
 //! | 12 | Cleanup takes the living, or does not stop | [`delete_expired_is_bounded_and_spares_the_living`], [`delete_expired_finds_what_a_touch_moved`] |
 //! | 14 | Listening gets in the way, or tells what is not true | [`listening_changes_nothing_and_hears_no_lies`] |
-//! | `read_and_touch` | Each read writes, or none; an idle session outlives its expiry | [`a_touch_moves_last_seen_and_the_end`], [`a_touch_never_passes_the_expiry`], [`a_touch_within_its_interval_changes_nothing`], [`one_of_parallel_touches_is_written`] |
+//! | `read_and_touch` | Each read writes, or none; an idle session outlives its expiry, or is kept alive by a token that opens nothing | [`a_touch_moves_last_seen_and_the_end`], [`a_touch_never_passes_the_expiry`], [`a_touch_within_its_interval_changes_nothing`], [`one_of_parallel_touches_is_written`], [`a_touch_by_a_token_that_opens_the_session_is_written`], [`a_touch_by_a_token_that_opens_nothing_changes_nothing`] |
 //!
 //! Of a [`SessionManager`](session_core::SessionManager) on the store:
 //!
@@ -144,6 +144,8 @@ macro_rules! conformance_tests {
             a_touch_never_passes_the_expiry
             a_touch_within_its_interval_changes_nothing
             one_of_parallel_touches_is_written
+            a_touch_by_a_token_that_opens_the_session_is_written
+            a_touch_by_a_token_that_opens_nothing_changes_nothing
             // A manager on the store: a logout wins, at every step
             destroy_during_open
             destroy_during_update

@@ -49,3 +49,47 @@ pub async fn one_of_parallel_touches_is_written(store: Arc<dyn SessionStore>) {
         assert_eq!(bench.read(record.id).await.unwrap().version, record.version + 1);
     }
 }
+
+/// A grace of half a minute, after which the predecessor of a used generation opens nothing.
+const GRACE: u64 = 30;
+
+/// Whether a token of `generation` moves last-seen on, a minute after the login, where the newest one is of generation 5
+/// and was first used when `used` says.
+async fn touched_by(store: &Arc<dyn SessionStore>, generation: u64, used: Option<u64>) -> bool {
+    let bench = Bench::new(store.clone());
+    let first_used_at = used.map(|seconds| bench.at(seconds));
+    let record = SessionRecord { generation: 5, first_used_at, ..bench.login("ann") };
+    assert_eq!(bench.create(&record).await, done());
+    let then = bench.later(60);
+    let touch = Touch { generation, grace: Duration::from_secs(GRACE), ..TOUCH };
+    let answer = then.touch_with(record.id, touch).await.unwrap();
+    assert_eq!(then.read(record.id).await.unwrap(), answer, "the answer is what it is then");
+    let seen = SessionRecord { last_seen: then.now, ends_at: then.at(3_600), ..next(&record) };
+    assert!(answer == record || answer == seen, "{answer:?}");
+    answer == seen
+}
+
+pub async fn a_touch_by_a_token_that_opens_the_session_is_written(store: Arc<dyn SessionStore>) {
+    for (generation, used, which) in [
+        (5, None, "the newest, shown for the first time"),
+        (5, Some(0), "the newest"),
+        (6, Some(0), "one ahead of a store that has lost a write"),
+        (4, None, "the predecessor of an unused one"),
+        (4, Some(60), "the predecessor, as its successor is used"),
+        (4, Some(60 - GRACE + 1), "the predecessor, one second before the end of its grace"),
+    ] {
+        assert!(touched_by(&store, generation, used).await, "{which}");
+    }
+}
+
+pub async fn a_touch_by_a_token_that_opens_nothing_changes_nothing(store: Arc<dyn SessionStore>) {
+    for (generation, used, which) in [
+        (4, Some(60 - GRACE), "the predecessor, at the end of its grace"),
+        (4, Some(0), "the predecessor, long after it"),
+        (3, None, "an older one, whatever became of the newest"),
+        (3, Some(60), "an older one"),
+        (0, Some(60), "the first one"),
+    ] {
+        assert!(!touched_by(&store, generation, used).await, "{which}");
+    }
+}

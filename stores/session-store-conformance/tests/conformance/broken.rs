@@ -41,6 +41,10 @@ pub(crate) enum Defect {
     AccountIsEndedInTwoSteps,
     /// `delete_realm` looks whom to end, and ends them later.
     RealmIsEndedInTwoSteps,
+    /// Last-seen moves on whoever asks.
+    AnyTokenTouches,
+    /// A predecessor in its grace does not move last-seen on.
+    TouchesKnowNoGrace,
     /// `listen` hears of sessions that were only changed.
     NewsOfTheLiving,
 }
@@ -136,9 +140,14 @@ impl SessionStore for Broken {
     async fn read_and_touch(
         &self,
         key: Key<'_>,
-        touch: Touch,
+        mut touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
+        match self.defect {
+            Defect::AnyTokenTouches => touch.generation = u64::MAX,
+            Defect::TouchesKnowNoGrace => touch.grace = Duration::ZERO,
+            _ => {}
+        }
         Ok(self.cached(key, self.sound.read_and_touch(key, touch, now).await?))
     }
 

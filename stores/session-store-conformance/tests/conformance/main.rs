@@ -202,3 +202,13 @@ fn ending_a_realm_in_two_steps_misses_a_rotation() {
 fn news_of_the_living_is_a_lie() {
     fails_each! { NewsOfTheLiving: listening_changes_nothing_and_hears_no_lies }
 }
+
+#[test]
+fn a_touch_that_asks_for_no_token_keeps_a_session_alive_for_a_thief() {
+    fails_each! { AnyTokenTouches: a_touch_by_a_token_that_opens_nothing_changes_nothing }
+}
+
+#[test]
+fn a_touch_without_the_grace_lets_a_session_idle_that_is_used() {
+    fails_each! { TouchesKnowNoGrace: a_touch_by_a_token_that_opens_the_session_is_written }
+}
