@@ -77,7 +77,8 @@ pub enum Revalidation<U> {
     End,
 }
 
-/// What happens when a replaced token is used after its grace. Only with a store.
+/// What happens when a replaced token is used after its grace, be it to open the session or to end it, by a login or a
+/// logout that shows it. Only with a store. [`EventKind::ReplayDetected`] tells of it either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReplayPolicy {
     /// End the session, for the thief and for the user: one of the two has a stolen copy. The default.

@@ -202,3 +202,63 @@ impl<U: SessionPayload> Session<U> {
         Ok(Claims { sid, generation, issued_at: now, expires_at, authenticated_at: now })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+    use std::sync::{Mutex, PoisonError};
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::ended::EndedList;
+    use crate::testing::{TestRequest, logged_in_cookie};
+    use crate::{KeyRing, SessionEvent, SessionManager};
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct User {
+        name: String,
+    }
+
+    impl SessionPayload for User {
+        fn subject(&self) -> Option<&str> {
+            Some(&self.name)
+        }
+    }
+
+    #[test]
+    fn a_full_list_is_told_of_the_session_that_found_no_room() {
+        let told: Arc<Mutex<Vec<(EventKind, Option<String>)>>> = Arc::default();
+        let trail = Arc::clone(&told);
+        let observer = move |event: &SessionEvent| {
+            let told = (event.kind, event.subject.clone());
+            trail.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        };
+        let keys = KeyRing::from_secret("a secret of at least thirty-two bytes").unwrap();
+        let mut sessions = SessionManager::<User>::builder().keys(keys).observer(observer).build().unwrap();
+        Arc::get_mut(&mut sessions.0).unwrap().ended = EndedList::with_room(0);
+        let login = |name: &str| {
+            let user = User { name: name.to_owned() };
+            ready(logged_in_cookie(&sessions, user)).unwrap()
+        };
+        let cookies = format!("{}; {}", login("ann"), login("eve"));
+        told.lock().unwrap().clear();
+        let logout = TestRequest::new("POST", "/logout").cookie(&cookies);
+        assert!(ready(sessions.destroy_session(&logout)).is_ok());
+        let mut full: Vec<_> =
+            told.lock().unwrap().iter().filter(|told| told.0 == EventKind::EndedListFull).cloned().collect();
+        full.sort_by(|a, b| a.1.cmp(&b.1));
+        let about = |name: &str| (EventKind::EndedListFull, Some(name.to_owned()));
+        assert_eq!(full, [about("ann"), about("eve")]);
+    }
+
+    /// Without a store nothing is ever pending.
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(future).poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    }
+}
