@@ -21,6 +21,7 @@ on_each_framework! {
     refresh_in_two_tabs_logs_nobody_out
     revoke_all_misses_no_login_of_the_same_time
     an_outage_ends_no_session_and_clears_no_cookie
+    a_store_that_only_reads_serves_whoever_is_logged_in
     bytes_beyond_ascii_in_a_header_are_no_panic
 }
 
@@ -267,6 +268,24 @@ async fn an_outage_ends_no_session_and_clears_no_cookie<F: Framework>() {
         assert_eq!(browser.who().await, "alice");
         assert_ne!(browser.cookie(), before, "and now it is refreshed");
     }
+}
+
+/// Nobody's last-seen can be written, which is no reason to turn anybody away.
+async fn a_store_that_only_reads_serves_whoever_is_logged_in<F: Framework>() {
+    let (world, server) = World::with_store::<F>().await;
+    let cookie = server.logged_in("alice").await.cookie();
+    let get = async |path| server.send(Request::get(path).cookie(&cookie)).await;
+    world.store.set(Fault::FailWrites);
+    for _ in 0..3 {
+        // More than the interval of last-seen.
+        world.advance(120);
+        get("/me").await.expect(200).expect_no_cookie();
+        get("/session").await.expect(200).expect_no_cookie();
+    }
+    let write = server.send(Request::post("/visits").cookie(&cookie)).await;
+    write.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
+    world.store.recover();
+    server.send(Request::post("/visits").cookie(&cookie)).await.expect(200);
 }
 
 async fn bytes_beyond_ascii_in_a_header_are_no_panic<F: Framework>() {

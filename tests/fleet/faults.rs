@@ -48,6 +48,24 @@ async fn a_failing_redis_cluster_loses_nothing_and_is_outlived() {
     }
 }
 
+#[tokio::test]
+async fn a_postgres_that_only_reads_serves_whoever_is_logged_in() {
+    let Some(server) = SqlServer::start(Sql::Postgres) else { return };
+    only_reads(&server.url(), || {
+        server.run("ALTER SYSTEM SET default_transaction_read_only = on");
+        server.run("SELECT pg_reload_conf()");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mariadb_that_only_reads_serves_whoever_is_logged_in() {
+    let Some(server) = SqlServer::start(Sql::MariaDb) else { return };
+    // Its administrator may write all the same.
+    server.run("CREATE USER app@localhost IDENTIFIED BY 'x'; GRANT ALL ON sessions.* TO app@localhost");
+    only_reads(&server.url_of("app:x", "sessions"), || drop(server.run("SET GLOBAL read_only = 1"))).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_fails_between_fleet_and_postgres_is_outlived() {
     let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
@@ -67,6 +85,25 @@ async fn a_network_that_fails_between_fleet_and_redis_is_outlived() {
     let Some(server) = Redis::shared() else { return };
     let proxy = Proxy::start(Target::Port(server.port)).await;
     cut_off("Redis", &proxy, &server.url_through(proxy.port)).await;
+}
+
+/// As in a failover: for a while nothing can be written, not even that somebody was seen.
+async fn only_reads(url: &str, stop_writes: impl Fn()) {
+    let fleet = Fleet::start(url, Options::default());
+    let mut browser = fleet.logged_in("reader", 0).await;
+    stop_writes();
+    // A server tells its processes in the course of time.
+    let mut writes = 0;
+    while fleet.visit(&mut browser, 0).post("/visits").await.status != 503 {
+        writes += 1;
+        assert!(writes < 10_000, "it still writes");
+    }
+    for _ in 0..3 {
+        fleet.advance(Duration::from_secs(120));
+        for node in 0..3 {
+            fleet.visit(&mut browser, node).get("/me").await.expect(200).expect_no_cookie();
+        }
+    }
 }
 
 async fn fail(store: &str, server: impl Mortal) {

@@ -65,7 +65,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// before `now`. For any other token this is [`read`](Self::read). [`Touch::apply`] is the rule as code.
     ///
     /// The default is a read followed, once per interval, by a [`replace`](Self::replace) whose failure is
-    /// ignored: a lost touch costs nothing but a later one. A store that can do both in one round trip should.
+    /// ignored: a lost touch costs nothing but a later one. A store that can do both in one round trip should, and must
+    /// still answer the record where it can read and not write: during a failover that is everybody who is logged in.
     async fn read_and_touch(
         &self,
         key: Key<'_>,

@@ -3,9 +3,16 @@
 //! sqlx's pool asks the server for a sign of life on every release, which doubles the round trips of a store whose
 //! calls are one statement each. Ours hands a connection on at once if its last call succeeded, closes it otherwise,
 //! and asks only those that nobody used for a while.
+//!
+//! What a statement means depends on settings that a server, a role, `init_connect` or the user's pool chose. Reads are
+//! bare statements, which say themselves whether they can be trusted. A write is a bare statement where that means what
+//! it says, and else stands in a transaction that names its characteristics: unlike a setting of the connection, that
+//! reaches nobody else, neither the application that shares the pool nor the clients of a pooler.
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,11 +33,74 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(1800);
 /// A transaction that lost against others is run so often.
 const ATTEMPTS: usize = 5;
+/// A server that takes no writes is looked away from so often, and for so long: is there another one at its address?
+const LOOK: Duration = Duration::from_secs(1);
+/// How many connections to a server that takes no writes a call closes, once another server was found. Those of a
+/// user's pool that were in use at that time are left.
+const STALE: usize = 3;
 
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
+/// What differs between the databases.
+pub(crate) trait Engine: Database {
+    /// Said first on each connection of the store's own.
+    const SET_UP: &'static str = "";
+    /// Begins a transaction in which a write means the same whatever the defaults are.
+    const BEGIN: &'static str;
+    const COMMIT: &'static str = "COMMIT";
+    const ROLLBACK: &'static str = "ROLLBACK";
+    /// Answers one row of one number, which is not 0 when the server takes no writes.
+    const IS_READ_ONLY: &'static str;
+    /// Whether a connection of the user's pool is closed when a call on it fails. An in-memory database goes with it.
+    const CLOSES_AFTER_ERRORS: bool = true;
+    /// Whether a bare write on a connection of the user's pool is an error where it would not be what it seems.
+    const BARE_WRITES_ARE_SAFE: bool = true;
+
+    fn say<'a>(db: &'a mut Self::Connection, sql: &'static str) -> Later<'a, ()>;
+    fn ask<'a>(db: &'a mut Self::Connection, sql: &'static str) -> Later<'a, i64>;
+}
+
+pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// `say` and `ask`, whose bodies are the same to the reader and not to the compiler.
+macro_rules! speech {
+    ($DB:ty) => {
+        fn say<'a>(
+            db: &'a mut <$DB as sqlx::Database>::Connection,
+            sql: &'static str,
+        ) -> $crate::connections::Later<'a, ()> {
+            Box::pin(async move { sqlx::raw_sql(sql).execute(db).await.map(|_| ()) })
+        }
+
+        fn ask<'a>(
+            db: &'a mut <$DB as sqlx::Database>::Connection,
+            sql: &'static str,
+        ) -> $crate::connections::Later<'a, i64> {
+            Box::pin(async move { sqlx::Row::try_get(&sqlx::raw_sql(sql).fetch_one(db).await?, 0) })
+        }
+    };
+}
+pub(crate) use speech;
+
+/// The connections of a store.
+pub(crate) struct Connections<DB: Database> {
+    pub(crate) source: Source<DB>,
+    /// Reads, and writes, stand in transactions: on some connection a bare one did not mean what it says.
+    careful_reads: AtomicBool,
+    careful_writes: AtomicBool,
+    /// The last look at what is behind the address now. Locked while somebody looks.
+    look: tokio::sync::Mutex<Look>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Look {
+    at: Option<Instant>,
+    /// It found a server that takes writes.
+    found: bool,
+}
+
 /// Where the connections come from.
-pub(crate) enum Connections<DB: Database> {
+pub(crate) enum Source<DB: Database> {
     Own(Arc<Own<DB>>),
     Pool(Pool<DB>),
 }
@@ -41,6 +111,8 @@ pub(crate) struct Own<DB: Database> {
     permits: Arc<Semaphore>,
     /// The one used last comes last and is taken first.
     idle: Mutex<Vec<Idle<DB>>>,
+    /// Those from before lead to a server that takes no writes any more.
+    retired: Mutex<Option<Instant>>,
     /// Keeps an in-memory database alive while nobody uses it.
     _anchor: Option<Mutex<DB::Connection>>,
 }
@@ -56,51 +128,171 @@ struct Idle<DB: Database> {
 /// to judge.
 pub(crate) enum Lease<DB: Database> {
     Own { connection: DB::Connection, opened: Instant, home: Arc<Own<DB>>, permit: OwnedSemaphorePermit },
-    Pool(PoolConnection<DB>),
+    Pool(Pooled<DB>),
 }
 
-impl<DB: Database> Connections<DB> {
+/// One of the user's, closed instead of handed back when a call on it did not end well: it may be in a transaction of
+/// ours, or lead to a server of yesterday.
+pub(crate) struct Pooled<DB: Database> {
+    connection: PoolConnection<DB>,
+    unfinished: bool,
+    leased: Instant,
+}
+
+/// What a call answered, with the connection that it needs no longer.
+pub(crate) struct Done<DB: Database, T> {
+    lease: Lease<DB>,
+    answer: T,
+    doubt: Doubt,
+    undo: bool,
+}
+
+/// Why an answer may be worth less than it seems, as the connection said beside it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Doubt {
+    /// The server takes no writes: it may be one of yesterday.
+    pub(crate) read_only: bool,
+    /// The connection's settings make something else of a bare statement.
+    pub(crate) settings: bool,
+}
+
+impl<DB: Engine> Connections<DB> {
     pub(crate) fn own(options: Options<DB>, most: usize, anchor: Option<DB::Connection>) -> Self {
-        Self::Own(Arc::new(Own {
+        Self::of(Source::Own(Arc::new(Own {
             options,
             permits: Arc::new(Semaphore::new(most)),
             idle: Mutex::new(Vec::new()),
+            retired: Mutex::new(None),
             _anchor: anchor.map(Mutex::new),
-        }))
+        })))
     }
 
-    /// Runs something that may be run again: once more, on a fresh connection, if the first one turns out dead.
+    pub(crate) fn pool(pool: Pool<DB>) -> Self {
+        Self::of(Source::Pool(pool))
+    }
+
+    fn of(source: Source<DB>) -> Self {
+        let careful = matches!(source, Source::Pool(_)) && !DB::BARE_WRITES_ARE_SAFE;
+        Self {
+            source,
+            careful_reads: AtomicBool::new(false),
+            careful_writes: AtomicBool::new(careful),
+            look: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Runs something that may be run again: once more, on a fresh connection, if the first one turns out dead, or
+    /// leads to a server that takes no writes while another one has taken its place.
+    ///
+    /// The call hands its connection back with [`Lease::done`] when nothing went wrong.
     pub(crate) async fn read<T, F>(&self, call: impl Fn(Lease<DB>) -> F) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<Done<DB, T>, Error>>,
     {
-        match self.run(&call, false).await {
-            Err(error) if Fault::of(&error) == Fault::Dead => self.run(&call, true).await,
+        let mut done = self.read_once(&call).await?;
+        for _ in 0..STALE {
+            let Some(opened) = done.from_read_only() else { break };
+            // Whoever reads does not wait for somebody else who looks.
+            let Ok(look) = self.look.try_lock() else { break };
+            if !self.has_moved(look, opened).await {
+                break;
+            }
+            // Closes the connection.
+            drop(done);
+            done = self.read_once(&call).await?;
+        }
+        Ok(done.hand_on())
+    }
+
+    async fn read_once<T, F>(&self, call: &impl Fn(Lease<DB>) -> F) -> Result<Done<DB, T>, Error>
+    where
+        F: Future<Output = Result<Done<DB, T>, Error>>,
+    {
+        let begin = || self.careful_reads.load(Ordering::Relaxed).then_some(DB::BEGIN);
+        let mut answer = self.run(call, false, &begin).await;
+        if matches!(&answer, Err(error) if Fault::of(error) == Fault::Dead) {
+            answer = self.run(call, true, &begin).await;
+        }
+        match answer {
+            Ok(Done { doubt: Doubt { settings: true, .. }, mut lease, .. }) if begin().is_none() => {
+                // It may have begun a transaction by reading.
+                DB::say(&mut lease, DB::ROLLBACK).await?;
+                lease.hand_on();
+                self.careful_reads.store(true, Ordering::Relaxed);
+                self.run(call, false, &begin).await
+            }
             answer => answer,
         }
     }
 
-    /// Runs something that may have happened when the connection dies. It is run again only if the database says that
-    /// it rolled it back.
+    /// Runs one statement that may have happened when the connection dies. It is run again only if the database says
+    /// that it did nothing: because it rolled it back, takes no writes while another server has taken its place, or
+    /// needs a transaction.
     pub(crate) async fn write<T, F>(&self, call: impl Fn(Lease<DB>) -> F) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<Done<DB, T>, Error>>,
     {
-        for _ in 1..ATTEMPTS {
-            match self.run(&call, false).await {
-                Err(error) if Fault::of(&error) == Fault::Conflict => {}
-                answer => return answer,
-            }
-        }
-        self.run(&call, false).await
+        self.change(None, call).await
     }
 
-    /// The call hands its connection on with [`Lease::done`] when nothing went wrong.
-    async fn run<T, F>(&self, call: &impl Fn(Lease<DB>) -> F, fresh: bool) -> Result<T, Error>
+    /// From now on no write is a bare statement.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn write_in_transactions(&self) {
+        self.careful_writes.store(true, Ordering::Relaxed);
+    }
+
+    /// [`Self::write`], in a transaction that begins so.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) async fn transact<T, F>(
+        &self,
+        begin: &'static str,
+        call: impl Fn(Lease<DB>) -> F,
+    ) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<Done<DB, T>, Error>>,
     {
-        let answer = call(self.lease(fresh).await?).await;
+        self.change(Some(begin), call).await
+    }
+
+    async fn change<T, F>(
+        &self,
+        mut begin: Option<&'static str>,
+        call: impl Fn(Lease<DB>) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Done<DB, T>, Error>>,
+    {
+        let careful = || self.careful_writes.load(Ordering::Relaxed).then_some(DB::BEGIN);
+        for _ in 1..ATTEMPTS {
+            let began = Instant::now();
+            let error = match self.run(&call, false, &|| begin.or_else(careful)).await {
+                Ok(done) => return Ok(done.hand_on()),
+                Err(error) => error,
+            };
+            match Fault::of(&error) {
+                Fault::Conflict => {}
+                Fault::Isolation => self.careful_writes.store(true, Ordering::Relaxed),
+                Fault::ReadOnly if self.has_moved(self.look.lock().await, began).await => continue,
+                _ => return Err(error),
+            }
+            // In read committed a writer waits for the others instead of losing against them.
+            begin = begin.or(Some(DB::BEGIN));
+        }
+        self.run(&call, false, &|| begin.or_else(careful)).await.map(Done::hand_on)
+    }
+
+    async fn run<T, F>(
+        &self,
+        call: &impl Fn(Lease<DB>) -> F,
+        fresh: bool,
+        begin: &impl Fn() -> Option<&'static str>,
+    ) -> Result<Done<DB, T>, Error>
+    where
+        F: Future<Output = Result<Done<DB, T>, Error>>,
+    {
+        let lease = self.lease(fresh).await?;
+        // What others learnt while this call waited for its connection counts.
+        let answer = self.run_on(lease, call, begin()).await;
         if let Err(error) = &answer
             && Fault::of(error) == Fault::Dead
         {
@@ -109,24 +301,88 @@ impl<DB: Database> Connections<DB> {
         answer
     }
 
+    async fn run_on<T, F>(
+        &self,
+        mut lease: Lease<DB>,
+        call: &impl Fn(Lease<DB>) -> F,
+        begin: Option<&'static str>,
+    ) -> Result<Done<DB, T>, Error>
+    where
+        F: Future<Output = Result<Done<DB, T>, Error>>,
+    {
+        let Some(begin) = begin else { return call(lease).await };
+        DB::say(&mut lease, begin).await?;
+        let mut done = call(lease).await?;
+        DB::say(&mut done.lease, if done.undo { DB::ROLLBACK } else { DB::COMMIT }).await?;
+        Ok(done)
+    }
+
+    /// Whether a server that takes writes is found where a connection from `since` leads to one that takes none. Looks
+    /// at most once a second: a server may be read-only on purpose.
+    async fn has_moved(&self, mut look: tokio::sync::MutexGuard<'_, Look>, since: Instant) -> bool {
+        let is_recent = look.at.is_some_and(|at| at.elapsed() < LOOK);
+        // Of a connection of the user's pool it is not known when it was made.
+        let is_old =
+            look.at.is_some_and(|at| since < at) || (is_recent && matches!(self.source, Source::Pool(_)));
+        if look.found && is_old {
+            return true;
+        }
+        if is_recent {
+            return false;
+        }
+        let at = Instant::now();
+        *look = Look { at: Some(at), found: false };
+        look.found = matches!(timeout(LOOK, self.finds_one_that_takes_writes()).await, Ok(Ok(true)));
+        if look.found {
+            self.retire(at);
+        }
+        look.found
+    }
+
+    async fn finds_one_that_takes_writes(&self) -> Result<bool, Error> {
+        let mut fresh = match &self.source {
+            Source::Own(own) => connect::<DB>(&own.options).await?,
+            Source::Pool(pool) => connect::<DB>(&pool.connect_options()).await?,
+        };
+        let read_only = DB::ask(&mut fresh, DB::IS_READ_ONLY).await?;
+        close(fresh).await;
+        Ok(read_only == 0)
+    }
+
+    /// Closes what was opened before, as soon as nobody uses it.
+    fn retire(&self, before: Instant) {
+        match &self.source {
+            Source::Own(own) => {
+                *own.retired.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+                own.idle().retain(|idle| idle.opened >= before);
+            }
+            Source::Pool(pool) => {
+                for _ in 0..pool.options().get_max_connections() {
+                    let Some(mut idle) = pool.try_acquire() else { break };
+                    idle.close_on_drop();
+                }
+            }
+        }
+    }
+
     /// A connection that works, if `fresh`; else one that most likely does.
     async fn lease(&self, fresh: bool) -> Result<Lease<DB>, Error> {
-        match self {
-            Self::Own(own) => own.lease().await,
-            Self::Pool(pool) => Lease::from_pool(pool, fresh).await,
+        match &self.source {
+            Source::Own(own) => own.lease().await,
+            Source::Pool(pool) => Lease::from_pool(pool, fresh).await,
         }
     }
 
     /// When one connection died, the idle ones likely did, too.
     fn forget_idle(&self) {
-        if let Self::Own(own) = self {
+        if let Source::Own(own) = &self.source {
             own.idle().clear();
         }
     }
 
     /// Closes the connections that nobody uses, and refuses calls from now on. A pool of the user's is left alone.
     pub(crate) async fn close(&self) {
-        if let Self::Own(own) = self {
+        if let Source::Own(own) = &self.source {
             own.permits.close();
             let idle = std::mem::take(&mut *own.idle());
             for idle in idle {
@@ -136,7 +392,7 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
-impl<DB: Database> Own<DB> {
+impl<DB: Engine> Own<DB> {
     fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,7 +422,9 @@ impl<DB: Database> Own<DB> {
 
     fn push(&self, connection: DB::Connection, opened: Instant) {
         let mut retired = Vec::new();
-        if opened.elapsed() > LIFETIME || self.permits.is_closed() {
+        let retired_before = *self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = opened.elapsed() > LIFETIME || retired_before.is_some_and(|before| opened < before);
+        if is_old || self.permits.is_closed() {
             retired.push(connection);
         } else {
             let mut idle = self.idle();
@@ -185,8 +443,9 @@ impl<DB: Database> Own<DB> {
     }
 }
 
-impl<DB: Database> Lease<DB> {
+impl<DB: Engine> Lease<DB> {
     async fn from_pool(pool: &Pool<DB>, fresh: bool) -> Result<Self, Error> {
+        let leased = Instant::now();
         let mut connection = pool.acquire().await?;
         if fresh {
             // At most so many can be dead; the next one is new.
@@ -198,21 +457,20 @@ impl<DB: Database> Lease<DB> {
                 connection = pool.acquire().await?;
             }
         }
-        Ok(Self::Pool(connection))
+        Ok(Self::Pool(Pooled { connection, unfinished: DB::CLOSES_AFTER_ERRORS, leased }))
     }
 
     /// Closes the connection at the end even if it is one of the user's: it holds something that ends with it.
     #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) fn never_reuse(&mut self) {
-        if let Self::Pool(connection) = self {
+        if let Self::Pool(Pooled { connection, .. }) = self {
             connection.close_on_drop();
         }
     }
 
-    /// Hands the connection on, unless a transaction on it failed: a database may have ended that by itself, without
-    /// sqlx's knowledge.
-    #[cfg(any(feature = "mysql", feature = "sqlite"))]
-    pub(crate) fn finish<T>(mut self, answer: Result<T, Error>) -> Result<T, Error> {
+    /// Answers, unless a transaction on it failed: a database may have ended that by itself, without sqlx's knowledge.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn finish<T>(mut self, answer: Result<T, Error>) -> Result<Done<DB, T>, Error> {
         match answer {
             Ok(answer) => Ok(self.done(answer)),
             Err(error) => {
@@ -222,13 +480,54 @@ impl<DB: Database> Lease<DB> {
         }
     }
 
-    /// Hands the connection on, with the answer that it gave.
-    pub(crate) fn done<T>(self, answer: T) -> T {
-        if let Self::Own { connection, opened, home, permit } = self {
-            home.push(connection, opened);
-            drop(permit);
+    /// The answer, after which the connection is handed on.
+    pub(crate) fn done<T>(self, answer: T) -> Done<DB, T> {
+        Done { lease: self, answer, doubt: Doubt::default(), undo: false }
+    }
+
+    /// The answer, after which the transaction is rolled back.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn undone<T>(self, answer: T) -> Done<DB, T> {
+        Done { undo: true, ..self.done(answer) }
+    }
+
+    fn hand_on(self) {
+        match self {
+            Self::Own { connection, opened, home, permit } => {
+                home.push(connection, opened);
+                drop(permit);
+            }
+            Self::Pool(mut pooled) => pooled.unfinished = false,
         }
-        answer
+    }
+}
+
+impl<DB: Engine, T> Done<DB, T> {
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn with(self, doubt: Doubt) -> Self {
+        Self { doubt, ..self }
+    }
+
+    /// When the connection was made that led to a server that takes no writes; of one of the user's that is not known.
+    fn from_read_only(&self) -> Option<Instant> {
+        match &self.lease {
+            _ if !self.doubt.read_only => None,
+            Lease::Own { opened, .. } => Some(*opened),
+            Lease::Pool(pooled) => Some(pooled.leased),
+        }
+    }
+
+    fn hand_on(self) -> T {
+        self.lease.hand_on();
+        self.answer
+    }
+}
+
+impl<DB: Database> Drop for Pooled<DB> {
+    fn drop(&mut self) {
+        if self.unfinished {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -238,7 +537,7 @@ impl<DB: Database> Deref for Lease<DB> {
     fn deref(&self) -> &DB::Connection {
         match self {
             Self::Own { connection, .. } => connection,
-            Self::Pool(connection) => connection,
+            Self::Pool(pooled) => &pooled.connection,
         }
     }
 }
@@ -247,14 +546,21 @@ impl<DB: Database> DerefMut for Lease<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         match self {
             Self::Own { connection, .. } => connection,
-            Self::Pool(connection) => connection,
+            Self::Pool(pooled) => &mut pooled.connection,
         }
     }
 }
 
 /// A connection of the store's own.
-pub(crate) async fn connect<DB: Database>(options: &Options<DB>) -> Result<DB::Connection, Error> {
-    timeout(PATIENCE, DB::Connection::connect_with(options)).await.map_err(|_| Error::PoolTimedOut)?
+pub(crate) async fn connect<DB: Engine>(options: &Options<DB>) -> Result<DB::Connection, Error> {
+    let connect = async {
+        let mut connection = DB::Connection::connect_with(options).await?;
+        if !DB::SET_UP.is_empty() {
+            DB::say(&mut connection, DB::SET_UP).await?;
+        }
+        Ok(connection)
+    };
+    timeout(PATIENCE, connect).await.map_err(|_| Error::PoolTimedOut)?
 }
 
 /// Says goodbye, so that the server logs no lost client.

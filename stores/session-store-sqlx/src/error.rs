@@ -10,7 +10,16 @@ pub(crate) enum Fault {
     Dead,
     /// The transaction lost against another one and was rolled back: repeating it is safe.
     Conflict,
-    /// Overloaded, starting, stopping, read-only during a failover: later it may work.
+    /// The statement needs a transaction in read committed, and did nothing in the one that it got.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "PostgreSQL's functions say so"))]
+    Isolation,
+    /// The server takes no writes: a replica, or one that was demoted. It did nothing.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "a file is no server")
+    )]
+    ReadOnly,
+    /// Overloaded, starting, stopping, locked: later it may work.
     Busy,
     /// There is no such database.
     NoDatabase,
@@ -69,11 +78,14 @@ impl Fault {
     #[cfg(feature = "postgres")]
     fn of_sqlstate(code: &str) -> Self {
         match code {
-            // Terminated by an administrator, a crash, or after being idle for too long.
-            "57P01" | "57P02" | "57P05" | "25P03" => Self::Dead,
+            // Terminated by an administrator, a crash, or after being idle, or in a transaction, for too long.
+            "57P01" | "57P02" | "57P05" | "25P03" | "25P04" => Self::Dead,
             "40001" | "40P01" => Self::Conflict,
-            // Starting or stopping, too many connections, cancelled, a lock, a standby.
-            "57P03" | "57014" | "55P03" | "25006" => Self::Busy,
+            // What the functions of schema.sql raise.
+            "25004" => Self::Isolation,
+            "25006" => Self::ReadOnly,
+            // Starting or stopping, cancelled, a lock.
+            "57P03" | "57014" | "55P03" => Self::Busy,
             "3D000" => Self::NoDatabase,
             "42501" => Self::Forbidden,
             "42P01" | "42703" | "42883" | "3F000" => Self::Schema,
@@ -92,8 +104,10 @@ impl Fault {
             // Killed, shut down, or idle for too long.
             1053 | 1079 | 1152 | 1153 | 1158..=1161 | 1927 | 3169 | 4031 => Self::Dead,
             1020 | 1213 => Self::Conflict,
-            // Too many connections or resources, a lock, a read-only server.
-            1040 | 1041 | 1203 | 1205 | 1226 | 1290 | 1317 | 1836 | 1969 | 3024 => Self::Busy,
+            // --read-only and its like, a transaction that only reads, innodb_read_only.
+            1290 | 1792 | 1836 | 1874 => Self::ReadOnly,
+            // Too many connections or resources, a lock, a node of a cluster that is not ready.
+            1040 | 1041 | 1047 | 1203 | 1205 | 1226 | 1317 | 1969 | 3024 => Self::Busy,
             1049 => Self::NoDatabase,
             1045 | 1251 | 1698 | 1820 | 1862 => Self::Login,
             1044 | 1142 | 1143 | 1227 | 1370 => Self::Forbidden,
@@ -127,6 +141,14 @@ impl Fault {
         match self {
             Self::Dead => (true, "the connection to the database was lost; the next call opens another one"),
             Self::Conflict => (true, "the database kept rolling back against other transactions; try again"),
+            Self::Isolation => (
+                true,
+                "the database ran a statement in an isolation level in which limits do not hold; try again",
+            ),
+            Self::ReadOnly => (
+                true,
+                "the database takes no writes: it is a replica, or was demoted; let the address lead to the primary",
+            ),
             Self::Busy => (true, "the database is overloaded, starting, stopping or locked; try again"),
             Self::NoDatabase => {
                 (false, "the database does not exist or cannot be opened; make it, or correct the URL")

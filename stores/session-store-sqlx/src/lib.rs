@@ -26,7 +26,7 @@
 //! | validate a session | 1 statement | 1 | 1 |
 //! | and write down that it was seen, once per interval | the same one | 1 more | 1 more |
 //! | update (compare and swap) | 1 | 1 | 1 |
-//! | log in, with the limit and the end of the old session | 1 (a function) | a transaction of 3 to 6 | of 4 to 7 |
+//! | log in, with the limit and the end of the old session | 1 (a function) | a transaction of 3 to 6 | of 4 to 8 |
 //! | log out | 1 | 1 | 1 |
 //! | list an account | 1 | 1 | 1 |
 //! | end all sessions of an account | 1 (a function) | 1 | a transaction of 5 |
@@ -35,7 +35,8 @@
 //! | tell other processes of sessions that ended | 1 in the background, shared | cannot | cannot |
 //!
 //! A statement is a round trip; the first of its kind on a connection prepares it and takes another one. A compare and
-//! swap that lost asks once more why. All go through indexes on (realm, id), (realm, subject) and the end, so that none
+//! swap that lost asks once more why. In a transaction, a change takes two more: on MySQL with a pool of your own, and on
+//! PostgreSQL where `default_transaction_isolation` is not `read committed` (see *Settings*). All go through indexes on (realm, id), (realm, subject) and the end, so that none
 //! grows with the table.
 //!
 //! A touch on PostgreSQL is a function that the read calls once per interval; in between, reading with a touch costs the
@@ -63,6 +64,48 @@
 //! database says that it rolled it back (a deadlock): otherwise it may have happened. A connection from a URL that
 //! failed, or whose call was given up, is closed; one that nobody used for a second is asked for a sign of life first.
 //! So a restarted server needs no restart of yours.
+//!
+//! A server that takes no writes (a replica, `default_transaction_read_only`, `read_only`, a full disk, a missing right)
+//! serves reads: whoever is logged in goes on, last-seen stays where it is, and what has to be written is an error that a
+//! retry can help.
+//!
+//! # Switch-over
+//!
+//! An address moves to another server, and the old one stays up and takes no writes any more: connections that are open
+//! still lead there. On PostgreSQL and MySQL each read says beside its answer whether its server takes writes
+//! (`transaction_read_only`; `read_only`, `innodb_read_only`), and a write is refused there. Then a new connection is
+//! made to the address, at most once a second. If that one leads to a server that takes writes, the connections from
+//! before are closed, and the read, or the write that was refused, is made once more. So no write fails because of a
+//! connection that is out of date, and **a demoted server is read for at most one second** after it takes no writes and the
+//! address leads elsewhere, or two where connecting takes long. In hybrid mode the manager's bound comes on top. A server
+//! that is read-only on purpose gets one connection a second for it.
+//!
+//! With a pool of your own the same is done: its idle connections are taken out and closed. Those that something else uses
+//! at that moment are closed when a read of the store meets them.
+//!
+//! What nobody can notice: an old primary that still takes writes. Fence it off before the address moves, on MySQL with
+//! `read_only` (which does not bind a user with `SUPER` or `READ ONLY ADMIN`: give the store another one).
+//!
+//! # Settings
+//!
+//! What a statement means depends on settings of the server, of the role, of `init_connect` and of your pool. The store
+//! does not depend on them, and does not change those of a pool of yours:
+//!
+//! | setting | what is done |
+//! |---|---|
+//! | PostgreSQL: `default_transaction_isolation` | changes that need `read committed` refuse to run in another level, and are run in a transaction that has it |
+//! | `synchronous_commit = off` | switched on for the transaction that changes a session (`local`, `remote_apply` and so on are left as they are); off for a touch, which nobody waits for |
+//! | `search_path`, temporary tables | statements and functions name the schema in which the tables were found or made |
+//! | `default_transaction_read_only` | obeyed: that is how a primary is fenced off |
+//! | `statement_timeout`, `lock_timeout`, `idle_in_transaction_session_timeout`, `transaction_timeout`, `row_security` | an error that says so, or a new connection; nothing is half done |
+//! | `DateStyle`, `TimeZone`, `bytea_output`, `standard_conforming_strings`, `transform_null_equals`, `plan_cache_mode`, `plpgsql.*`, collations | without effect: numbers and bytes only, in binary, and no ambiguous names |
+//! | MySQL, MariaDB: `autocommit`, `completion_type`, isolation level, `transaction_read_only` | set on connections of the store's own; with a pool of yours, each change is a transaction that names its characteristics and ends with `AND NO CHAIN NO RELEASE`, and a read that finds no `autocommit`, or `READ UNCOMMITTED`, is made once more in such a one |
+//! | `sql_select_limit`, `sql_safe_updates` | statements have limits of their own |
+//! | `sql_mode` (strictness, quotes), `sql_auto_is_null`, `sql_big_selects`, `unique_checks` | set on connections of the store's own; values are checked for their length before they are sent, and the statements mean the same |
+//! | `time_zone`, character sets, collations | without effect: numbers and bytes only |
+//! | `max_statement_time`, `max_execution_time`, `lock_wait_timeout`, `innodb_lock_wait_timeout`, `wait_timeout` | an error that a retry can help, or a new connection |
+//! | `innodb_flush_log_at_trx_commit`, `sync_binlog`, `fsync` | yours: they say for the whole server whether a commit is on the disk |
+//! | SQLite: `synchronous`, `journal_mode`, `busy_timeout` | set on connections of the store's own; with a pool of yours they are yours |
 //!
 //! # TLS
 //!

@@ -11,9 +11,24 @@ use sqlx::{ColumnIndex, Database, Decode, Encode, Row, Type};
 pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, \
                                   expires_at, first_used_at, ends_at, user_agent, ip_address";
 
-/// How many they are.
-#[cfg(feature = "postgres")]
+/// How many they are: where what else a statement answers begins.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) const WIDTH: usize = 13;
+
+/// The record in the row of an outer join, if one was found.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn if_found<'r, R>(row: &'r R) -> Result<Option<SessionRecord>, sqlx::Error>
+where
+    R: Row,
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+{
+    if row.try_get::<Option<&[u8]>, _>(0)?.is_none() {
+        return Ok(None);
+    }
+    from_row(row).map(Some)
+}
 
 /// The record in a row of [`COLUMNS`].
 pub(crate) fn from_row<'r, R>(row: &'r R) -> Result<SessionRecord, sqlx::Error>

@@ -9,7 +9,7 @@ use crate::record::COLUMNS;
 
 /// What this program knows. Every change of a `schema.sql` makes it one more. The functions of an older version
 /// stay, for programs that still run while a newer one is rolled out.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// A statement with `{table}` (a checked name) and `{columns}` filled in.
 pub(crate) fn sql(template: &str, table: &str) -> SqlStr {

@@ -14,10 +14,10 @@ use session_core::store::{
     Touch,
 };
 use session_core::{SessionId, Timestamp};
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
-use sqlx::{AssertSqlSafe, Connection, Error, MySql, MySqlConnection, Row, SqlStr, Transaction};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlRow};
+use sqlx::{AssertSqlSafe, Error, MySql, MySqlConnection, Row, SqlStr};
 
-use crate::connections::{Connections, Lease};
+use crate::connections::{Connections, Done, Doubt, Engine, Lease, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
 use crate::{StoreOptions, record, schema, touch};
@@ -68,7 +68,8 @@ impl MySqlStore {
     /// A store on a pool of your own.
     ///
     /// sqlx's pool asks for a sign of life before each call (`test_before_acquire`, which you can switch off) and after
-    /// it; connections from a URL do neither.
+    /// it; connections from a URL do neither. Each change is a transaction here, which takes two more round trips: the
+    /// pool's settings are yours and stay as they are, `autocommit = 0` for example.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -81,7 +82,7 @@ impl MySqlStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: MySqlPool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::Pool(pool), &options).await
+        Self::made(Connections::pool(pool), &options).await
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -113,7 +114,7 @@ impl MySqlStore {
             Err(error) => return Err(connect_error(error)),
         };
         if migrate && found.is_none_or(|version| version < schema::VERSION) {
-            found = self.0.connections.write(|db| self.migrate(db)).await.map_err(store_error)?;
+            found = self.0.connections.read(|db| self.migrate(db)).await.map_err(store_error)?;
         }
         schema::check(found, &self.0.table)?;
         // A table of somebody else's with our name shows here.
@@ -124,7 +125,7 @@ impl MySqlStore {
     async fn version(&self) -> Result<Option<i64>, Error> {
         let version = self.0.connections.read(|mut db| async move {
             let row = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?;
-            db.done(row.try_get(0))
+            Ok(db.done(row.try_get(0)?))
         });
         version.await
     }
@@ -132,36 +133,52 @@ impl MySqlStore {
     /// Answers the version that there is in the end: a newer program may have been faster.
     ///
     /// MySQL commits each change of a table by itself, so a named lock keeps others out, and every step can be taken
-    /// again. The lock ends with the connection.
-    async fn migrate(&self, mut db: Lease<MySql>) -> Result<Option<i64>, Error> {
+    /// again. The lock ends with the connection, at the latest.
+    async fn migrate(&self, mut db: Lease<MySql>) -> Result<Done<MySql, Option<i64>>, Error> {
         db.never_reuse();
+        MySql::say(&mut db, MySql::SET_UP).await?;
         let locked = sqlx::query(self.0.sql.lock_schema.clone()).fetch_one(&mut *db).await?;
         if locked.try_get::<Option<i64>, _>(0)? != Some(1) {
             return Err(Error::PoolTimedOut);
         }
         sqlx::raw_sql(self.0.sql.schema.clone()).execute(&mut *db).await?;
-        sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?.try_get(0)
+        let found = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?.try_get(0)?;
+        // One of the store's own would keep the lock as well.
+        sqlx::query(self.0.sql.unlock_schema.clone()).execute(&mut *db).await?;
+        Ok(db.done(found))
     }
 
-    /// A login, in the turn of its account.
+    async fn find(&self, key: Key<'_>, now: Timestamp) -> Result<(Option<SessionRecord>, Doubt), StoreError> {
+        let row = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.read.clone())
+                .bind(key.realm.as_bytes())
+                .bind(key.id.as_bytes().as_slice())
+                .bind(now.unix_seconds());
+            let row = query.fetch_one(&mut *db).await?;
+            let doubt = doubt(&row)?;
+            Ok(db.done((row, doubt)).with(doubt))
+        });
+        let found = row.await.and_then(|(row, doubt)| Ok((record::if_found(&row)?, doubt)));
+        found.map_err(store_error)
+    }
+
+    /// A login, in the turn of its account. What refuses it is said after something was written: see [`Done`].
     async fn create_in_turn(
         &self,
-        db: &mut MySqlConnection,
+        transaction: &mut MySqlConnection,
         realm: &str,
         record: &SessionRecord,
         options: Create,
         now: Timestamp,
     ) -> Result<Created, Error> {
         let sql = &self.0.sql;
-        let mut transaction = db.begin_with(READ_COMMITTED).await?;
         if let Some(subject) = record.subject.as_deref() {
-            self.take_turn(&mut transaction, realm, subject).await?;
+            self.take_turn(transaction, realm, subject).await?;
         }
         let insert = sqlx::query(sql.insert.clone()).bind(realm.as_bytes());
         match record::bind(insert, record).execute(&mut *transaction).await {
             Ok(_) => {}
             Err(Error::Database(error)) if error.is_unique_violation() => {
-                transaction.rollback().await?;
                 return Ok(Created::IdTaken);
             }
             Err(error) => return Err(error),
@@ -182,13 +199,12 @@ impl MySqlStore {
                 Some(_) => None,
             };
             if let Some(refusal) = refusal {
-                transaction.rollback().await?;
                 return Ok(refusal);
             }
         }
         let replaced = options.replaces.map(Replaces::id).filter(|id| *id != record.id);
         if let Some(id) = replaced {
-            self.delete_one(&mut transaction, realm, id).await?;
+            self.delete_one(transaction, realm, id).await?;
         }
         let mut evicted = Vec::new();
         if let (Some(subject), Some(limit)) = (record.subject.as_deref(), options.limit) {
@@ -202,29 +218,27 @@ impl MySqlStore {
                 .fetch_all(&mut *transaction)
                 .await?;
             if matches!(limit, SessionLimit::Refuse(_)) && (most == 0 || !excess.is_empty()) {
-                transaction.rollback().await?;
                 return Ok(Created::LimitReached);
             }
             for row in excess {
                 let id = record::id(row.try_get(0)?)?;
-                if self.delete_one(&mut transaction, realm, id).await? {
+                if self.delete_one(transaction, realm, id).await? {
                     evicted.push(id);
                 }
             }
         }
-        transaction.commit().await?;
         Ok(Created::Done { evicted })
     }
 
     /// Waits until no other login or revocation of the account is under way.
     async fn take_turn(
         &self,
-        transaction: &mut Transaction<'_, MySql>,
+        transaction: &mut MySqlConnection,
         realm: &str,
         subject: &str,
     ) -> Result<(), Error> {
         let slot = Lock::Account(realm, subject).key(&self.0.table).rem_euclid(SLOTS);
-        sqlx::query(self.0.sql.take_turn.clone()).bind(slot).fetch_one(&mut **transaction).await?;
+        sqlx::query(self.0.sql.take_turn.clone()).bind(slot).fetch_one(transaction).await?;
         Ok(())
     }
 
@@ -241,13 +255,12 @@ impl MySqlStore {
 
     async fn delete_account_in_turn(
         &self,
-        db: &mut MySqlConnection,
+        transaction: &mut MySqlConnection,
         account: Account<'_>,
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, Error> {
-        let mut transaction = db.begin_with(READ_COMMITTED).await?;
-        self.take_turn(&mut transaction, account.realm, account.subject).await?;
+        self.take_turn(transaction, account.realm, account.subject).await?;
         let rows = sqlx::query(self.0.sql.account.clone())
             .bind(account.realm.as_bytes())
             .bind(account.subject.as_bytes())
@@ -264,38 +277,9 @@ impl MySqlStore {
         for (id, _) in &found {
             keys.push((account.realm.as_bytes(), id.as_bytes().as_slice()));
         }
-        let deleted = self.delete_by_key(&mut transaction, &keys, "").await?;
-        transaction.commit().await?;
+        let deleted = self.delete_by_key(transaction, &keys, "").await?;
         let told = found.iter().zip(deleted).filter(|((_, live), deleted)| *live && *deleted);
         Ok(told.map(|((id, _), _)| *id).collect())
-    }
-
-    async fn delete_whole_realm(&self, db: &mut MySqlConnection, realm: &str) -> Result<u64, Error> {
-        let mut transaction = db.begin_with(REPEATABLE_READ).await?;
-        let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(realm.as_bytes());
-        let deleted = query.execute(&mut *transaction).await?.rows_affected();
-        transaction.commit().await?;
-        Ok(deleted)
-    }
-
-    async fn delete_batch(
-        &self,
-        db: &mut MySqlConnection,
-        now: Timestamp,
-        limit: i64,
-    ) -> Result<usize, Error> {
-        let query = sqlx::query(self.0.sql.expired.clone()).bind(now.unix_seconds()).bind(limit);
-        let rows = query.fetch_all(&mut *db).await?;
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        let keys = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-        let keys: Vec<(&[u8], &[u8])> = keys.collect::<Result<_, Error>>()?;
-        let mut transaction = db.begin_with(READ_COMMITTED).await?;
-        let still = format!(" AND ends_at <= {}", now.unix_seconds());
-        let deleted = self.delete_by_key(&mut transaction, &keys, &still).await?;
-        transaction.commit().await?;
-        Ok(deleted.into_iter().filter(|deleted| *deleted).count())
     }
 
     /// Deletes rows by their primary key, many in one round trip, and says of each whether it was there.
@@ -346,17 +330,47 @@ impl fmt::Debug for MySqlStore {
     }
 }
 
-/// Each statement sees what was committed before it, so what is counted after taking one's turn is what there is; and
-/// no locks on gaps between rows, over which logins of neighbouring accounts would trip.
-const READ_COMMITTED: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION";
+impl Engine for MySql {
+    /// The session's own variables, wherever they come from: the server, `init_connect`, a role. Without `autocommit` an
+    /// `Ok` is no commit; with `sql_select_limit` a revocation misses sessions; a lax `sql_mode` cuts values short.
+    const SET_UP: &'static str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
+        SET SESSION autocommit = 1, completion_type = 0, unique_checks = 1, sql_auto_is_null = 0, sql_big_selects = 1,
+            sql_safe_updates = 0, sql_select_limit = 18446744073709551615,
+            sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'";
+    /// Each statement sees what was committed before it, so what is counted after taking one's turn is what there is;
+    /// and no locks on gaps between rows, over which logins of neighbouring accounts would trip.
+    ///
+    /// A connection of the user's pool may be in a transaction already, because it has no `autocommit`.
+    const BEGIN: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE;
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; START TRANSACTION";
+    /// Whatever `completion_type` says.
+    const COMMIT: &'static str = "COMMIT AND NO CHAIN NO RELEASE";
+    const ROLLBACK: &'static str = "ROLLBACK AND NO CHAIN NO RELEASE";
+    const IS_READ_ONLY: &'static str =
+        "SELECT CAST(@@GLOBAL.read_only AS CHAR) NOT IN ('0', 'OFF') OR @@GLOBAL.innodb_read_only";
+    const BARE_WRITES_ARE_SAFE: bool = false;
+
+    speech!(MySql);
+}
 
 /// The end of a realm locks the gaps, too: else a rotation puts its new session where the deletion has been, and ends
 /// the old one before the deletion gets there.
-const REPEATABLE_READ: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION";
+const REPEATABLE_READ: &str = "ROLLBACK AND NO CHAIN NO RELEASE;
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE; START TRANSACTION";
+
+/// A row even when the session is absent, since the server has something to say in any case: whether it takes no writes
+/// (MariaDB 12 has more answers than on and off), and whether a bare `SELECT` stays in a transaction, and so sees for
+/// ever what it saw first, or sees what nobody committed. The two know the isolation level by two names, and each reads
+/// a comment that the other skips.
+const FOUND: &str = "(SELECT (CAST(@@GLOBAL.read_only AS CHAR) NOT IN ('0', 'OFF') OR @@GLOBAL.innodb_read_only) AS read_only,
+        (@@autocommit = 0 OR /*!50720 @@transaction_isolation */ /*M!100000 @@tx_isolation */ = 'READ-UNCOMMITTED')
+            AS settings) AS server
+    LEFT JOIN `{table}` ON ";
 
 struct Statements {
     schema: SqlStr,
     lock_schema: SqlStr,
+    unlock_schema: SqlStr,
     version: SqlStr,
     read: SqlStr,
     take_turn: SqlStr,
@@ -373,14 +387,18 @@ struct Statements {
 }
 
 impl Statements {
+    /// A limit that limits nothing takes the place of `sql_select_limit`, and is what `sql_safe_updates` asks for.
     fn new(table: &str) -> Self {
-        let sql = |template| schema::sql(template, table);
+        let sql = |template: &str| schema::sql(&template.replace("{found}", FOUND), table);
         Self {
             schema: sql(SCHEMA),
             // Names of locks are the server's, not the database's, and 64 characters long at most.
             lock_schema: sql("SELECT GET_LOCK(LEFT(SHA2(CONCAT(DATABASE(), '.{table}'), 256), 60), 30)"),
+            unlock_schema: sql("DO RELEASE_LOCK(LEFT(SHA2(CONCAT(DATABASE(), '.{table}'), 256), 60))"),
             version: sql("SELECT MAX(version) FROM `{table}_schema`"),
-            read: sql("SELECT {columns} FROM `{table}` WHERE realm = ? AND id = ? AND ends_at > ?"),
+            read: sql(
+                "SELECT {columns}, read_only, settings FROM {found} realm = ? AND id = ? AND ends_at > ?",
+            ),
             take_turn: sql("SELECT slot FROM `{table}_locks` WHERE slot = ? FOR UPDATE"),
             insert: sql(
                 "INSERT INTO `{table}` (realm, {columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -400,9 +418,14 @@ impl Statements {
                  WHERE realm = ? AND id = ? AND version = ? AND ends_at > ?",
             ),
             delete: sql("DELETE FROM `{table}` WHERE realm = ? AND id = ?"),
-            list: sql("SELECT {columns} FROM `{table}` WHERE realm = ? AND subject = ? AND ends_at > ?"),
-            account: sql("SELECT id, ends_at FROM `{table}` WHERE realm = ? AND subject = ?"),
-            delete_realm: sql("DELETE FROM `{table}` WHERE realm = ?"),
+            list: sql(
+                "SELECT {columns}, read_only, settings FROM {found} realm = ? AND subject = ? AND ends_at > ?
+                 LIMIT 18446744073709551615",
+            ),
+            account: sql(
+                "SELECT id, ends_at FROM `{table}` WHERE realm = ? AND subject = ? LIMIT 18446744073709551615",
+            ),
+            delete_realm: sql("DELETE FROM `{table}` WHERE realm = ? LIMIT 18446744073709551615"),
             expired: sql("SELECT realm, id FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
         }
     }
@@ -411,15 +434,7 @@ impl Statements {
 #[async_trait]
 impl SessionStore for MySqlStore {
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        let row = self.0.connections.read(|mut db| async move {
-            let query = sqlx::query(self.0.sql.read.clone())
-                .bind(key.realm.as_bytes())
-                .bind(key.id.as_bytes().as_slice())
-                .bind(now.unix_seconds());
-            let answer = query.fetch_optional(&mut *db).await?;
-            Ok(db.done(answer))
-        });
-        row.await.and_then(|row| row.as_ref().map(record::from_row).transpose()).map_err(store_error)
+        Ok(self.find(key, now).await?.0)
     }
 
     async fn read_and_touch(
@@ -428,7 +443,12 @@ impl SessionStore for MySqlStore {
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        touch::read_and_touch(self, key, touch, now).await
+        match self.find(key, now).await? {
+            (Some(record), Doubt { read_only: false, .. }) => {
+                Ok(touch::touch(self, key.realm, record, touch, now).await)
+            }
+            (record, _) => Ok(record),
+        }
     }
 
     async fn create(
@@ -438,10 +458,11 @@ impl SessionStore for MySqlStore {
         options: Create,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        record::check_sizes(realm, record)?;
-        let created = self.0.connections.write(|mut db| async move {
-            let answer = self.create_in_turn(&mut db, realm, record, options, now).await;
-            db.finish(answer)
+        check_sizes(realm, record)?;
+        let created = self.0.connections.transact(MySql::BEGIN, |mut db| async move {
+            let answer = self.create_in_turn(&mut db, realm, record, options, now).await?;
+            let done = matches!(answer, Created::Done { .. });
+            Ok(if done { db.done(answer) } else { db.undone(answer) })
         });
         created.await.map_err(store_error)
     }
@@ -452,7 +473,7 @@ impl SessionStore for MySqlStore {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        record::check_sizes(realm, record)?;
+        check_sizes(realm, record)?;
         let replaced = self.0.connections.write(|mut db| async move {
             let update = record::bind(sqlx::query(self.0.sql.replace.clone()), record)
                 .bind(realm.as_bytes())
@@ -487,11 +508,13 @@ impl SessionStore for MySqlStore {
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
                 .bind(now.unix_seconds());
-            let answer = query.fetch_all(&mut *db).await?;
-            Ok(db.done(answer))
+            let rows = query.fetch_all(&mut *db).await?;
+            let doubt = rows.first().map_or(Ok(Doubt::default()), doubt)?;
+            Ok(db.done(rows).with(doubt))
         });
         let rows = rows.await.map_err(store_error)?;
-        rows.iter().map(record::from_row).collect::<Result<_, _>>().map_err(store_error)
+        let records = rows.iter().filter_map(|row| record::if_found(row).transpose());
+        records.collect::<Result<_, _>>().map_err(store_error)
     }
 
     async fn delete_account(
@@ -500,31 +523,61 @@ impl SessionStore for MySqlStore {
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let deleted = self.0.connections.write(|mut db| async move {
-            let deleted = self.delete_account_in_turn(&mut db, account, keep, now).await;
-            db.finish(deleted)
+        let deleted = self.0.connections.transact(MySql::BEGIN, |mut db| async move {
+            let deleted = self.delete_account_in_turn(&mut db, account, keep, now).await?;
+            Ok(db.done(deleted))
         });
         deleted.await.map_err(store_error)
     }
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        let deleted = self.0.connections.write(|mut db| async move {
-            let deleted = self.delete_whole_realm(&mut db, realm).await;
-            db.finish(deleted)
+        let deleted = self.0.connections.transact(REPEATABLE_READ, |mut db| async move {
+            let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(realm.as_bytes());
+            let deleted = query.execute(&mut *db).await?.rows_affected();
+            Ok(db.done(deleted))
         });
         deleted.await.map_err(store_error)
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let deleted = self.0.connections.write(|mut db| async move {
-            let deleted = self.delete_batch(&mut db, now, limit).await;
-            db.finish(deleted)
+        let rows = self.0.connections.read(|mut db| async move {
+            let query = sqlx::query(self.0.sql.expired.clone()).bind(now.unix_seconds()).bind(limit);
+            let rows = query.fetch_all(&mut *db).await?;
+            Ok(db.done(rows))
         });
-        deleted.await.map_err(store_error)
+        let rows = rows.await.map_err(store_error)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let keys = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let keys: Vec<(&[u8], &[u8])> = keys.collect::<Result<_, Error>>().map_err(store_error)?;
+        let still = format!(" AND ends_at <= {}", now.unix_seconds());
+        let (keys, still) = (&keys, &still);
+        let deleted = self.0.connections.transact(MySql::BEGIN, |mut db| async move {
+            let deleted = self.delete_by_key(&mut db, keys, still).await?;
+            Ok(db.done(deleted))
+        });
+        let deleted = deleted.await.map_err(store_error)?;
+        Ok(deleted.into_iter().filter(|deleted| *deleted).count())
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// What the row says about server and connection.
+fn doubt(row: &MySqlRow) -> Result<Doubt, Error> {
+    let is = |column| row.try_get::<i64, _>(column).map(|is| is != 0);
+    Ok(Doubt { read_only: is(record::WIDTH)?, settings: is(record::WIDTH + 1)? })
+}
+
+/// What the column has no room for: a lax server would cut it short without a word.
+fn check_sizes(realm: &str, record: &SessionRecord) -> Result<(), StoreError> {
+    record::check_sizes(realm, record)?;
+    if record.payload.len() < 1 << 24 {
+        return Ok(());
+    }
+    Err(StoreError::permanent("a payload has room for 16 MB; this session has more"))
 }

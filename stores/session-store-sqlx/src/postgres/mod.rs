@@ -16,11 +16,11 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
-use sqlx::{Connection, Error, Postgres, Row, SqlStr};
+use sqlx::{Error, Postgres, Row, SqlStr};
 use tokio::time::timeout;
 
 use self::news::Outbox;
-use crate::connections::{Connections, Lease};
+use crate::connections::{Connections, Doubt, Engine, Source, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
 use crate::{StoreOptions, record, schema};
@@ -92,7 +92,7 @@ impl PostgresStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: PgPool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::Pool(pool.clone()), pool, &options).await
+        Self::made(Connections::pool(pool.clone()), pool, &options).await
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -107,7 +107,7 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.tell_the_rest().await;
         self.0.connections.close().await;
-        if let Connections::Own(_) = self.0.connections {
+        if let Source::Own(_) = self.0.connections.source {
             // Somebody who listens but is never polled keeps it open: not our wait.
             let _ = timeout(Duration::from_secs(1), self.0.listeners.close()).await;
         }
@@ -119,55 +119,56 @@ impl PostgresStore {
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
         let table = options.checked_table()?;
+        let schema = prepare(&connections, table, options.migrates()).await?;
         let store = Self(Arc::new(Inner {
             connections,
             listeners,
             announces: options.announces(),
             outbox: Mutex::default(),
             table: table.to_owned(),
-            sql: Statements::new(table),
+            sql: Statements::new(table, &schema),
         }));
-        store.prepare(options.migrates()).await?;
-        Ok(store)
-    }
-
-    /// Brings the tables into being, or makes sure of them.
-    async fn prepare(&self, migrate: bool) -> Result<(), StoreError> {
-        let table = &self.0.table;
-        let mut found = match self.version().await {
-            Ok(version) => version,
-            Err(error) if migrate && Fault::of(&error) == Fault::Schema => None,
-            Err(error) => return Err(connect_error(error)),
-        };
-        if migrate && found.is_none_or(|version| version < schema::VERSION) {
-            found = self.0.connections.write(|db| self.migrate(db)).await.map_err(store_error)?;
-        }
-        schema::check(found, table)?;
         // A table of somebody else's with our name shows here.
         let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
-        self.read(nobody, Timestamp::EPOCH).await.map(|_| ())
+        store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
     }
+}
 
-    async fn version(&self) -> Result<Option<i64>, Error> {
-        self.0
-            .connections
-            .read(|mut db| async move {
-                let row = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?;
-                db.done(row.try_get(0))
-            })
-            .await
+/// Brings the tables into being, or makes sure of them. Answers the schema that they are in.
+async fn prepare(
+    connections: &Connections<Postgres>,
+    table: &str,
+    migrate: bool,
+) -> Result<String, StoreError> {
+    let version = schema::sql(VERSION, table);
+    let read_version = || {
+        connections.read(|mut db| async {
+            let row = sqlx::query(version.clone()).fetch_one(&mut *db).await?;
+            if !row.try_get::<bool, _>(2)? {
+                connections.write_in_transactions();
+            }
+            Ok(db.done((row.try_get(0)?, row.try_get(1)?)))
+        })
+    };
+    let (mut found, mut place): (Option<i64>, String) = match read_version().await {
+        Ok(found) => found,
+        Err(error) if migrate && Fault::of(&error) == Fault::Schema => (None, String::new()),
+        Err(error) => return Err(connect_error(error)),
+    };
+    if migrate && found.is_none_or(|version| version < schema::VERSION) {
+        let tables = schema::sql(SCHEMA, table);
+        let lock = Lock::Schema.key(table);
+        let migrated = connections.transact(Postgres::BEGIN, |mut db| async {
+            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *db).await?;
+            sqlx::raw_sql(tables.clone()).execute(&mut *db).await?;
+            Ok(db.done(()))
+        });
+        migrated.await.map_err(store_error)?;
+        // A newer program may have been faster.
+        (found, place) = read_version().await.map_err(store_error)?;
     }
-
-    /// Answers the version that there is in the end: a newer program may have been faster.
-    async fn migrate(&self, mut db: Lease<Postgres>) -> Result<Option<i64>, Error> {
-        let mut transaction = db.begin().await?;
-        let key = Lock::Schema.key(&self.0.table);
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key).execute(&mut *transaction).await?;
-        sqlx::raw_sql(self.0.sql.schema.clone()).execute(&mut *transaction).await?;
-        let found = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *transaction).await?.try_get(0)?;
-        transaction.commit().await?;
-        Ok(db.done(found))
-    }
+    schema::check(found, table)?;
+    Ok(place)
 }
 
 impl fmt::Debug for PostgresStore {
@@ -176,9 +177,31 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
+impl Engine for Postgres {
+    /// Whether it may write is left to the server: `default_transaction_read_only` is how primaries are fenced off.
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    const IS_READ_ONLY: &'static str =
+        "SELECT (current_setting('transaction_read_only') = 'on')::int::bigint";
+
+    speech!(Postgres);
+}
+
+/// The version of the tables, and the schema that they are in, ready to be put before a name.
+/// The isolation level of a bare statement comes last.
+const VERSION: &str = r#"SELECT (SELECT max(version) FROM "{table}_schema"), relnamespace::regnamespace::text,
+        current_setting('transaction_isolation') = 'read committed'
+    FROM pg_class WHERE oid = '"{table}_schema"'::regclass"#;
+
+/// A row even when the session is absent, since the server has something to say in any case.
+const FOUND: &str = r#"(SELECT current_setting('transaction_read_only') = 'on' AS read_only) AS server
+    LEFT JOIN "{table}" ON "#;
+
+/// Makes the transaction that changes something wait for the disk, if `synchronous_commit` says that it need not: a
+/// logout that was acknowledged must not be undone by a crash.
+const DURABLE: &str = "CASE WHEN current_setting('synchronous_commit') = 'off'
+    THEN set_config('synchronous_commit', 'on', true) END";
+
 struct Statements {
-    schema: SqlStr,
-    version: SqlStr,
     read: SqlStr,
     read_and_touch: SqlStr,
     create: SqlStr,
@@ -193,26 +216,32 @@ struct Statements {
 }
 
 impl Statements {
-    fn new(table: &str) -> Self {
-        let sql = |template| schema::sql(template, table);
+    /// Names carry the schema that they were found in: a connection of the user's pool may be left with another
+    /// `search_path`, and a temporary table comes before all.
+    fn new(table: &str, schema: &str) -> Self {
+        let sql = |template: &str| {
+            let template = template.replace("{found}", FOUND).replace("{durable}", DURABLE);
+            schema::sql(&template.replace("\"{table}", &format!("{schema}.\"{{table}}")), table)
+        };
         Self {
-            schema: sql(SCHEMA),
-            version: sql(r#"SELECT max(version) FROM "{table}_schema""#),
-            read: sql(r#"SELECT {columns} FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
-            // The function is called only when the time has come.
-            read_and_touch: sql(r#"SELECT {columns}, CASE WHEN last_seen <= $4
+            read: sql(r#"SELECT {columns}, read_only FROM {found} realm = $1 AND id = $2 AND ends_at > $3"#),
+            // The function is called only when the time has come, for a token that opens the session, where writing is
+            // possible.
+            read_and_touch: sql(r#"SELECT {columns}, read_only, CASE WHEN last_seen <= $4 AND NOT read_only
+                       AND (generation <= $6 OR generation = $7 AND coalesce(first_used_at > $8, true))
+                       AND version BETWEEN 0 AND 9223372036854775806
                        THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
-                   FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
+                   FROM {found} realm = $1 AND id = $2 AND ends_at > $3"#),
             create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
             replace: sql(
                 r#"UPDATE "{table}" SET ({columns}) = ROW ($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-                   WHERE realm = $1 AND id = $4 AND version = $2 AND ends_at > $3"#,
+                   WHERE realm = $1 AND id = $4 AND version = $2 AND ends_at > $3 RETURNING {durable}"#,
             ),
             is_live: sql(r#"SELECT 1 FROM "{table}" WHERE realm = $1 AND id = $2 AND ends_at > $3"#),
-            delete: sql(r#"DELETE FROM "{table}" WHERE realm = $1 AND id = $2"#),
+            delete: sql(r#"DELETE FROM "{table}" WHERE realm = $1 AND id = $2 RETURNING {durable}"#),
             list: sql(
-                r#"SELECT {columns} FROM "{table}" WHERE realm = $1 AND subject = $2 AND ends_at > $3"#,
+                r#"SELECT {columns}, read_only FROM {found} realm = $1 AND subject = $2 AND ends_at > $3"#,
             ),
             delete_account: sql(
                 r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
@@ -234,30 +263,41 @@ impl SessionStore for PostgresStore {
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
                 .bind(now.unix_seconds());
-            let answer = query.fetch_optional(&mut *db).await?;
-            Ok(db.done(answer))
+            let row = query.fetch_one(&mut *db).await?;
+            let doubt = doubt(&row)?;
+            Ok(db.done(row).with(doubt))
         });
-        record_of(row.await)
+        row.await.and_then(|row| record::if_found(&row)).map_err(store_error)
     }
 
+    /// A lost touch costs nothing, so whatever keeps the server from writing keeps nobody from reading: what fails for
+    /// another reason than the connection is read again without a touch.
     async fn read_and_touch(
         &self,
         key: Key<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
+        let generation = i64::try_from(touch.generation).unwrap_or(i64::MAX);
         let row = self.0.connections.read(|mut db| async move {
             let query = sqlx::query(self.0.sql.read_and_touch.clone())
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
                 .bind(now.unix_seconds())
                 .bind(now.minus(touch.interval).unix_seconds())
-                .bind(touch.idle_timeout.map(|idle| now.plus(idle).unix_seconds()));
-            let answer = query.fetch_optional(&mut *db).await?;
-            Ok(db.done(answer))
+                .bind(touch.idle_timeout.map(|idle| now.plus(idle).unix_seconds()))
+                .bind(generation)
+                .bind(generation.saturating_add(1))
+                .bind(now.minus(touch.grace).unix_seconds());
+            let row = query.fetch_one(&mut *db).await?;
+            let doubt = doubt(&row)?;
+            Ok(db.done(row).with(doubt))
         });
-        let row = row.await.map_err(store_error)?;
-        row.map(|row| touched(&row, touch, now)).transpose().map_err(store_error)
+        match row.await {
+            Ok(row) => touched(&row, touch, now).map_err(store_error),
+            Err(error) if Fault::of(&error) == Fault::Dead => Err(store_error(error)),
+            Err(_) => self.read(key, now).await,
+        }
     }
 
     async fn create(
@@ -348,11 +388,13 @@ impl SessionStore for PostgresStore {
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
                 .bind(now.unix_seconds());
-            let answer = query.fetch_all(&mut *db).await?;
-            Ok(db.done(answer))
+            let rows = query.fetch_all(&mut *db).await?;
+            let doubt = rows.first().map_or(Ok(Doubt::default()), doubt)?;
+            Ok(db.done(rows).with(doubt))
         });
         let rows = rows.await.map_err(store_error)?;
-        rows.iter().map(record::from_row).collect::<Result<_, _>>().map_err(store_error)
+        let records = rows.iter().filter_map(|row| record::if_found(row).transpose());
+        records.collect::<Result<_, _>>().map_err(store_error)
     }
 
     async fn delete_account(
@@ -384,7 +426,7 @@ impl SessionStore for PostgresStore {
         let deleted = self.0.connections.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(key).bind(realm.as_bytes());
             let row = query.fetch_one(&mut *db).await?;
-            db.done(row.try_get::<i64, _>(0))
+            Ok(db.done(row.try_get::<i64, _>(0)?))
         });
         let deleted = deleted.await.map_err(store_error)?;
         self.tell_everyone_ended(realm);
@@ -396,7 +438,7 @@ impl SessionStore for PostgresStore {
         let deleted = self.0.connections.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
             let row = query.fetch_one(&mut *db).await?;
-            db.done(row.try_get::<i64, _>(0))
+            Ok(db.done(row.try_get::<i64, _>(0)?))
         });
         deleted.await.map(i64::cast_unsigned).map(crate::count).map_err(store_error)
     }
@@ -410,15 +452,16 @@ impl SessionStore for PostgresStore {
     }
 }
 
-fn record_of(row: Result<Option<PgRow>, Error>) -> Result<Option<SessionRecord>, StoreError> {
-    row.and_then(|row| row.as_ref().map(record::from_row).transpose()).map_err(store_error)
+/// What the row says about the server.
+fn doubt(row: &PgRow) -> Result<Doubt, Error> {
+    Ok(Doubt { read_only: row.try_get(record::WIDTH)?, settings: false })
 }
 
 /// The record as it stands after the touch, if there was one.
-fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<SessionRecord, Error> {
-    let record = record::from_row(row)?;
-    let moved = row.try_get::<Option<bool>, _>(record::WIDTH)? == Some(true);
-    Ok(if moved { touch.apply(&record, now).unwrap_or(record) } else { record })
+fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<Option<SessionRecord>, Error> {
+    let Some(record) = record::if_found(row)? else { return Ok(None) };
+    let moved = row.try_get::<Option<bool>, _>(record::WIDTH + 1)? == Some(true);
+    Ok(Some(if moved { touch.apply(&record, now).unwrap_or(record) } else { record }))
 }
 
 /// What the function says that it did.

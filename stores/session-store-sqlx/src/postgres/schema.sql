@@ -18,6 +18,22 @@ CREATE TABLE IF NOT EXISTS "{table}" (
 CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
 
+-- What functions have in common: they find the table where it was when they were made, whatever the caller's search_path
+-- says. Those that need each of their statements to see what was committed before it refuse to run in another isolation
+-- level (25004), and are called again in a transaction that has this one. And what they changed is on the disk when they
+-- are done, even where synchronous_commit is off.
+
+CREATE OR REPLACE FUNCTION "{table}_begin_v{version}"() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'the session store needs the isolation level read committed' USING ERRCODE = '25004';
+    END IF;
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+END
+$$;
+
 -- A login in one round trip. Every statement of a function sees what was committed before that statement, so what is
 -- counted after the account's lock is taken is what there is.
 -- Its statements are planned once for each connection, by index whatever the planner then believes about the table:
@@ -31,10 +47,11 @@ CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
     p_user_agent bytea, p_ip_address bytea,
     OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
-) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+) LANGUAGE plpgsql SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     found_version bigint;
 BEGIN
+    PERFORM "{table}_begin_v{version}"();
     evicted := '{}';
     replaced := false;
     PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
@@ -94,11 +111,12 @@ END
 $$;
 
 -- Moves last-seen on, if the session is as it was read. Somebody else who is at it is not waited for: a lost touch costs
--- nothing but a later one.
+-- nothing but a later one. For the same reason nobody waits for a lock on the table, for the disk or for a standby.
 CREATE OR REPLACE FUNCTION "{table}_touch_v{version}"(
     p_realm bytea, p_id bytea, p_version bigint, p_now bigint, p_idle_end bigint
-) RETURNS boolean LANGUAGE plpgsql AS $$
+) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '300ms' AS $$
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires_at, p_idle_end), version = p_version + 1
         WHERE ctid = (
             SELECT t.ctid FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id AND t.version = p_version
@@ -112,8 +130,9 @@ $$;
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(
     p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea
-) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
+) RETURNS SETOF bytea LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
+    PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_account_lock);
     RETURN QUERY
         WITH gone AS (
@@ -126,10 +145,11 @@ $$;
 
 -- Ends everybody's, with the same care.
 CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(p_realm_lock bigint, p_realm bytea)
-RETURNS bigint LANGUAGE plpgsql AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     deleted bigint;
 BEGIN
+    PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_realm_lock);
     DELETE FROM "{table}" t WHERE t.realm = p_realm;
     GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -145,7 +165,7 @@ $$;
 -- that lives again was skipped, or is no longer expired by the inner condition; one that would come to life in between
 -- has to wait, and is gone then.
 CREATE OR REPLACE FUNCTION "{table}_delete_expired_v{version}"(p_now bigint, p_limit bigint)
-RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     deleted bigint;
 BEGIN

@@ -17,7 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRo
 use sqlx::{Connection, Error, Row, SqlStr, Sqlite, SqliteConnection};
 use tokio::sync::Mutex;
 
-use crate::connections::{Connections, Lease, connect};
+use crate::connections::{Connections, Done, Engine, Lease, connect, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::{StoreOptions, record, schema, touch};
 
@@ -89,7 +89,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: SqlitePool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::Pool(pool), &options).await
+        Self::made(Connections::pool(pool), &options).await
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -137,13 +137,13 @@ impl SqliteStore {
     async fn version(&self) -> Result<Option<i64>, Error> {
         let version = self.0.connections.read(|mut db| async move {
             let row = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *db).await?;
-            db.done(row.try_get(0))
+            Ok(db.done(row.try_get(0)?))
         });
         version.await
     }
 
     /// Answers the version that there is in the end: a newer program may have been faster.
-    async fn migrate(&self, mut db: Lease<Sqlite>) -> Result<Option<i64>, Error> {
+    async fn migrate(&self, mut db: Lease<Sqlite>) -> Result<Done<Sqlite, Option<i64>>, Error> {
         let mut transaction = db.begin_with(IMMEDIATE).await?;
         sqlx::raw_sql(self.0.sql.schema.clone()).execute(&mut *transaction).await?;
         let found = sqlx::query(self.0.sql.version.clone()).fetch_one(&mut *transaction).await?.try_get(0)?;
@@ -227,6 +227,15 @@ impl fmt::Debug for SqliteStore {
 /// A transaction that would write must lock at once: one that began reading cannot wait for a writer.
 const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
+impl Engine for Sqlite {
+    const BEGIN: &'static str = IMMEDIATE;
+    /// A file has no other server in its place.
+    const IS_READ_ONLY: &'static str = "SELECT 1";
+    const CLOSES_AFTER_ERRORS: bool = false;
+
+    speech!(Sqlite);
+}
+
 struct Statements {
     schema: SqlStr,
     version: SqlStr,
@@ -301,7 +310,8 @@ impl SessionStore for SqliteStore {
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        touch::read_and_touch(self, key, touch, now).await
+        let Some(record) = self.read(key, now).await? else { return Ok(None) };
+        Ok(touch::touch(self, key.realm, record, touch, now).await)
     }
 
     async fn create(

@@ -6,14 +6,19 @@
 mod backend;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
+mod last_seen;
 #[cfg(feature = "postgres")]
 mod news;
 mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;
 mod schema;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod settings;
 #[cfg(feature = "sqlite")]
 mod small_disk;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod switch_over;
 
 /// The contract of the trait, clause by clause.
 mod conformance {

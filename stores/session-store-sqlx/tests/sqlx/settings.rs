@@ -1,0 +1,274 @@
+//! Servers, roles and pools whose settings make something else of a commit, a read or a comparison.
+
+#[cfg(feature = "mysql")]
+mod mysql {
+    use std::sync::LazyLock;
+
+    use session_core::store::{Account, Create, Key, SessionStore as _};
+    use session_store_sqlx::{MySqlStore, StoreOptions};
+    use session_test_servers::{Sql, SqlServer};
+    use sqlx::Connection as _;
+    use sqlx::mysql::{MySqlConnection, MySqlPoolOptions};
+
+    use crate::backend::{REALM, fresh_table, login, now};
+
+    /// Every setting that the store could trip over.
+    static HOSTILE: LazyLock<Option<SqlServer>> = LazyLock::new(|| {
+        let server = SqlServer::start(Sql::MariaDb)?;
+        server.run(
+            "SET GLOBAL autocommit = 0, completion_type = CHAIN, tx_isolation = 'SERIALIZABLE', tx_read_only = 1,
+                 sql_safe_updates = 1, sql_select_limit = 1, sql_auto_is_null = 1, sql_big_selects = 0,
+                 sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
+        );
+        Some(server)
+    });
+
+    async fn own(server: &SqlServer, options: StoreOptions) -> MySqlStore {
+        MySqlStore::connect_with(&server.url(), options).await.unwrap()
+    }
+
+    async fn on_a_pool(server: &SqlServer, options: StoreOptions) -> MySqlStore {
+        let pool = MySqlPoolOptions::new().max_connections(10).test_before_acquire(false);
+        let pool = pool.connect(&server.url()).await.unwrap();
+        MySqlStore::from_pool_with(pool, options).await.unwrap()
+    }
+
+    session_store_conformance::conformance_tests!({
+        let Some(server) = HOSTILE.as_ref() else { return };
+        own(server, StoreOptions::default().table(fresh_table())).await
+    });
+
+    mod pool {
+        session_store_conformance::conformance_tests!({
+            let Some(server) = super::HOSTILE.as_ref() else { return };
+            let options = session_store_sqlx::StoreOptions::default().table(crate::backend::fresh_table());
+            super::on_a_pool(server, options).await
+        });
+    }
+
+    /// Two stores, each on connections of its own: what one was told is what the other sees, and a third.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_answered_is_committed_and_seen_by_the_others() {
+        let Some(server) = HOSTILE.as_ref() else { return };
+        let table = fresh_table();
+        let options = StoreOptions::default().table(&table);
+        let here = on_a_pool(server, options.clone()).await;
+        let there = own(server, options.clone()).await;
+        for (here, there) in [(&here, &there), (&there, &here), (&here, &here)] {
+            let [record, kept, other] = ["ann", "ann", "ann"].map(login);
+            for record in [&record, &kept, &other] {
+                here.create(REALM, record, Create::default(), now()).await.unwrap();
+            }
+            let key = Key { realm: REALM, id: record.id };
+            // Whatever a read begins, it sees the end of the session.
+            for _ in 0..3 {
+                assert_eq!(there.read(key, now()).await.unwrap().as_ref(), Some(&record));
+            }
+            let mut next = record.clone();
+            next.version += 1;
+            here.replace(REALM, &next, now()).await.unwrap();
+            assert_eq!(there.read(key, now()).await.unwrap(), Some(next));
+            assert!(here.delete(key).await.unwrap());
+            assert_eq!(there.read(key, now()).await.unwrap(), None);
+            let account = Account { realm: REALM, subject: "ann" };
+            assert_eq!(there.list(account, now()).await.unwrap().len(), 2);
+            assert_eq!(here.delete_account(account, Some(kept.id), now()).await.unwrap(), [other.id]);
+            assert_eq!(there.list(account, now()).await.unwrap(), [kept]);
+            assert_eq!(here.delete_realm(REALM).await.unwrap(), 1);
+            assert_eq!(rows(server, &table).await, 0, "for somebody who has nothing to do with it");
+        }
+        assert_eq!(there.delete_expired(now(), 10).await.unwrap(), 0);
+    }
+
+    async fn rows(server: &SqlServer, table: &str) -> i64 {
+        let mut other = MySqlConnection::connect(&server.url()).await.unwrap();
+        let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        sqlx::query_scalar(count).fetch_one(&mut other).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_logout_is_committed_whatever_init_connect_says() {
+        let Some(server) = SqlServer::start(Sql::MariaDb) else { return };
+        server.run("CREATE USER app@localhost IDENTIFIED BY 'x'; GRANT ALL ON sessions.* TO app@localhost");
+        server
+            .run("SET GLOBAL init_connect = 'SET autocommit = 0, sql_select_limit = 1, completion_type = 1'");
+        let url = server.url_of("app:x", "sessions");
+        let pool = MySqlPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+        let stores = [MySqlStore::connect(&url).await.unwrap(), MySqlStore::from_pool(pool).await.unwrap()];
+        for store in stores {
+            let record = login("ann");
+            store.create(REALM, &record, Create::default(), now()).await.unwrap();
+            assert_eq!(rows(&server, "login_sessions").await, 1);
+            store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+            assert_eq!(rows(&server, "login_sessions").await, 0);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_nobody_committed_is_not_read() {
+        let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+        let table = fresh_table();
+        let pool = MySqlPoolOptions::new().max_connections(1).after_connect(|db, _| {
+            let set = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
+            Box::pin(async move { sqlx::Executor::execute(db, set).await.map(|_| ()) })
+        });
+        let pool = pool.connect(&server.url()).await.unwrap();
+        let options = StoreOptions::default().table(&table);
+        let store = MySqlStore::from_pool_with(pool, options).await.unwrap();
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        let mut other = MySqlConnection::connect(&server.url()).await.unwrap();
+        let mut transaction = other.begin().await.unwrap();
+        let delete = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+        sqlx::raw_sql(delete).execute(&mut *transaction).await.unwrap();
+        let read = store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
+        assert_eq!(read, Some(record));
+    }
+
+    /// The pool is the application's, which relies on its settings.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_pool_keeps_its_settings() {
+        let Some(server) = HOSTILE.as_ref() else { return };
+        let pool = MySqlPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
+        let settings = || async {
+            let ask = "SELECT CONCAT_WS(' ', @@autocommit, @@completion_type, @@tx_isolation, @@tx_read_only,
+                @@sql_safe_updates, @@sql_select_limit, @@sql_mode, @@in_transaction)";
+            let mut db = pool.acquire().await.unwrap();
+            let answer: String = sqlx::query_scalar(ask).fetch_one(&mut *db).await.unwrap();
+            answer
+        };
+        let before = settings().await;
+        let options = StoreOptions::default().table(fresh_table());
+        let store = MySqlStore::from_pool_with(pool.clone(), options).await.unwrap();
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
+        store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+        assert_eq!(settings().await, before);
+    }
+
+    #[tokio::test]
+    async fn what_a_lax_server_would_cut_short_is_refused() {
+        let Some(server) = HOSTILE.as_ref() else { return };
+        let store = on_a_pool(server, StoreOptions::default().table(fresh_table())).await;
+        let mut record = login("ann");
+        record.payload = vec![b' '; 1 << 24];
+        let error = store.create(REALM, &record, Create::default(), now()).await.unwrap_err();
+        assert!(!error.is_retryable() && error.to_string().contains("16 MB"), "{error}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use std::sync::OnceLock;
+
+    use session_core::store::{Create, Key, SessionStore as _};
+    use session_store_sqlx::{PostgresStore, StoreOptions};
+    use session_test_servers::{Sql, SqlServer};
+    use sqlx::postgres::PgPoolOptions;
+
+    use crate::backend::{REALM, fresh_table, login, now};
+
+    /// Roles with the defaults of the worst day.
+    fn url(role: &str) -> Option<String> {
+        static ROLES: OnceLock<()> = OnceLock::new();
+        let server = SqlServer::shared(Sql::Postgres)?;
+        ROLES.get_or_init(|| {
+            for (role, isolation) in [("repeats", "repeatable read"), ("serial", "serializable")] {
+                server.run(&format!(
+                    "CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'x';
+                     ALTER ROLE {role} SET default_transaction_isolation = '{isolation}';
+                     ALTER ROLE {role} SET default_transaction_deferrable = on;
+                     ALTER ROLE {role} SET standard_conforming_strings = off;
+                     ALTER ROLE {role} SET bytea_output = escape;
+                     ALTER ROLE {role} SET plan_cache_mode = force_custom_plan;
+                     ALTER ROLE {role} SET row_security = off;
+                     ALTER ROLE {role} SET transform_null_equals = on;
+                     ALTER ROLE {role} SET synchronous_commit = off;
+                     ALTER ROLE {role} SET DateStyle = 'SQL, DMY';
+                     ALTER ROLE {role} SET TimeZone = 'Asia/Kathmandu';
+                     ALTER ROLE {role} SET plpgsql.extra_errors = 'all';
+                     ALTER ROLE {role} SET plpgsql.variable_conflict = 'use_column'"
+                ));
+            }
+        });
+        Some(server.url_of(&format!("{role}:x"), "sessions"))
+    }
+
+    async fn on_a_pool(url: &str, options: StoreOptions) -> PostgresStore {
+        let pool = PgPoolOptions::new().max_connections(10).test_before_acquire(false);
+        PostgresStore::from_pool_with(pool.connect(url).await.unwrap(), options).await.unwrap()
+    }
+
+    mod repeatable_read {
+        session_store_conformance::conformance_tests!({
+            let Some(url) = super::url("repeats") else { return };
+            let options = session_store_sqlx::StoreOptions::default().table(crate::backend::fresh_table());
+            session_store_sqlx::PostgresStore::connect_with(&url, options).await.unwrap()
+        });
+    }
+
+    mod serializable_pool {
+        session_store_conformance::conformance_tests!({
+            let Some(url) = super::url("serial") else { return };
+            let options = session_store_sqlx::StoreOptions::default().table(crate::backend::fresh_table());
+            super::on_a_pool(&url, options).await
+        });
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_logout_survives_a_crash_where_synchronous_commit_is_off() {
+        let Some(mut server) = SqlServer::start(Sql::Postgres) else { return };
+        for setting in ["synchronous_commit = off", "wal_writer_delay = 10000"] {
+            server.run(&format!("ALTER SYSTEM SET {setting}"));
+        }
+        server.stop();
+        server.restart();
+        let (url, options) = (server.url(), StoreOptions::default().announce(false));
+        let store = PostgresStore::connect_with(&url, options).await.unwrap();
+        let ended = login("ann");
+        let mut updated = login("ann");
+        for record in [&ended, &updated] {
+            store.create(REALM, record, Create::default(), now()).await.unwrap();
+        }
+        server.run("CHECKPOINT");
+        updated.version += 1;
+        store.replace(REALM, &updated, now()).await.unwrap();
+        assert!(store.delete(Key { realm: REALM, id: ended.id }).await.unwrap());
+        server.kill();
+        server.restart();
+        let read = async |id| store.read(Key { realm: REALM, id }, now()).await.unwrap();
+        assert_eq!((read(ended.id).await, read(updated.id).await), (None, Some(updated)));
+        let last = login("ann");
+        store.create(REALM, &last, Create::default(), now()).await.unwrap();
+        server.kill();
+        server.restart();
+        assert_eq!(read(last.id).await, Some(last));
+    }
+
+    /// An application leaves its connections with the `search_path` of some tenant, and with temporary tables.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_store_finds_its_tables_whatever_the_search_path_says() {
+        let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+        let table = fresh_table();
+        let pool = PgPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
+        let options = StoreOptions::default().table(&table);
+        let store = PostgresStore::from_pool_with(pool.clone(), options).await.unwrap();
+        let [ended, other] = ["ann", "ann"].map(login);
+        store.create(REALM, &ended, Create::default(), now()).await.unwrap();
+        let tenant = format!(
+            "CREATE SCHEMA tenant; CREATE TABLE tenant.{table} (LIKE public.{table});
+             CREATE TEMPORARY TABLE {table} (LIKE public.{table}); SET search_path = tenant"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(tenant)).execute(&pool).await.unwrap();
+        let key = Key { realm: REALM, id: ended.id };
+        assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&ended));
+        assert!(store.delete(key).await.unwrap());
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP TABLE pg_temp.{table}")))
+            .execute(&pool)
+            .await
+            .unwrap();
+        store.create(REALM, &other, Create::default(), now()).await.unwrap();
+        assert_eq!(server.run(&format!("SELECT count(*) FROM public.{table}")).trim(), "1");
+    }
+}

@@ -1,0 +1,240 @@
+//! Two servers behind one address, which moves from one to the other; the first one stays up and takes no writes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use session_core::store::{Create, Key, SessionRecord, SessionStore, Touch};
+use session_store_sqlx::StoreOptions;
+use session_test_servers::{Sql, SqlServer};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::backend::{REALM, login, now};
+
+macro_rules! on_servers {
+    ($($test:ident)*) => {
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            use session_store_sqlx::PostgresStore as Store;
+            use session_test_servers::Sql::Postgres as KIND;
+            use sqlx::postgres::PgPoolOptions as PoolOptions;
+            on_servers!(@ $($test)*);
+        }
+        #[cfg(feature = "mysql")]
+        mod mysql {
+            use session_store_sqlx::MySqlStore as Store;
+            use session_test_servers::Sql::MariaDb as KIND;
+            use sqlx::mysql::MySqlPoolOptions as PoolOptions;
+            on_servers!(@ $($test)*);
+        }
+    };
+    (@ $($test:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread")] async fn $test() {
+            let own = async |url: String, options| Store::connect_with(&url, options).await.unwrap();
+            let on_a_pool = async |url: String, options| {
+                let pool = PoolOptions::new().max_connections(10).min_connections(0);
+                Store::from_pool_with(pool.connect(&url).await.unwrap(), options).await.unwrap()
+            };
+            let Some(servers) = super::Servers::start(KIND).await else { return };
+            super::$test(&servers, own).await;
+            servers.return_to_the_first().await;
+            super::$test(&servers, on_a_pool).await;
+        })*
+    };
+}
+
+on_servers! {
+    a_demoted_server_costs_no_write
+    a_process_that_only_reads_sees_what_ended_at_the_new_server
+    a_server_that_is_read_only_on_purpose_is_read_and_left_in_peace
+}
+
+/// A server, its successor, and the address by which the store knows them.
+struct Servers {
+    first: SqlServer,
+    second: SqlServer,
+    port: u16,
+    target: watch::Sender<PathBuf>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Servers {
+    async fn start(kind: Sql) -> Option<Self> {
+        let (first, second) = (SqlServer::start(kind)?, SqlServer::start(kind)?);
+        for server in [&first, &second] {
+            server.run(match kind {
+                Sql::Postgres => "CREATE ROLE app LOGIN PASSWORD 'x'; GRANT ALL ON SCHEMA public TO app",
+                // The administrator of MariaDB writes even where nobody may.
+                Sql::MariaDb => {
+                    "CREATE USER app@localhost IDENTIFIED BY 'x'; GRANT ALL ON sessions.* TO app@localhost"
+                }
+            });
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (target, connections) = (watch::Sender::new(first.socket()), Arc::new(AtomicUsize::new(0)));
+        let (aim, counter) = (target.subscribe(), Arc::clone(&connections));
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let target = aim.borrow().clone();
+                tokio::spawn(async move {
+                    let mut server = UnixStream::connect(target).await?;
+                    copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        Some(Self { first, second, port, target, connections })
+    }
+
+    fn url(&self) -> String {
+        let url = self.first.url_through(self.port);
+        ["root@", "postgres@"].iter().fold(url, |url, user| url.replace(user, "app:x@"))
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.url().starts_with("postgres:")
+    }
+
+    /// The address leads to the second one now. Connections that are open stay.
+    fn move_on(&self) {
+        self.target.send_replace(self.second.socket());
+    }
+
+    fn demote(&self, demoted: bool) {
+        if self.is_postgres() {
+            self.first.run(match demoted {
+                true => "ALTER SYSTEM SET default_transaction_read_only = on",
+                false => "ALTER SYSTEM SET default_transaction_read_only = off",
+            });
+            self.first.run("SELECT pg_reload_conf()");
+        } else {
+            self.first.run(&format!("SET GLOBAL read_only = {}", u8::from(demoted)));
+        }
+    }
+
+    async fn return_to_the_first(&self) {
+        self.demote(false);
+        self.target.send_replace(self.first.socket());
+    }
+
+    /// Sessions that both servers have, and a store of ten connections, which has looked at them.
+    async fn in_use<S: SessionStore>(
+        &self,
+        connect: impl AsyncFn(String, StoreOptions) -> S,
+    ) -> (S, Vec<SessionRecord>) {
+        let records: Vec<_> = (0..12).map(|_| login("ann")).collect();
+        let store = connect(self.url(), StoreOptions::default()).await;
+        for server in [&self.second, &self.first] {
+            self.target.send_replace(server.socket());
+            let there = connect(self.url(), StoreOptions::default()).await;
+            for record in &records {
+                until_ok(|| there.create(REALM, record, Create::default(), now())).await;
+            }
+        }
+        let reads = records.iter().cycle().take(200);
+        join_all(reads.map(|record| store.read(key(record), now()))).await;
+        (store, records)
+    }
+}
+
+fn key(record: &SessionRecord) -> Key<'static> {
+    Key { realm: REALM, id: record.id }
+}
+
+/// A setting of the server reaches its processes when it does.
+async fn until_ok<T, E>(call: impl AsyncFn() -> Result<T, E>) {
+    let began = Instant::now();
+    while call().await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether a write is refused.
+async fn refusing(store: &impl SessionStore) -> Result<(), ()> {
+    match store.create(REALM, &login("bob"), Create::default(), now()).await {
+        Ok(_) => Err(()),
+        Err(error) => {
+            assert!(error.is_retryable() && error.to_string().contains("takes no writes"), "{error}");
+            Ok(())
+        }
+    }
+}
+
+async fn a_demoted_server_costs_no_write<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = servers.in_use(&connect).await;
+    servers.demote(true);
+    // Nothing writes to it any more, whichever process one asks.
+    let there = connect(servers.url(), StoreOptions::default()).await;
+    until_ok(async || refusing(&there).await).await;
+    servers.move_on();
+    let (together, one_by_one) = records.split_at(6);
+    let mut failed = Vec::new();
+    for answer in join_all(together.iter().map(|record| store.delete(key(record)))).await {
+        failed.extend(answer.err());
+    }
+    for record in one_by_one {
+        failed.extend(store.delete(key(record)).await.err());
+        store.create(REALM, &login("bob"), Create::default(), now()).await.unwrap();
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+    servers.target.send_replace(servers.second.socket());
+    let there = connect(servers.url(), StoreOptions::default()).await;
+    for record in &records {
+        assert_eq!(there.read(key(record), now()).await.unwrap(), None, "it ended at the new server");
+    }
+}
+
+async fn a_process_that_only_reads_sees_what_ended_at_the_new_server<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = servers.in_use(&connect).await;
+    servers.demote(true);
+    // It is read, for as long as there is no other.
+    for record in &records {
+        assert_eq!(store.read(key(record), now()).await.unwrap().as_ref(), Some(record));
+    }
+    servers.move_on();
+    let there = connect(servers.url(), StoreOptions::default()).await;
+    for record in &records {
+        there.delete(key(record)).await.unwrap();
+    }
+    let began = Instant::now();
+    while store.read(key(&records[0]), now()).await.unwrap().is_some() {
+        assert!(began.elapsed() < Duration::from_secs(3), "a demoted server is read");
+        sleep(Duration::from_millis(10)).await;
+    }
+    // And from then on none of the old connections is used.
+    let reads = records.iter().cycle().take(200).map(|record| store.read(key(record), now()));
+    assert!(join_all(reads).await.into_iter().all(|read| read.unwrap().is_none()));
+}
+
+async fn a_server_that_is_read_only_on_purpose_is_read_and_left_in_peace<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = servers.in_use(&connect).await;
+    servers.demote(true);
+    until_ok(async || refusing(&store).await).await;
+    let (before, began) = (servers.connections.load(Ordering::SeqCst), Instant::now());
+    let (interval, grace) = (Duration::from_secs(60), Duration::ZERO);
+    let touch = Touch { interval, idle_timeout: None, generation: 0, grace };
+    for record in records.iter().cycle().take(1000) {
+        // That their last-seen is due changes nothing.
+        let read = store.read_and_touch(key(record), touch, now().plus(interval)).await;
+        assert_eq!(read.unwrap().as_ref(), Some(record));
+    }
+    let opened = servers.connections.load(Ordering::SeqCst) - before;
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
+    assert!(opened <= seconds + 1, "{opened} connections in {seconds} seconds");
+}
