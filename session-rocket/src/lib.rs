@@ -47,6 +47,29 @@
 //! form field `_method` overrides the method of a POST, a header line that is not UTF-8 is invisible, and so is the
 //! authority of a target in absolute form. Prefer [`MaybeAuthenticated`] to `Option<Authenticated<U>>`, which takes
 //! an outage for an anonymous visitor.
+//!
+//! # Testing
+//!
+//! Rocket's [local clients](rocket::local) log in as browsers do: `Client::tracked` keeps the session's cookie, and
+//! `.cookie((sessions.cookie_name(), token))` shows one on any client. Where a request has a `Cookie` header line, that
+//! alone is read.
+//!
+//! ```
+//! # use rocket::{local::blocking::Client, routes, get, post};
+//! # use serde::{Deserialize, Serialize};
+//! # use session_rocket::{Authenticated, KeyRing, Rejection, Session, SessionFairing, SessionManager, SessionPayload};
+//! # #[derive(Clone, Serialize, Deserialize)] struct User { user_id: String }
+//! # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+//! # #[post("/login")] async fn login(session: Session<User>) -> Result<(), Rejection> {
+//! #     session.create(User { user_id: "alice".into() }).await?; Ok(()) }
+//! # #[get("/me")] fn me(user: Authenticated<User>) -> String { user.user_id.clone() }
+//! # let keys = KeyRing::from_secret("the secret of this test, thirty-two bytes or more").unwrap();
+//! # let sessions = SessionManager::<User>::builder().keys(keys).build().unwrap();
+//! # let app = rocket::build().mount("/", routes![login, me]).attach(SessionFairing::new(sessions));
+//! let client = Client::tracked(app).unwrap();
+//! client.post("/login").dispatch();
+//! assert_eq!(client.get("/me").dispatch().into_string().as_deref(), Some("alice"));
+//! ```
 
 mod extract;
 mod fairing;
