@@ -1,6 +1,6 @@
 //! A headless Chromium behind its WebDriver, both ended when the test ends.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,9 +13,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::wire::{Connection, Request};
+
 /// A browser with an empty profile.
 pub(super) struct Chromium {
     pub(super) page: Client,
+    port: u16,
     driver: Driver,
     _profile: TempDir,
 }
@@ -53,7 +56,7 @@ impl Chromium {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("a session of chromedriver");
-        Some(Self { page, driver, _profile: profile })
+        Some(Self { page, port, driver, _profile: profile })
     }
 
     /// Ends browser and driver in good order. Dropping ends them, too.
@@ -109,6 +112,16 @@ impl Chromium {
             let body = self.page.source().await.unwrap_or_default();
             panic!("never true in the page: {expression}\n{body}");
         }
+    }
+
+    /// A command of the DevTools protocol, for what WebDriver has no word for.
+    pub(super) async fn devtools(&self, command: &str, parameters: serde_json::Value) {
+        let session = self.page.session_id().await.unwrap().expect("a session of chromedriver");
+        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let request = Request::post(&format!("/session/{session}/goog/cdp/execute"));
+        let request = request.header("Content-Type", "application/json").body(body);
+        let driver = SocketAddr::from(([127, 0, 0, 1], self.port));
+        Connection::open(driver).await.unwrap().exchange(&request).await.unwrap().expect(200);
     }
 
     /// Evaluates an expression in the page.

@@ -1,5 +1,10 @@
 //! The demo, as a person uses it: one login, three frameworks.
 
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+use session_core::testing::ManualClock;
+
 use super::Chromium;
 use crate::demo::Demo;
 
@@ -18,6 +23,14 @@ async fn log_in(browser: &Chromium) {
 async fn log_out(browser: &Chromium) {
     browser.click("#logout").await;
     browser.find("#login-form").await;
+}
+
+/// The page asks how the session stands, without using it: as when the network is back.
+const ASK: &str = "dispatchEvent(new Event('online'))";
+
+/// A clock that shows the time, and stands.
+fn stopped_clock() -> ManualClock {
+    ManualClock::at(SystemTime::now().into())
 }
 
 #[tokio::test]
@@ -134,6 +147,261 @@ async fn log_out_everywhere() {
     for framework in 0..3 {
         browser.go(&demo.url(framework)).await;
         browser.find("#login-form").await;
+    }
+    browser.stop().await;
+}
+
+/// Where everything is on the page.
+const PLACES: &str = "JSON.stringify([...document.querySelectorAll('h1, h2, .card, button:not(.toast *)')]
+    .map((element) => element.getBoundingClientRect())
+    .filter(({ height }) => height > 0)
+    .map(({ top, height }) => [Math.round(top + scrollY), height]))";
+
+#[tokio::test]
+async fn a_notice_is_a_toast_and_an_error_an_alert_and_nothing_moves() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    browser.go(&demo.url(0)).await;
+    log_in(&browser).await;
+    for framework in 0..3 {
+        browser.go(&demo.url(framework)).await;
+        browser.until("document.querySelectorAll('#events li').length > 0 && !document.hidden").await;
+        let before = browser.evaluate(PLACES).await;
+        browser.evaluate("window.fetch = () => Promise.reject()").await;
+        browser.click("#visit").await;
+        browser.find("#alert[role=alert] .toast.error").await;
+        assert!(browser.text("#alert p").await.starts_with("The server does not answer."));
+        assert_eq!(browser.evaluate(PLACES).await, before, "on {}", FRAMEWORKS[framework]);
+        browser.click("#alert .close").await;
+        assert_eq!(browser.count(".toast:not([hidden])").await, 0);
+
+        browser.go(&demo.url(framework)).await;
+        browser.click("#refresh").await;
+        browser.find("#notice[role=status][aria-live=polite] .toast").await;
+        assert!(browser.text("#notice p").await.contains("you stay logged in until"));
+        assert_eq!(
+            browser.evaluate("getComputedStyle(document.querySelector('.overlay')).position").await,
+            "fixed"
+        );
+        browser.evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape' }))").await;
+        assert_eq!(browser.count(".toast:not([hidden])").await, 0);
+    }
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_is_told_before_and_can_be_put_off() {
+    let Some(browser) = Chromium::start().await else { return };
+    let clock = stopped_clock();
+    let demo = Demo::at(&clock).await;
+    browser.go(&demo.url(0)).await;
+    log_in(&browser).await;
+    for framework in 0..3 {
+        browser.go(&demo.url(framework)).await;
+        browser.until("document.querySelectorAll('#events li').length > 0").await;
+        assert!(!browser.find("#warning").await.is_displayed().await.unwrap());
+        clock.advance(Duration::from_secs(86_400 - 60));
+        browser.evaluate(ASK).await;
+        browser.until("document.querySelector('#warning').checkVisibility()").await;
+        browser.until("/^Ends in (1 minute|\\d+ seconds):$/.test(document.querySelector('#warning-text').textContent)").await;
+        assert!(
+            browser
+                .evaluate("document.querySelector('#spoken').textContent")
+                .await
+                .as_str()
+                .unwrap()
+                .contains("ends in")
+        );
+        browser.click("#stay").await;
+        browser
+            .until(&format!("{SECONDS} > 86000 && !document.querySelector('#warning').checkVisibility()"))
+            .await;
+        browser.find("#notice .toast").await;
+        assert_eq!(browser.evaluate("document.activeElement.id").await, "title");
+    }
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_logged_out_is_told_why_it_expired() {
+    let Some(browser) = Chromium::start().await else { return };
+    let clock = stopped_clock();
+    let demo = Demo::at(&clock).await;
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
+        browser.go(&demo.url(framework)).await;
+        log_in(&browser).await;
+        clock.advance(Duration::from_secs(86_400));
+        browser.evaluate(ASK).await;
+        browser.find("#login-form").await;
+        assert_eq!(
+            browser.text("#reason").await,
+            "Your session has expired. Log in again to go on.",
+            "on {name}"
+        );
+        browser.evaluate("sessionStorage.removeItem('left-at')").await;
+    }
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_logged_out_is_told_why_another_device_did_it() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
+        browser.go(&demo.url(framework)).await;
+        log_in(&browser).await;
+        browser.until(&format!("{DEVICES} === 1")).await;
+        let elsewhere = demo.log_in_elsewhere(2).await;
+        demo.revoke_another(framework.try_into().unwrap(), &elsewhere).await;
+        browser.evaluate(ASK).await;
+        browser.find("#login-form").await;
+        let reason = browser.text("#reason").await;
+        assert!(reason.starts_with("You were logged out from elsewhere"), "{reason} on {name}");
+        // Who it was is for the owner, not for whoever sits here.
+        log_in(&browser).await;
+        browser.find("#notice .toast").await;
+        let toast = browser.text("#notice p").await;
+        assert!(toast.contains("Logged out from elsewhere by Firefox on Linux from 127.0.0.1"), "{toast}");
+        browser.evaluate("clearToasts()").await;
+        log_out(&browser).await;
+        assert_eq!(browser.text("#reason").await, "You are logged out, on all three frameworks.");
+        demo.send(0, crate::wire::Request::delete("/session").cookie(&elsewhere)).await.expect(204);
+        browser.evaluate("sessionStorage.removeItem('left-at')").await;
+    }
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_logged_out_is_told_why_another_tab_did_it() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    browser.go(&demo.url(0)).await;
+    log_in(&browser).await;
+    let first = browser.page.window().await.unwrap();
+    let second = browser.page.new_window(true).await.unwrap().handle;
+    browser.page.switch_to_window(second).await.unwrap();
+    browser.go(&demo.url(2)).await;
+    log_out(&browser).await;
+    browser.page.switch_to_window(first).await.unwrap();
+    browser.evaluate(ASK).await;
+    browser.find("#login-form").await;
+    assert_eq!(browser.text("#reason").await, "You logged out in another tab of this browser.");
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn equal_devices_can_be_told_apart() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::at(&stopped_clock()).await;
+    browser.go(&demo.url(0)).await;
+    log_in(&browser).await;
+    for _ in 0..2 {
+        demo.log_in_elsewhere(1).await;
+    }
+    browser.go(&demo.url(0)).await;
+    browser.until(&format!("{DEVICES} === 3")).await;
+    let labels = "new Set([...document.querySelectorAll('[data-revoke]')].map((button) => button.ariaLabel))";
+    assert_eq!(browser.evaluate(&format!("{labels}.size")).await, 2);
+    let label = "/^Log out Firefox on Linux, logged in .*\\d:\\d\\d:\\d\\d/.test(label)";
+    assert_eq!(browser.evaluate(&format!("[...{labels}].every((label) => {label})")).await, true);
+    assert!(browser.text("#devices [data-current]").await.contains("Last seen"));
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn without_javascript_nothing_is_dead() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    browser.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    for framework in 0..3 {
+        browser.go(&demo.url(framework)).await;
+        assert_eq!(shown(&browser, "button").await, ["Log in"]);
+        assert!(browser.text("noscript .accounts, .login").await.contains("wonderland"));
+        log_in(&browser).await;
+        assert_eq!(shown(&browser, "button").await, ["Log out"]);
+        assert_eq!(shown(&browser, "h2, #countdown").await, [""; 0]);
+        assert!(browser.text(".about .lead").await.contains(" UTC otherwise"));
+        log_out(&browser).await;
+    }
+    browser.stop().await;
+}
+
+/// The texts of the elements that can be seen.
+async fn shown(browser: &Chromium, css: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for element in browser.page.find_all(fantoccini::Locator::Css(css)).await.unwrap() {
+        if element.is_displayed().await.unwrap() {
+            texts.push(element.text().await.unwrap());
+        }
+    }
+    texts
+}
+
+/// The texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3), with the ratio. Colours are what a canvas makes of them.
+const TOO_PALE: &str = "(() => {
+    const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true });
+    const paint = (colours) => {
+        for (const colour of ['#fff', ...colours]) { context.fillStyle = colour; context.fillRect(0, 0, 1, 1); }
+        return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const light = (rgb) => rgb.map((part) => part / 255)
+        .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
+    const below = (element) => element ? [...below(element.parentElement), getComputedStyle(element).backgroundColor] : [];
+    const pale = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest('noscript')) continue;
+        const grounds = below(element);
+        const [a, b] = [light(paint(grounds)), light(paint([...grounds, getComputedStyle(element).color]))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5 || getComputedStyle(element).opacity !== '1') pale.push(`${texts.currentNode.data.trim()}: ${ratio}`);
+    }
+    return pale;
+})()";
+
+#[tokio::test]
+async fn every_text_has_contrast_by_day_and_by_night() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    for scheme in ["light", "dark"] {
+        let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        browser.devtools("Emulation.setEmulatedMedia", json!({ "features": scheme })).await;
+        for framework in 0..3 {
+            let url = demo.url(framework);
+            browser.go(&url).await;
+            assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "{url} {scheme}");
+            log_in(&browser).await;
+            browser.click("#refresh").await;
+            browser.find("#notice .toast").await;
+            browser.until(&format!("{DEVICES} > 0")).await;
+            browser.evaluate("(alarm('An error.'), byId('warning').hidden = false, warn(60))").await;
+            browser.until("document.getAnimations().length === 0").await;
+            assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "{url} {scheme}");
+            browser.go(&format!("{url}nothing")).await;
+            assert_eq!(browser.text("#status").await, "404");
+            assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "{url}nothing {scheme}");
+            browser.go(&url).await;
+            log_out(&browser).await;
+        }
+    }
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn forced_colours_keep_the_active_tab() {
+    let Some(browser) = Chromium::start().await else { return };
+    let demo = Demo::in_memory().await;
+    let forced = json!([{ "name": "forced-colors", "value": "active" }]);
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "features": forced })).await;
+    for framework in 0..3 {
+        browser.go(&demo.url(framework)).await;
+        let ground = |css: &str| format!("getComputedStyle(document.querySelector('{css}')).backgroundColor");
+        let active = browser.evaluate(&ground(".tabs [aria-current]")).await;
+        assert_ne!(active, browser.evaluate(&ground(".tabs a:not([aria-current])")).await);
+        assert_ne!(active, browser.evaluate(&ground(".tabs")).await);
+        assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "on {}", FRAMEWORKS[framework]);
     }
     browser.stop().await;
 }

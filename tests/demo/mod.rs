@@ -1,5 +1,6 @@
 //! The demo as its `main` runs it, on three free ports.
 
+mod pages;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use serde_json::json;
-use session_core::KeyRing;
+use session_core::testing::ManualClock;
+use session_core::{KeyRing, SystemClock};
 use session_demo::app::Shared;
 pub(crate) use session_demo::options::Store;
 use session_demo::serve::{self, Shutdown, Stop};
@@ -25,6 +27,8 @@ pub(crate) struct Demo {
     running: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
+/// What the other device says it is.
+const ELSEWHERE: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// How often other ports are tried: what is free now may be somebody else's a moment later.
 const TRIES: usize = 10;
 
@@ -33,10 +37,20 @@ impl Demo {
         Self::start(&Store::Memory, Path::new("")).await
     }
 
+    /// In memory, on the test's clock.
+    pub(crate) async fn at(clock: &ManualClock) -> Self {
+        Self::start_at(&Store::Memory, Path::new(""), Some(clock)).await
+    }
+
     pub(crate) async fn start(store: &Store, data_dir: &Path) -> Self {
+        Self::start_at(store, data_dir, None).await
+    }
+
+    async fn start_at(store: &Store, data_dir: &Path, clock: Option<&ManualClock>) -> Self {
         for _ in 0..TRIES {
             let (store, data_dir) = (store.clone(), data_dir.to_owned());
-            match Self::start_with(Options { port: three_free_ports(), store, data_dir }).await {
+            let options = Options { port: three_free_ports(), store, data_dir };
+            match Self::start_with(options, clock.cloned()).await {
                 Ok(demo) => return demo,
                 Err(error) => eprintln!("{error:#}"),
             }
@@ -46,11 +60,12 @@ impl Demo {
 
     /// On a runtime of its own. Not as a process: to build that, cargo would compile everything a second time, with
     /// fewer features.
-    async fn start_with(options: Options) -> anyhow::Result<Self> {
+    async fn start_with(options: Options, clock: Option<ManualClock>) -> anyhow::Result<Self> {
         let port = options.port;
         let (stop, shutdown) = serve::shutdown();
         let (ready, is_ready) = oneshot::channel();
-        let running = std::thread::spawn(move || Runtime::new()?.block_on(run(options, shutdown, ready)));
+        let running =
+            std::thread::spawn(move || Runtime::new()?.block_on(run(options, clock, shutdown, ready)));
         match is_ready.await {
             Ok(()) => Ok(Self { port, stop: Some(stop), running: Some(running) }),
             Err(_) => Err(running.join().expect("a demo that does not panic").expect_err("it ended early")),
@@ -70,12 +85,21 @@ impl Demo {
     /// Logs alice in from another device; the answer is its cookie.
     pub(crate) async fn log_in_elsewhere(&self, framework: u16) -> String {
         let body = json!({ "username": "alice", "password": "wonderland" }).to_string();
-        let login = Request::post("/login")
-            .header("Content-Type", "application/json")
-            .header("User-Agent", "Elsewhere");
-        let response = self.send(framework, login.body(body)).await.expect(200);
+        let login = Request::post("/login").header("Content-Type", "application/json");
+        let response =
+            self.send(framework, login.header("User-Agent", ELSEWHERE).body(body)).await.expect(200);
         let line = response.header("set-cookie").expect("a cookie");
         line.split(';').next().unwrap_or_default().to_owned()
+    }
+
+    /// Ends one other session of the account, from the device with this cookie.
+    pub(crate) async fn revoke_another(&self, framework: u16, cookie: &str) {
+        let list =
+            self.send(framework, Request::get("/session/list").cookie(cookie)).await.expect(200).json();
+        let other = list.as_array().unwrap().iter().find(|device| device["current"] == false);
+        let target = format!("/session/list/{}", other.expect("another device")["id"].as_str().unwrap());
+        let request = Request::delete(&target).cookie(cookie).header("User-Agent", ELSEWHERE);
+        self.send(framework, request).await.expect(204);
     }
 
     pub(crate) async fn is_logged_in(&self, cookie: &str) -> bool {
@@ -91,11 +115,25 @@ impl Drop for Demo {
     }
 }
 
-async fn run(options: Options, shutdown: Shutdown, ready: oneshot::Sender<()>) -> anyhow::Result<()> {
-    let shared = Arc::new(Shared::new(options.ports())?);
+async fn run(
+    options: Options,
+    clock: Option<ManualClock>,
+    shutdown: Shutdown,
+    ready: oneshot::Sender<()>,
+) -> anyhow::Result<()> {
+    let mut shared = Shared::new(options.ports())?;
+    if let Some(clock) = &clock {
+        shared.clock = Box::new(clock.clone());
+    }
+    let shared = Arc::new(shared);
     let store = sessions::open(&options.store, &options.data_dir).await?;
     let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-    let sessions = sessions::build(keys, store, Arc::clone(&shared.events))?;
+    let sessions = sessions::builder(keys, store, Arc::clone(&shared.events));
+    let sessions = match clock {
+        Some(clock) => sessions.clock(clock),
+        None => sessions.clock(SystemClock),
+    };
+    let sessions = sessions.build()?;
     serve::run(&options, shared, sessions, shutdown, move || _ = ready.send(())).await
 }
 

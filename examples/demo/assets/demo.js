@@ -8,6 +8,9 @@ const page = document.documentElement.dataset.page;
 for (const link of document.querySelectorAll("a.to")) link.hostname = location.hostname;
 
 function loginPage() {
+  const why = sessionStorage.getItem("why");
+  if (why) byId("reason").textContent = WHY[why];
+  sessionStorage.removeItem("why");
   for (const button of document.querySelectorAll("button[data-username]")) {
     button.addEventListener("click", () => {
       byId("username").value = button.dataset.username;
@@ -19,6 +22,13 @@ function loginPage() {
 
 function dashboardPage() {
   showTimes();
+  sessionStorage.removeItem("why");
+  leftHere(false);
+  byId("logout-form").addEventListener("submit", () => {
+    sessionStorage.setItem("why", "here");
+    leftHere(true);
+  });
+  byId("stay").addEventListener("click", (event) => busy(event.currentTarget, refresh));
   byId("refresh").addEventListener("click", (event) => busy(event.currentTarget, refresh));
   byId("visit").addEventListener("click", (event) => busy(event.currentTarget, visit));
   byId("revoke-others").addEventListener("click", (event) => busy(event.currentTarget, revokeOthers));
@@ -28,11 +38,15 @@ function dashboardPage() {
   });
   countFrom(Number(byId("countdown").dataset.seconds));
   setInterval(tick, 250);
+  // Looking at the session is no use of it: a page that nobody touches is logged out in time.
   setInterval(() => document.hidden || attempt(askStatus), 60_000);
+  setInterval(showAges, 60_000);
+  addEventListener("online", () => attempt(askStatus));
   // Another tab or another framework may have changed everything since.
   document.addEventListener("visibilitychange", () => document.hidden || attempt(askEverything));
   // Back and forward show an old copy of the page.
   addEventListener("pageshow", (event) => event.persisted && attempt(askEverything));
+  addEventListener("keydown", (event) => event.key === "Escape" && clearToasts());
   attempt(askEverything);
 }
 
@@ -54,16 +68,8 @@ async function ask(method, path) {
   });
   const body = response.headers.get("content-type")?.startsWith("application/json") ? await response.json() : null;
   if (response.ok) return body;
-  if (response.status === 401) backToLogin();
+  if (response.status === 401 && leave(body?.code)) return new Promise(() => {});
   throw new Refused(response.status, body?.code ?? "", body?.message ?? `The server answered ${response.status}.`);
-}
-
-/** The page at / is the login form now. Twice within three seconds would be a loop: then the message stays. */
-function backToLogin() {
-  const last = Number(sessionStorage.getItem("back-to-login"));
-  if (Date.now() - last < 3000) return;
-  sessionStorage.setItem("back-to-login", String(Date.now()));
-  location.replace("/");
 }
 
 async function attempt(action) {
@@ -71,7 +77,7 @@ async function attempt(action) {
     await action();
     return true;
   } catch (error) {
-    notice(error.message, true);
+    alarm(error.message);
     return false;
   }
 }
@@ -80,21 +86,98 @@ async function attempt(action) {
 async function busy(button, action) {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
-  notice("");
+  clearToasts();
   await attempt(action);
   button.removeAttribute("aria-disabled");
 }
 
-function notice(text, isError = false) {
-  const line = byId("notice");
-  line.textContent = text;
-  line.hidden = text === "";
-  line.classList.toggle("error", isError);
+// ---- toasts -------------------------------------------------------------------------------------------------------
+
+let vanishing = 0;
+
+/** Goes by itself after ten seconds, unless somebody is at it. */
+function notice(text) {
+  const shown = toast(text, "");
+  byId("notice").replaceChildren(shown);
+  clearInterval(vanishing);
+  vanishing = setInterval(() => shown.matches(":hover, :focus-within") || shown.remove(), 10_000);
+}
+
+/** Stays until it is closed, or the next thing is done. */
+function alarm(text) {
+  byId("alert").replaceChildren(toast(text, "error"));
+}
+
+function toast(text, kind) {
+  const close = make("button", { type: "button", className: "close", ariaLabel: "Close this message" }, "×");
+  const shown = make("div", { className: `toast ${kind}` }, [make("p", {}, text), close]);
+  close.addEventListener("click", () => shown.remove());
+  return shown;
+}
+
+function clearToasts() {
+  byId("notice").replaceChildren();
+  byId("alert").replaceChildren();
+}
+
+// ---- being logged out ---------------------------------------------------------------------------------------------
+
+// What the page knows by itself. The server tells an old cookie no more than a code: who ended a session, and from
+// where, is for its owner, who finds it among the events after the next login.
+const WHY = {
+  here: "You are logged out, on all three frameworks.",
+  "another tab": "You logged out in another tab of this browser.",
+  expired: "Your session has expired. Log in again to go on.",
+  elsewhere: "You were logged out from elsewhere: on another device, or by the server. Log in to see which.",
+  unusable: "Your session can no longer be used here. Log in again to go on.",
+};
+
+/** Whether somebody logged out in this browser since its last dashboard. Tabs of other ports share cookies only. */
+function leftHere(set) {
+  const name = "session-demo-left=1";
+  if (set !== undefined) document.cookie = `${name}; path=/; samesite=strict${set ? "" : "; max-age=0"}`;
+  return document.cookie.includes(name);
+}
+
+function whyEnded(code) {
+  if (leftHere()) return "another tab";
+  if (code === "SESSION_EXPIRED" || secondsLeft() === 0) return "expired";
+  return code === "SESSION_NOT_FOUND" ? "elsewhere" : "unusable";
+}
+
+let leaving = false;
+
+/** The page at / is the login form now. Twice within three seconds would be a loop: then `false`. */
+function leave(code) {
+  if (leaving) return true;
+  if (Date.now() - Number(sessionStorage.getItem("left-at")) < 3000) return false;
+  leaving = true;
+  const why = whyEnded(code);
+  sessionStorage.setItem("left-at", String(Date.now()));
+  sessionStorage.setItem("why", why);
+  if (why === "elsewhere" && ownId) sessionStorage.setItem("ended", ownId);
+  location.replace("/");
+  return true;
+}
+
+/** After the next login the owner sees what ended the session: another account's events do not have it. */
+function showWhatEnded(events) {
+  const ended = sessionStorage.getItem("ended");
+  sessionStorage.removeItem("ended");
+  const event = events.find(({ session, kind }) => session === ended && kind !== "updated" && kind !== "refreshed");
+  if (!ended || !event || event.kind === "created") return;
+  const by = [event.userAgent && `by ${agentName(event.userAgent)}`, event.ip && `from ${event.ip}`];
+  const what = [KINDS[event.kind] ?? event.kind, ...by].filter(Boolean).join(" ");
+  notice(`What ended your last session here: ${what}, ${ago(event.at)}.`);
 }
 
 // ---- the session --------------------------------------------------------------------------------------------------
 
+/** From here on the page says that the end is near, in seconds. */
+const WARN_AT = 300;
+
 let endsAt = 0;
+let latestAt = Infinity;
 let spokenAt = Infinity;
 
 async function askStatus() {
@@ -102,15 +185,17 @@ async function askStatus() {
 }
 
 async function askEverything() {
+  // These use the session and so may extend it: the status comes last.
+  const others = await Promise.allSettled([askDevices(), askEvents()]);
   await askStatus();
-  await Promise.all([askDevices(), askEvents()]);
+  for (const { reason } of others) if (reason) throw reason;
 }
 
 async function refresh() {
   const before = secondsLeft();
   showStatus(await ask("POST", "/session/refresh"));
-  const gained = secondsLeft() - before;
-  notice(gained > 0 ? `Refreshed: ${words(gained)} gained.` : "This session was refreshed only just now.");
+  const until = byId("until").textContent;
+  notice(secondsLeft() > before ? `You stay logged in until ${until}.` : `There is no time to gain yet: you stay logged in until ${until}.`);
   await Promise.all([askDevices(), askEvents()]);
 }
 
@@ -121,19 +206,25 @@ async function visit() {
 }
 
 function showStatus(status) {
-  if (!status.isValid) return backToLogin();
-  if (typeof status.user?.visits === "number") byId("visits").textContent = status.user.visits;
-  countFrom(status.remainingTime);
-  byId("due").textContent = status.refreshDue ? "left: refresh is due" : "left in this session";
-  byId("ring").classList.toggle("due", status.refreshDue);
-  if (typeof status.absoluteRemaining === "number") {
-    byId("latest").textContent = absolute(Date.now() + status.absoluteRemaining * 1000);
+  if (!status.isValid) {
+    if (!leave(status.reason)) alarm("You are logged out, and the login form does not come. Load the page again.");
+    return;
   }
+  // Somebody else has logged in in this browser.
+  if (status.user?.username && status.user.username !== byId("who").textContent) return location.replace("/");
+  if (typeof status.user?.visits === "number") byId("visits").textContent = status.user.visits;
+  const inTime = (seconds) => Date.now() + seconds * 1000;
+  byId("until").textContent = absolute(inTime(status.remainingTime));
+  if (typeof status.absoluteRemaining === "number") {
+    byId("latest").textContent = absolute(inTime(status.absoluteRemaining));
+    latestAt = performance.now() + status.absoluteRemaining * 1000;
+  }
+  countFrom(status.remainingTime);
+  byId("stays").dataset.final = !canStay();
 }
 
 function countFrom(seconds) {
   endsAt = performance.now() + seconds * 1000;
-  spokenAt = Infinity;
   tick();
 }
 
@@ -149,9 +240,26 @@ function tick() {
     countdown.dataset.seconds = seconds;
     const percent = Math.min(100, (100 * seconds) / Number(countdown.dataset.maxAge));
     byId("ring").setAttribute("stroke-dasharray", `${percent} 100`);
+    byId("ring").classList.toggle("due", seconds <= WARN_AT);
+    warn(seconds);
     speak(seconds);
     if (seconds === 0) attempt(askStatus);
   }
+}
+
+/** Whether a use can put the end off: near the end of the absolute lifetime none can. */
+function canStay() {
+  return latestAt - endsAt > 1000;
+}
+
+/** Before the end there is time to put it off, where that can be done (WCAG 2.2.1). */
+function warn(seconds) {
+  const left = seconds > 60 ? `${Math.ceil(seconds / 60)} minutes` : words(seconds);
+  const isNear = seconds > 0 && seconds <= WARN_AT;
+  if (!isNear && document.activeElement === byId("stay")) byId("title").focus();
+  byId("warning").hidden = !isNear;
+  byId("warning-text").textContent = canStay() ? `Ends in ${left}:` : `Ends in ${left}. Then log in again.`;
+  byId("stay").hidden = !canStay();
 }
 
 /** Screen readers hear of the end at ten, five and one minutes, not every second. */
@@ -178,26 +286,44 @@ async function askDevices() {
   }
 }
 
+/** The session of this browser, by its handle: useless as a credential. */
+let ownId = null;
+
 function showDevices(devices) {
+  ownId = devices.find(({ current }) => current)?.id ?? null;
   byId("devices").replaceChildren(...devices.map(device));
+  tellTwinsApart();
   byId("revoke-others").hidden = !devices.some(({ current }) => !current);
   byId("devices-note").textContent =
     devices.length === 1 ? "Log in with another browser or a private window, and it appears here." : "";
 }
 
 function device({ id, current, createdAt, lastAccessed, userAgent, ipAddress }) {
+  const login = `logged in ${toTheSecond(createdAt)}`;
   const name = make("b", { title: userAgent ?? "" }, agentName(userAgent));
-  const where = make("span", {}, ipAddress ?? "unknown address");
-  const when = make("span", {}, ["Logged in ", moment(createdAt)]);
-  if (!current) when.append(", seen ", moment(lastAccessed));
+  const where = make("span", {}, `${ipAddress ?? "Unknown address"}, ${login}`);
+  const seen = make("span", {}, ["Last seen ", moment(lastAccessed)]);
+  const label = `Log out ${agentName(userAgent)}, ${login}`;
   const end = current
     ? make("span", { className: "badge" }, "this device")
-    : make("button", { type: "button", className: "small", ariaLabel: `Log out ${agentName(userAgent)}` }, "Log out");
+    : make("button", { type: "button", className: "small", ariaLabel: label }, "Log out");
   if (!current) end.dataset.revoke = id;
-  const item = make("li", {}, [icon(userAgent), make("div", {}, [name, where, when]), end]);
+  const item = make("li", {}, [icon(userAgent), make("div", {}, [name, where, seen]), end]);
   item.dataset.id = id;
   if (current) item.dataset.current = "";
   return item;
+}
+
+/** Equal devices that logged in within one second get numbers. */
+function tellTwinsApart() {
+  const counts = new Map();
+  for (const button of document.querySelectorAll("button[data-revoke]")) {
+    const count = (counts.get(button.ariaLabel) ?? 0) + 1;
+    counts.set(button.ariaLabel, count);
+    if (count === 1) continue;
+    button.ariaLabel += `, number ${count}`;
+    button.closest("li").querySelector("b").append(` (${count})`);
+  }
 }
 
 async function revoke(id) {
@@ -234,6 +360,7 @@ async function askEvents() {
   const events = await ask("GET", "/api/events");
   byId("events").replaceChildren(...events.slice(0, 12).map(happened));
   byId("events-note").textContent = events.length === 0 ? "Nothing has happened yet." : "";
+  showWhatEnded(events);
 }
 
 function happened({ kind, at, ip, userAgent, framework }) {
@@ -299,11 +426,22 @@ function absolute(time) {
   return new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
+function toTheSecond(time) {
+  return new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+}
+
+function ago(iso) {
+  const seconds = Math.round((Date.now() - Date.parse(iso)) / 1000);
+  return seconds < 5 ? "just now" : `${words(seconds)} ago`;
+}
+
 /** "4 minutes ago", with the date in the title. */
 function moment(iso) {
-  const seconds = Math.round((Date.now() - Date.parse(iso)) / 1000);
-  const text = seconds < 5 ? "just now" : `${words(seconds)} ago`;
-  return make("time", { dateTime: iso, title: absolute(iso) }, text);
+  return make("time", { className: "ago", dateTime: iso, title: absolute(iso) }, ago(iso));
+}
+
+function showAges() {
+  for (const time of document.querySelectorAll("time.ago")) time.textContent = ago(time.dateTime);
 }
 
 function showTimes() {

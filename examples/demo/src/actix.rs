@@ -1,15 +1,19 @@
 //! The demo on actix-web.
 
-use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName};
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, Responder, web};
-use session_actix::{Authenticated, Session, SessionManager, SessionMiddleware};
+use std::convert::Infallible;
+use std::future::{Ready, ready};
 
+use actix_web::body::BoxBody;
+use actix_web::dev;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{App as ActixApp, FromRequest, HttpRequest, HttpResponse, HttpServer, Responder, web};
+use session_actix::{Authenticated, Extract, Head, Rejection, Session, SessionManager, SessionMiddleware};
+
+use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
-use crate::{Answer, App, User};
+use crate::{Answer, App, Asked, User};
 
 /// Serves until `shutdown`.
 ///
@@ -55,30 +59,30 @@ pub async fn serve(
     Ok(server.await?)
 }
 
-async fn home(app: Data<App>, session: Session<User>, request: HttpRequest) -> Answer {
-    app.home(&session, request.uri().query())
+async fn home(app: Data<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
+    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
 }
 
-async fn login(app: Data<App>, session: Session<User>, request: HttpRequest, body: Payload) -> Answer {
+async fn login(app: Data<App>, session: Session<User>, asked: Asked, body: Payload) -> Answer {
     let bytes = body.to_bytes_limited(MAX_BODY).await;
     let body = match &bytes {
         Ok(Ok(bytes)) => Body::Complete(bytes),
         Ok(Err(_)) => Body::Broken,
         Err(_) => Body::TooLarge,
     };
-    app.login(&session, first(&request, &header::CONTENT_TYPE), body).await
+    app.login(&session, &asked, body).await
 }
 
-async fn logout(app: Data<App>, session: Session<User>, request: HttpRequest) -> Answer {
-    app.logout(&session, first(&request, &header::CONTENT_TYPE), first(&request, &header::ACCEPT)).await
+async fn logout(app: Data<App>, session: Session<User>, asked: Asked) -> Answer {
+    app.logout(&session, &asked).await
 }
 
 async fn me(app: Data<App>, user: Authenticated<User>) -> Answer {
     app.me(&user)
 }
 
-async fn admin(app: Data<App>, user: Authenticated<User>) -> Answer {
-    app.admin(&user)
+async fn admin(app: Data<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 async fn events(app: Data<App>, user: Authenticated<User>) -> Answer {
@@ -93,16 +97,21 @@ async fn healthz(app: Data<App>) -> Answer {
     app.healthz()
 }
 
-async fn asset(app: Data<App>, name: Path<String>) -> Answer {
-    app.asset(&name)
+async fn asset(app: Data<App>, name: Path<String>, asked: Asked) -> Answer {
+    app.asset(&name, &asked)
 }
 
-async fn elsewhere(app: Data<App>, request: HttpRequest) -> Answer {
-    app.elsewhere(request.uri().path())
+async fn elsewhere(app: Data<App>, asked: Asked) -> Answer {
+    app.elsewhere(&asked)
 }
 
-fn first<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a [u8]> {
-    request.headers().get(name).map(|value| value.as_bytes())
+impl FromRequest for Asked {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(Ok(Self::of(&Head(request))))
+    }
 }
 
 impl Responder for Answer {

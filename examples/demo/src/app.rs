@@ -6,23 +6,26 @@
 //! | `POST /login` | [`App::login`] | any |
 //! | `POST /logout` | [`App::logout`] | any |
 //! | `GET /api/me` | [`App::me`] | required |
-//! | `GET /api/admin` | [`App::admin`] | required |
+//! | `GET /api/admin` | [`App::admin`] | required, by the guard [`Admin`] |
 //! | `GET /api/events` | [`App::events`] | required |
 //! | `POST /api/visits` | [`App::visits`] | required |
 //! | `GET /healthz` | [`App::healthz`] | untouched |
 //! | `GET /assets/{name}` | [`App::asset`] | untouched |
 //! | anything else | [`App::elsewhere`] | untouched |
+//!
+//! A person who goes to an address that is not there, or not theirs, gets a page; a program gets JSON.
 
 use std::sync::Arc;
 
 use serde::Serialize;
-use session_core::{Clock, Session, SystemClock, Timestamp};
+use session_core::{Clock, Session, SessionError, SystemClock, Timestamp};
 
 use crate::accounts::Accounts;
 use crate::events::{Events, served_by};
+use crate::guard::Admin;
 use crate::login::{self, Body, Login, Style};
-use crate::user::{PublicUser, Role};
-use crate::{Answer, User, page};
+use crate::user::PublicUser;
+use crate::{Answer, Asked, User, page};
 
 /// One of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -115,23 +118,26 @@ impl App {
         &self.shared
     }
 
-    /// `GET /`: the dashboard, or the login form. `query` is the part of the target after `?`.
-    pub fn home(&self, session: &Session<User>, query: Option<&str>) -> Answer {
+    /// `GET /`: the dashboard, or the login form.
+    pub fn home(&self, session: Result<Session<User>, SessionError>, asked: &Asked) -> Answer {
+        let session = match session {
+            Ok(session) => session,
+            Err(error) => return self.refused(&error, asked),
+        };
+        let status = session.status();
         let html = match session.user() {
-            Some(user) => page::dashboard(self, &user, session.status().remaining_time.as_secs()),
-            None => page::login(self, &page::Attempt::first(query.and_then(login::next_of_query))),
+            Some(user) => page::dashboard(self, &user, &page::Times::of(&status, self.now())),
+            None => {
+                let next = asked.query.as_deref().and_then(login::next_of_query);
+                page::login(self, &page::Attempt::first(next).after(status.reason))
+            }
         };
         Answer::page(200, html)
     }
 
-    /// `POST /login`. `content_type` is the first such header.
-    pub async fn login(
-        &self,
-        session: &Session<User>,
-        content_type: Option<&[u8]>,
-        body: Body<'_>,
-    ) -> Answer {
-        let (style, login) = match login::parse(content_type, body) {
+    /// `POST /login`.
+    pub async fn login(&self, session: &Session<User>, asked: &Asked, body: Body<'_>) -> Answer {
+        let (style, login) = match login::parse(asked.content_type.as_deref(), body) {
             Ok(parsed) => parsed,
             Err(refusal) => {
                 let (status, code, message) = refusal.answer();
@@ -160,16 +166,11 @@ impl App {
         }
     }
 
-    /// `POST /logout`: back to the page for a form, 204 for everybody else. Both are the first such header.
-    pub async fn logout(
-        &self,
-        session: &Session<User>,
-        content_type: Option<&[u8]>,
-        accept: Option<&[u8]>,
-    ) -> Answer {
+    /// `POST /logout`: back to the page for a form, 204 for everybody else.
+    pub async fn logout(&self, session: &Session<User>, asked: &Asked) -> Answer {
         match served_by(self.framework, session.destroy()).await {
             Err(error) => error.into(),
-            Ok(_) if is_form(content_type, accept) => Answer::see_other("/".into()),
+            Ok(_) if is_form(asked) => Answer::see_other("/".into()),
             Ok(_) => Answer::no_content(),
         }
     }
@@ -180,10 +181,10 @@ impl App {
     }
 
     /// `GET /api/admin`.
-    pub fn admin(&self, user: &User) -> Answer {
-        match user.role {
-            Role::Admin => Answer::json(200, &PublicUser::from(user)),
-            Role::User => Answer::error(403, "FORBIDDEN", "This is for the role admin.", self.now()),
+    pub fn admin(&self, admin: Result<&Admin, SessionError>, asked: &Asked) -> Answer {
+        match admin {
+            Ok(admin) => Answer::json(200, &PublicUser::from(&**admin)),
+            Err(error) => self.refused(&error, asked),
         }
     }
 
@@ -211,23 +212,44 @@ impl App {
     }
 
     /// `GET /assets/{name}`.
-    pub fn asset(&self, name: &str) -> Answer {
-        page::asset(name).unwrap_or_else(|| self.not_found())
+    pub fn asset(&self, name: &str, asked: &Asked) -> Answer {
+        page::asset(name).unwrap_or_else(|| self.not_found(asked))
     }
 
-    /// Every other request: 405 where another method would do, else 404. `path` is without the query.
-    pub fn elsewhere(&self, path: &str) -> Answer {
-        match allowed(path) {
+    /// Every other request: 405 where another method would do, else 404.
+    pub fn elsewhere(&self, asked: &Asked) -> Answer {
+        match allowed(&asked.path) {
             Some(methods) => {
                 let message = "This path has other methods: see the Allow header.";
-                Answer::error(405, "METHOD_NOT_ALLOWED", message, self.now()).header("allow", methods)
+                self.error(asked, 405, "METHOD_NOT_ALLOWED", message).header("allow", methods)
             }
-            None => self.not_found(),
+            None => self.not_found(asked),
         }
     }
 
-    fn not_found(&self) -> Answer {
-        Answer::error(404, "NOT_FOUND", "There is nothing here.", self.now())
+    fn not_found(&self, asked: &Asked) -> Answer {
+        self.error(asked, 404, "NOT_FOUND", "There is nothing here.")
+    }
+
+    fn error(&self, asked: &Asked, status: u16, code: &str, message: &str) -> Answer {
+        match asked.is_navigation {
+            true => Answer::page(status, page::error(self, status)),
+            false => Answer::error(status, code, message, self.now()),
+        }
+    }
+
+    /// The session's own answer: a redirect to the login form as it is, anything else as a page for a person.
+    fn refused(&self, error: &SessionError, asked: &Asked) -> Answer {
+        let plain = error.to_response();
+        if plain.status == 303 || !asked.is_navigation {
+            return plain.into();
+        }
+        let page = Answer::page(plain.status, page::error(self, plain.status));
+        plain
+            .headers
+            .into_iter()
+            .filter(|(name, _)| *name == "retry-after")
+            .fold(page, |page, (name, value)| page.header(name, value))
     }
 
     fn now(&self) -> Timestamp {
@@ -245,11 +267,10 @@ fn allowed(path: &str) -> Option<&'static str> {
 }
 
 /// Whether a browser's form asks. One without fields may come without a content type; then `Accept` tells.
-fn is_form(content_type: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
-    match content_type {
+fn is_form(asked: &Asked) -> bool {
+    match &asked.content_type {
         Some(content_type) => login::style(content_type) == Some(Style::Form),
-        None => accept
-            .is_some_and(|accept| accept.to_ascii_lowercase().windows(9).any(|part| part == b"text/html")),
+        None => asked.accepts_html,
     }
 }
 
@@ -262,8 +283,19 @@ mod tests {
     use super::*;
     use crate::sessions;
 
-    const FORM: Option<&[u8]> = Some(b"application/x-www-form-urlencoded");
-    const JSON: Option<&[u8]> = Some(b"application/json");
+    const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
+    const JSON: Option<&str> = Some("application/json");
+
+    /// A person on the way to this address.
+    fn visit(target: &str) -> Asked {
+        Asked::of(&TestRequest::new("GET", target).header("sec-fetch-mode", "navigate"))
+    }
+
+    /// What a program sends.
+    fn sent(content_type: Option<&str>) -> Asked {
+        let content_type = content_type.map(|content_type| content_type.as_bytes().to_vec());
+        Asked { content_type, ..Asked::default() }
+    }
 
     /// The session of a request that has just arrived.
     fn session() -> Session<User> {
@@ -277,8 +309,10 @@ mod tests {
 
     fn asked(request: TestRequest) -> Session<User> {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
-        let session =
-            sessions::build(keys, Some(Arc::new(MemoryStore::new())), Arc::default()).unwrap().slot();
+        let session = sessions::builder(keys, Some(Arc::new(MemoryStore::new())), Arc::default())
+            .build()
+            .unwrap()
+            .slot();
         session.receive(&request);
         session
     }
@@ -288,8 +322,8 @@ mod tests {
         App::new(Framework::Axum, Arc::new(shared))
     }
 
-    async fn log_in(session: &Session<User>, content_type: Option<&[u8]>, body: &str) -> Answer {
-        app().login(session, content_type, Body::Complete(body.as_bytes())).await
+    async fn log_in(session: &Session<User>, content_type: Option<&str>, body: &str) -> Answer {
+        app().login(session, &sent(content_type), Body::Complete(body.as_bytes())).await
     }
 
     async fn logged_in(body: &str) -> (Session<User>, Arc<User>) {
@@ -362,18 +396,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_logout_is_answered_in_the_style_of_the_request() {
-        let html: Option<&[u8]> = Some(b"text/html,*/*;q=0.8");
-        for (content_type, accept, status) in [
-            (FORM, None, 303),
-            (FORM, html, 303),
-            (None, html, 303),
-            (JSON, html, 204),
-            (JSON, None, 204),
-            (None, None, 204),
-            (None, JSON, 204),
+        for (content_type, accepts_html, status) in [
+            (FORM, false, 303),
+            (FORM, true, 303),
+            (None, true, 303),
+            (JSON, true, 204),
+            (JSON, false, 204),
+            (None, false, 204),
         ] {
             let (session, _) = logged_in("username=bob&password=builder").await;
-            let answer = app().logout(&session, content_type, accept).await;
+            let answer = app().logout(&session, &Asked { accepts_html, ..sent(content_type) }).await;
             assert_eq!(answer.status, status);
             assert_eq!(value(&answer, "location"), (status == 303).then_some("/"));
             assert!(session.user().is_none());
@@ -382,12 +414,16 @@ mod tests {
 
     #[tokio::test]
     async fn admin_is_for_admins() {
-        let (_, alice) = logged_in("username=alice&password=wonderland").await;
-        let (_, bob) = logged_in("username=bob&password=builder").await;
-        assert_eq!(app().admin(&alice).status, 200);
-        let answer = app().admin(&bob);
+        let (alice, _) = logged_in("username=alice&password=wonderland").await;
+        let (bob, _) = logged_in("username=bob&password=builder").await;
+        let admin = alice.extract::<Admin>().await.unwrap();
+        assert_eq!(app().admin(Ok(&admin), &visit("/api/admin")).status, 200);
+        let refusal = bob.extract::<Admin>().await.unwrap_err();
+        let answer = app().admin(Err(refusal.clone()), &sent(None));
         assert_eq!(answer.status, 403);
         assert!(text(&answer).contains(r#""code":"FORBIDDEN""#));
+        let page = app().admin(Err(refusal), &visit("/api/admin"));
+        assert_eq!((page.status, value(&page, "content-type")), (403, Some("text/html; charset=utf-8")));
     }
 
     #[tokio::test]
@@ -400,20 +436,20 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_a_form_or_a_dashboard() {
-        let answer = app().home(&session(), Some("next=%2Fapi%2Fme"));
+        let answer = app().home(Ok(session()), &visit("/?next=%2Fapi%2Fme"));
         assert!(text(&answer).contains(r#"id="login-form""#) && text(&answer).contains(r#"value="/api/me""#));
         let (session, _) = logged_in("username=bob&password=builder").await;
-        let answer = app().home(&session, None);
+        let answer = app().home(Ok(session), &visit("/"));
         assert!(text(&answer).contains(r#"id="who""#) && text(&answer).contains("bob@example.com"));
     }
 
     #[test]
     fn another_path_is_404_and_another_method_405() {
-        assert_eq!(app().elsewhere("/nothing").status, 404);
-        assert_eq!(app().elsewhere("/assets/nothing").status, 404);
-        assert_eq!(app().asset("../src/main.rs").status, 404);
+        assert_eq!(app().elsewhere(&visit("/nothing?x")).status, 404);
+        assert_eq!(app().elsewhere(&visit("/assets/nothing")).status, 404);
+        assert_eq!(app().asset("../src/main.rs", &sent(None)).status, 404);
         for (path, allow) in [("/login", "POST"), ("/", "GET, HEAD"), ("/assets/demo.css", "GET, HEAD")] {
-            let answer = app().elsewhere(path);
+            let answer = app().elsewhere(&visit(path));
             assert_eq!((answer.status, value(&answer, "allow")), (405, Some(allow)));
         }
     }

@@ -1,18 +1,21 @@
 //! The demo on axum.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body as AxumBody, to_bytes};
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use session_axum::{Authenticated, Session, SessionLayer, SessionManager};
+use session_axum::{Authenticated, Extract, Head, Rejection, Session, SessionLayer, SessionManager};
 
+use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
-use crate::{Answer, App, User};
+use crate::{Answer, App, Asked, User};
 
 /// Serves until `shutdown`.
 ///
@@ -44,12 +47,11 @@ pub async fn serve(
     Ok(axum::serve(listener, router).with_graceful_shutdown(shutdown.requested()).await?)
 }
 
-async fn home(State(app): State<App>, session: Session<User>, RawQuery(query): RawQuery) -> Answer {
-    app.home(&session, query.as_deref())
+async fn home(State(app): State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
+    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
 }
 
-async fn login(State(app): State<App>, session: Session<User>, request: Request) -> Answer {
-    let (head, body) = request.into_parts();
+async fn login(State(app): State<App>, session: Session<User>, asked: Asked, body: AxumBody) -> Answer {
     let bytes = to_bytes(body, MAX_BODY + 1).await;
     let body = match &bytes {
         Ok(bytes) if bytes.len() <= MAX_BODY => Body::Complete(bytes),
@@ -57,23 +59,23 @@ async fn login(State(app): State<App>, session: Session<User>, request: Request)
         Err(error) if is_too_large(error) => Body::TooLarge,
         Err(_) => Body::Broken,
     };
-    app.login(&session, first(&head.headers, &header::CONTENT_TYPE), body).await
+    app.login(&session, &asked, body).await
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
 }
 
-async fn logout(State(app): State<App>, session: Session<User>, headers: HeaderMap) -> Answer {
-    app.logout(&session, first(&headers, &header::CONTENT_TYPE), first(&headers, &header::ACCEPT)).await
+async fn logout(State(app): State<App>, session: Session<User>, asked: Asked) -> Answer {
+    app.logout(&session, &asked).await
 }
 
 async fn me(State(app): State<App>, user: Authenticated<User>) -> Answer {
     app.me(&user)
 }
 
-async fn admin(State(app): State<App>, user: Authenticated<User>) -> Answer {
-    app.admin(&user)
+async fn admin(State(app): State<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 async fn events(State(app): State<App>, user: Authenticated<User>) -> Answer {
@@ -88,16 +90,20 @@ async fn healthz(State(app): State<App>) -> Answer {
     app.healthz()
 }
 
-async fn asset(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    app.asset(&name)
+async fn asset(State(app): State<App>, Path(name): Path<String>, asked: Asked) -> Answer {
+    app.asset(&name, &asked)
 }
 
-async fn elsewhere(State(app): State<App>, uri: Uri) -> Answer {
-    app.elsewhere(uri.path())
+async fn elsewhere(State(app): State<App>, asked: Asked) -> Answer {
+    app.elsewhere(&asked)
 }
 
-fn first<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
-    headers.get(name).map(HeaderValue::as_bytes)
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&Head(parts)))
+    }
 }
 
 impl IntoResponse for Answer {

@@ -1,18 +1,23 @@
 //! The page, as HTML. Templates, style sheet and script are files in `assets/`, built into the program.
 //!
 //! Element ids and data attributes that tests may rely on: `#framework` (the name of the framework that served the
-//! page). Login form: `#login-form`, `#username`, `#password`, `#login-error`. Dashboard: `#who`, `#countdown` (with
+//! page). Login form: `#login-form`, `#username`, `#password`, `#login-error`, `#reason` (why somebody was logged out).
+//! Error page: `#status`. Dashboard: `#who`, `#stays` with `#until` (when an unused session ends), `#countdown` (with
 //! `data-seconds`), `#refresh`, `#logout`, `#visits`, `#visit`, `#devices li[data-id]` (with `data-current` on this
-//! device), `button[data-revoke]`, `#revoke-others`, `#events li[data-kind]`, `#notice`.
+//! device), `button[data-revoke]`, `#revoke-others`, `#events li[data-kind]`, `#warning` with `#stay`, and the toasts in
+//! `#notice` and, for errors, `#alert`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use session_core::{ErrorKind, SessionStatus, Timestamp};
 
 use crate::{Answer, App, Framework, User};
 
 const SHELL: &str = include_str!("../assets/page.html");
 const LOGIN: &str = include_str!("../assets/login.html");
 const DASHBOARD: &str = include_str!("../assets/dashboard.html");
+const ERROR: &str = include_str!("../assets/error.html");
 const STYLE: &str = include_str!("../assets/demo.css");
 const SCRIPT: &str = include_str!("../assets/demo.js");
 
@@ -25,6 +30,7 @@ pub struct Attempt<'a> {
     username: &'a str,
     next: Option<String>,
     failed: bool,
+    reason: &'static str,
 }
 
 impl<'a> Attempt<'a> {
@@ -37,7 +43,45 @@ impl<'a> Attempt<'a> {
     /// The form again, after a wrong password.
     #[must_use]
     pub fn failed(username: &'a str, next: Option<String>) -> Self {
-        Self { username, next, failed: true }
+        Self { username, next, failed: true, ..Self::default() }
+    }
+
+    /// Says why the browser's session is none, as far as `GET /session` tells as well. Whoever shows a cookie that
+    /// is unknown learns nothing: not whether it ever was a session, nor who ended that, nor when. A person learns
+    /// it from the page that was open meanwhile, and after a login from the account's own events.
+    #[must_use]
+    pub fn after(mut self, reason: Option<ErrorKind>) -> Self {
+        self.reason = match reason {
+            Some(ErrorKind::Expired) => "Your session has expired. Log in again to go on.",
+            Some(ErrorKind::Invalid | ErrorKind::TokenInvalid) => {
+                "Your session can no longer be used here. Log in again to go on."
+            }
+            _ => "",
+        };
+        self
+    }
+}
+
+/// How long a session lasts, for the dashboard.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Seconds until then, when nobody uses it.
+    pub seconds: u64,
+    /// Its end when nobody uses it.
+    pub until: Timestamp,
+    /// The end that no use puts off.
+    pub latest: Timestamp,
+}
+
+impl Times {
+    /// As `status` has them.
+    #[must_use]
+    pub fn of(status: &SessionStatus, now: Timestamp) -> Self {
+        Self {
+            seconds: status.remaining_time.as_secs(),
+            until: now.plus(status.remaining_time),
+            latest: now.plus(status.absolute_remaining.unwrap_or(status.remaining_time)),
+        }
     }
 }
 
@@ -57,6 +101,7 @@ pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
         &[
             ("framework", Text(app.framework().name())),
             ("error", Html(error)),
+            ("reason", Text(attempt.reason)),
             ("next", Html(&next)),
             ("username", Text(attempt.username)),
             (
@@ -76,7 +121,7 @@ pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
 
 /// The page of somebody who is logged in.
 #[must_use]
-pub fn dashboard(app: &App, user: &User, seconds: u64) -> String {
+pub fn dashboard(app: &App, user: &User, times: &Times) -> String {
     let others: Vec<String> = Framework::ALL
         .into_iter()
         .zip(app.shared().ports)
@@ -87,6 +132,7 @@ pub fn dashboard(app: &App, user: &User, seconds: u64) -> String {
             fill(r#"<a class="to" data-framework="{{key}}" href="{{url}}">{{name}}</a>"#, &values)
         })
         .collect();
+    let Times { seconds, until, latest } = *times;
     let max_age = app.shared().max_age;
     let body = fill(
         DASHBOARD,
@@ -96,7 +142,10 @@ pub fn dashboard(app: &App, user: &User, seconds: u64) -> String {
             ("username", Text(&user.username)),
             ("email", Text(&user.email)),
             ("role", Text(user.role.as_str())),
-            ("last-login", Text(&user.last_login)),
+            ("last-login", Html(&time("last-login", &user.last_login))),
+            ("final", Text(if latest > until { "false" } else { "true" })),
+            ("until", Html(&time("until", &until.to_string()))),
+            ("latest", Html(&time("latest", &latest.to_string()))),
             ("visits", Text(&user.visits.to_string())),
             ("seconds", Text(&seconds.to_string())),
             ("max-age", Text(&max_age.to_string())),
@@ -105,6 +154,31 @@ pub fn dashboard(app: &App, user: &User, seconds: u64) -> String {
         ],
     );
     shell(app, &user.username, "dashboard", &body)
+}
+
+/// The page of an error, for a person.
+#[must_use]
+pub fn error(app: &App, status: u16) -> String {
+    let (title, sentence) = match status {
+        403 => {
+            ("Not for this account", "Only an admin may see this. Log out, and in again as one, or go back.")
+        }
+        404 => ("There is nothing here", "No page of the demo has this address."),
+        405 => ("Nothing to see here", "This address takes what forms and programs send. It has no page."),
+        503 => (
+            "Not now",
+            "Nobody can tell who is logged in, since the session store does not answer. Try again.",
+        ),
+        _ => ("That did not work", "The server says more in its log. Try again, or go back."),
+    };
+    let status = status.to_string();
+    let values = [
+        ("framework", Text(app.framework().name())),
+        ("status", Text(&status)),
+        ("title", Text(title)),
+        ("sentence", Text(sentence)),
+    ];
+    shell(app, title, "error", &fill(ERROR, &values))
 }
 
 /// A file of the page, by the name in its path.
@@ -159,6 +233,16 @@ const fn colour(framework: Framework) -> &'static str {
         Framework::ActixWeb => "%232563c9",
         Framework::Rocket => "%23c2410c",
     }
+}
+
+/// A moment (RFC 3339, in UTC) for people; the script shows it in their own words and zone.
+fn time(id: &str, moment: &str) -> String {
+    let text = match (moment.get(..10), moment.get(11..16)) {
+        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
+        _ => moment.to_owned(),
+    };
+    let values = [("id", Text(id)), ("moment", Text(moment)), ("text", Text(&text))];
+    fill(r#"<time id="{{id}}" datetime="{{moment}}">{{text}}</time>"#, &values)
 }
 
 /// Hours, minutes and seconds, as the script shows them too.
@@ -253,7 +337,13 @@ mod tests {
         }
     }
 
-    /// Both pages of all three.
+    const TIMES: Times = Times {
+        seconds: 86_000,
+        until: Timestamp::from_unix_seconds(1_795_671_000),
+        latest: Timestamp::from_unix_seconds(1_798_000_000),
+    };
+
+    /// The pages of all three.
     fn pages() -> Vec<(String, String)> {
         Framework::ALL
             .into_iter()
@@ -263,7 +353,8 @@ mod tests {
                 [
                     (format!("{}-login", framework.key()), login(&app, &Attempt::first(None))),
                     (format!("{}-failed", framework.key()), login(&app, &failed)),
-                    (framework.key().to_owned(), dashboard(&app, &user("alice"), 86_000)),
+                    (framework.key().to_owned(), dashboard(&app, &user("alice"), &TIMES)),
+                    (format!("{}-error", framework.key()), error(&app, 404)),
                 ]
             })
             .collect()
@@ -284,7 +375,8 @@ mod tests {
     fn names_from_outside_cannot_write_html() {
         let evil = r#""><script>alert(1)</script>"#;
         let app = app(Framework::Axum);
-        for page in [dashboard(&app, &user(evil), 0), login(&app, &Attempt::failed(evil, Some(evil.into())))]
+        for page in
+            [dashboard(&app, &user(evil), &TIMES), login(&app, &Attempt::failed(evil, Some(evil.into())))]
         {
             assert!(!page.contains("<script>alert"), "{page}");
             assert!(page.contains("&lt;script&gt;alert"));
@@ -304,19 +396,46 @@ mod tests {
     fn the_ids_that_tests_rely_on_are_there() {
         let app = app(Framework::ActixWeb);
         let form = login(&app, &Attempt::failed("x", None));
-        for id in ["framework", "login-form", "username", "password", "login-error"] {
+        for id in ["framework", "login-form", "username", "password", "login-error", "reason"] {
             assert!(form.contains(&format!(r#"id="{id}""#)), "{id}");
         }
-        let page = dashboard(&app, &user("alice"), 5);
+        let page = dashboard(&app, &user("alice"), &TIMES);
         for id in ["framework", "who", "countdown", "refresh", "devices", "revoke-others", "logout", "visits"]
         {
             assert!(page.contains(&format!(r#"id="{id}""#)), "{id}");
         }
-        for id in ["visit", "events", "notice"] {
+        for id in ["visit", "events", "notice", "alert", "warning", "stay", "until", "latest"] {
             assert!(page.contains(&format!(r#"id="{id}""#)), "{id}");
         }
         assert!(page.contains(r#"href="http://localhost:3000/">axum</a> and <a"#));
         assert!(page.contains(r#"<strong id="framework">actix-web</strong>"#));
+    }
+
+    #[test]
+    fn at_the_end_of_the_absolute_lifetime_nothing_else_is_promised() {
+        let page = |times| dashboard(&app(Framework::Axum), &user("alice"), &times);
+        assert!(page(TIMES).contains(r#"data-final="false""#));
+        assert!(page(Times { latest: TIMES.until, ..TIMES }).contains(r#"data-final="true""#));
+    }
+
+    #[test]
+    fn a_cookie_that_is_unknown_learns_nothing() {
+        let app = app(Framework::Rocket);
+        let said = |reason| {
+            let page = login(&app, &Attempt::first(None).after(reason));
+            let (_, rest) = page.split_once(r#"id="reason" role="status">"#).unwrap();
+            rest.split('<').next().unwrap().to_owned()
+        };
+        assert_eq!(said(Some(ErrorKind::NotFound)), said(None));
+        assert_eq!(said(None), "");
+        assert!(said(Some(ErrorKind::Expired)).contains("expired"));
+        assert!(said(Some(ErrorKind::TokenInvalid)).contains("no longer"));
+    }
+
+    #[test]
+    fn a_moment_is_readable_without_the_script() {
+        let time = time("until", "2026-11-24T05:00:00Z");
+        assert_eq!(time, r#"<time id="until" datetime="2026-11-24T05:00:00Z">2026-11-24 05:00 UTC</time>"#);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The demo on Rocket.
 
+use std::convert::Infallible;
 use std::io::Cursor;
 
 use rocket::config::{Ident, LogLevel, Shutdown as RocketShutdown};
@@ -9,11 +10,12 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder, Response};
 use rocket::shield::Shield;
 use rocket::{Config, Request, State, catch, catchers, get, post, routes};
-use session_rocket::{Authenticated, Session, SessionFairing, SessionManager};
+use session_rocket::{Authenticated, Extract, Head, Rejection, Session, SessionFairing, SessionManager};
 
+use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
-use crate::{Answer, App, User};
+use crate::{Answer, App, Asked, User};
 
 /// Serves until `shutdown`. Rocket binds its port itself, so the listener that held it free makes way.
 ///
@@ -55,46 +57,34 @@ pub async fn serve(
     Ok(())
 }
 
-/// The parts of a request that the app reads.
-struct Head<'r> {
-    content_type: Option<&'r [u8]>,
-    accept: Option<&'r [u8]>,
-    query: Option<&'r str>,
-}
-
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Head<'r> {
-    type Error = std::convert::Infallible;
+impl<'r> FromRequest<'r> for Asked {
+    type Error = Infallible;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        let first = |name| request.headers().get_one(name).map(str::as_bytes);
-        Outcome::Success(Self {
-            content_type: first("content-type"),
-            accept: first("accept"),
-            query: request.uri().query().map(|query| query.as_str()),
-        })
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        Outcome::Success(Self::of(&Head(request)))
     }
 }
 
 #[get("/")]
-fn home(app: &State<App>, session: Session<User>, head: Head<'_>) -> Answer {
-    app.home(&session, head.query)
+fn home(app: &State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
+    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
 }
 
 #[post("/login", data = "<data>")]
-async fn login(app: &State<App>, session: Session<User>, head: Head<'_>, data: Data<'_>) -> Answer {
+async fn login(app: &State<App>, session: Session<User>, asked: Asked, data: Data<'_>) -> Answer {
     let bytes = data.open(MAX_BODY.bytes()).into_bytes().await;
     let body = match &bytes {
         Ok(bytes) if bytes.is_complete() => Body::Complete(bytes),
         Ok(_) => Body::TooLarge,
         Err(_) => Body::Broken,
     };
-    app.login(&session, head.content_type, body).await
+    app.login(&session, &asked, body).await
 }
 
 #[post("/logout")]
-async fn logout(app: &State<App>, session: Session<User>, head: Head<'_>) -> Answer {
-    app.logout(&session, head.content_type, head.accept).await
+async fn logout(app: &State<App>, session: Session<User>, asked: Asked) -> Answer {
+    app.logout(&session, &asked).await
 }
 
 #[get("/api/me")]
@@ -103,8 +93,8 @@ fn me(app: &State<App>, user: Authenticated<User>) -> Answer {
 }
 
 #[get("/api/admin")]
-fn admin(app: &State<App>, user: Authenticated<User>) -> Answer {
-    app.admin(&user)
+fn admin(app: &State<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 #[get("/api/events")]
@@ -123,14 +113,14 @@ fn healthz(app: &State<App>) -> Answer {
 }
 
 #[get("/assets/<name>")]
-fn asset(app: &State<App>, name: &str) -> Answer {
-    app.asset(name)
+fn asset(app: &State<App>, name: &str, asked: Asked) -> Answer {
+    app.asset(name, &asked)
 }
 
 #[catch(404)]
 fn elsewhere(request: &Request<'_>) -> Option<Answer> {
     let app = request.rocket().state::<App>()?;
-    Some(app.elsewhere(request.uri().path().as_str()))
+    Some(app.elsewhere(&Asked::of(&Head(request))))
 }
 
 impl<'r> Responder<'r, 'static> for Answer {

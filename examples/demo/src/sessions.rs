@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use session_core::store::{MemoryStore, SessionStore, StoreError};
-use session_core::{ConfigError, CookieSettings, KeyRing, SessionEvent, SessionManager};
+use session_core::{CookieSettings, KeyRing, SessionEvent, SessionManager, SessionManagerBuilder};
 use session_store_redis::RedisStore;
 use session_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 
@@ -45,18 +45,15 @@ async fn connect(url: &str) -> Result<Arc<dyn SessionStore>, StoreError> {
     })
 }
 
-/// Builds the manager: the cookie is one for plain http, since the demo serves loopback only.
-///
-/// # Errors
-/// As [`session_core::SessionManagerBuilder::build`].
-pub fn build(keys: KeyRing, store: Chosen, events: Arc<Events>) -> Result<SessionManager<User>, ConfigError> {
+/// The manager, to be built: the cookie is one for plain http, since the demo serves loopback only.
+pub fn builder(keys: KeyRing, store: Chosen, events: Arc<Events>) -> SessionManagerBuilder<User> {
     let builder = SessionManager::builder()
         .keys(keys)
         .cookie(CookieSettings::development().name("session-demo"))
         .login_page("/")
         .observer(move |event: &SessionEvent| events.record(Event::from(event)));
     match store {
-        Some(store) => builder.store(store).build(),
-        None => builder.build(),
+        Some(store) => builder.store(store),
+        None => builder,
     }
 }
