@@ -188,7 +188,7 @@ async fn login_me_logout() {
     let cookie = logged_in(&client).await;
     let response = with_cookie(client.get("/me"), &cookie).dispatch().await;
     assert_eq!(header(&response, "vary"), ["Cookie"]);
-    assert_eq!(header(&response, "cache-control"), ["private"]);
+    assert_eq!(header(&response, "cache-control"), ["no-store"]);
     assert_eq!(response.into_string().await.unwrap(), "alice");
     let response = with_cookie(client.post("/logout"), &cookie).dispatch().await;
     assert!(header(&response, "set-cookie")[0].starts_with("session=;"));

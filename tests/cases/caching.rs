@@ -5,7 +5,8 @@ use crate::wire::Request;
 
 on_each_framework! {
     a_response_that_sets_a_cookie_is_not_stored
-    a_response_that_read_the_session_is_private
+    a_response_for_somebody_is_not_stored
+    a_response_for_nobody_is_private
     what_the_handler_says_stands
     no_store_takes_the_place_of_what_the_handler_says
     a_route_that_ignores_the_session_is_left_alone
@@ -31,10 +32,35 @@ async fn a_response_that_sets_a_cookie_is_not_stored<F: Framework>() {
     }
 }
 
-async fn a_response_that_read_the_session_is_private<F: Framework>() {
+/// Back must not show it after a logout: `browser::back` looks.
+async fn a_response_for_somebody_is_not_stored<F: Framework>() {
     for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let mut browser = server.logged_in("alice").await;
-        for response in [browser.get("/me").await, browser.get("/maybe").await, server.get("/maybe").await] {
+        let (mut browser, mut guest) = (server.logged_in("alice").await, server.logged_in("guest").await);
+        let responses = [
+            browser.get("/me").await,
+            browser.get("/maybe").await,
+            browser.get("/stream").await,
+            browser.get("/error").await,
+            browser.post("/visits").await,
+            guest.get("/session").await,
+        ];
+        for response in responses.iter().filter(|response| response.set_cookies().is_empty()) {
+            assert_eq!(response.header("vary"), Some("Cookie"), "{response}");
+            assert_eq!(response.header("cache-control"), Some("no-store"), "{response}");
+        }
+    }
+    let world = World::new();
+    let server = world.serve::<F>(world.tracked().bearer(true)).await;
+    let token = server.send(Request::post("/login").body("name=alice")).await.cookie_value().to_owned();
+    for request in [Request::get("/me"), Request::post("/logout")] {
+        let response = server.send(request.bearer(&token)).await.expect(200).expect_no_cookie();
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{response}");
+    }
+}
+
+async fn a_response_for_nobody_is_private<F: Framework>() {
+    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
+        for response in [server.get("/maybe").await, server.get("/error").await] {
             assert_eq!(response.header("vary"), Some("Cookie"), "{response}");
             assert_eq!(response.header("cache-control"), Some("private"), "{response}");
         }

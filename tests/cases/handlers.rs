@@ -30,7 +30,7 @@ async fn an_application_error_carries_the_refreshed_cookie<F: Framework>() {
         let mut browser = server.logged_in("alice").await;
         let response = browser.get("/error").await.expect(Teapot::STATUS).expect_no_cookie();
         assert_eq!((response.text(), response.header("vary")), (Teapot::BODY, Some("Cookie")));
-        assert_eq!(response.header("cache-control"), Some("private"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
         world.advance(24 * 3600 - 60);
         let response = browser.get("/error").await.expect(Teapot::STATUS);
         assert_eq!((response.text(), response.set_cookies().len()), (Teapot::BODY, 1));

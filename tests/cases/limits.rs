@@ -1,5 +1,7 @@
 //! The differences between frameworks that are allowed: exactly these.
 
+use session_core::TrustedProxies;
+
 use crate::harness::{Actix, Axum, Framework, Rocket, World};
 use crate::wire::Request;
 
@@ -19,6 +21,86 @@ async fn a_line_that_is_not_utf_8_is_invisible_on_rocket_only() {
     assert_eq!(beside_latin_1::<Axum>().await, (true, true));
     assert_eq!(beside_latin_1::<Actix>().await, (true, true));
     assert_eq!(beside_latin_1::<Rocket>().await, (false, true));
+}
+
+/// A neighbour's cookie in Latin-1, in the line of ours.
+fn beside_a_neighbour(request: Request, cookie: &str) -> Request {
+    request.cookie([b"a=\xe4; ", cookie.as_bytes()].concat())
+}
+
+/// Whether the session lives on after a logout, and after a login, in whose Cookie line a neighbour wrote Latin-1. Both
+/// say that all went well.
+async fn lives_on<F: Framework>() -> (bool, bool) {
+    let (_world, server) = World::with_store::<F>().await;
+    let lives = async |cookie: &str| {
+        server.send(Request::get("/maybe").cookie(cookie)).await.expect(200).text() == "alice"
+    };
+    let (first, second) =
+        (server.logged_in("alice").await.cookie(), server.logged_in("alice").await.cookie());
+    server.send(beside_a_neighbour(Request::delete("/session"), &first)).await.expect(204);
+    let login = Request::post("/login").body("name=bob");
+    server.send(beside_a_neighbour(login, &second)).await.expect(200);
+    (lives(&first).await, lives(&second).await)
+}
+
+#[tokio::test]
+async fn beside_a_line_in_latin_1_a_logout_or_login_ends_nothing_on_rocket_only() {
+    assert_eq!(lives_on::<Axum>().await, (false, false));
+    assert_eq!(lives_on::<Actix>().await, (false, false));
+    assert_eq!(lives_on::<Rocket>().await, (true, true));
+}
+
+/// Who somebody with a broken bearer token and a good cookie is. It should decide alone.
+async fn with_a_broken_bearer<F: Framework>() -> String {
+    let world = World::new();
+    let server = world.serve::<F>(world.tracked().bearer(true)).await;
+    let cookie = server.logged_in("alice").await.cookie();
+    let request = Request::get("/maybe").cookie(cookie).header("Authorization", b"Bearer \xe4");
+    server.send(request).await.expect(200).text().to_owned()
+}
+
+#[tokio::test]
+async fn a_bearer_that_is_not_utf_8_leaves_it_to_the_cookie_on_rocket_only() {
+    assert_eq!(with_a_broken_bearer::<Axum>().await, "nobody");
+    assert_eq!(with_a_broken_bearer::<Actix>().await, "nobody");
+    assert_eq!(with_a_broken_bearer::<Rocket>().await, "alice");
+}
+
+/// Address and browser in the list of devices, of a client that wrote Latin-1 into `X-Forwarded-For`, to which the proxy
+/// has added the address, and into `User-Agent`.
+async fn device_in_latin_1<F: Framework>() -> (Option<String>, Option<String>) {
+    let world = World::new();
+    let proxies = TrustedProxies::new(["127.0.0.1"]).unwrap();
+    let server = world.serve::<F>(world.tracked().trusted_proxies(proxies)).await;
+    let login = Request::post("/login").body("name=alice");
+    let login = login.header("X-Forwarded-For", b"\xe4, 203.0.113.9").header("User-Agent", b"B\xfccher 1.0");
+    let cookie = server.send(login).await.expect(200).cookie_value().to_owned();
+    let list = Request::get("/session/list").cookie(format!("__Host-session={cookie}"));
+    let device = server.send(list).await.expect(200).json()[0].clone();
+    let text = |name: &str| device[name].as_str().map(str::to_owned);
+    (text("ipAddress"), text("userAgent"))
+}
+
+#[tokio::test]
+async fn an_address_beside_latin_1_is_lost_on_rocket_only() {
+    let told = || (Some("203.0.113.9".to_owned()), Some("Bcher 1.0".to_owned()));
+    assert_eq!(device_in_latin_1::<Axum>().await, told());
+    assert_eq!(device_in_latin_1::<Actix>().await, told());
+    assert_eq!(device_in_latin_1::<Rocket>().await, (Some("127.0.0.1".to_owned()), None));
+}
+
+/// The status of a login whose Origin is no text at all. No browser sends that.
+async fn with_an_origin_in_latin_1<F: Framework>() -> u16 {
+    let (_world, server) = World::with_store::<F>().await;
+    let login = Request::post("/login").body("name=alice");
+    server.send(login.header("Origin", b"https://\xe4")).await.status
+}
+
+#[tokio::test]
+async fn an_origin_that_is_not_utf_8_is_none_on_rocket_only() {
+    assert_eq!(with_an_origin_in_latin_1::<Axum>().await, 403);
+    assert_eq!(with_an_origin_in_latin_1::<Actix>().await, 403);
+    assert_eq!(with_an_origin_in_latin_1::<Rocket>().await, 200);
 }
 
 /// The status of a request with so many header lines, `Host` included.

@@ -9,6 +9,13 @@ impl<U: SessionPayload> Session<U> {
     /// need a cookie fail with `ResponseSent` before they touch the store.
     ///
     /// A request whose session nobody asked for changes nothing. Asked again, the answer is the same.
+    ///
+    /// # Caching
+    /// A response with a cookie gets `Cache-Control: no-store`, whatever the handler says. Any other that looked for a
+    /// session gets `Vary: Cookie`, and where the handler has set no `Cache-Control`: `no-store` if somebody was found
+    /// (ASVS 14.3.2), so that nothing of theirs is kept and Back shows no page after a logout; `private` if nobody was.
+    /// With `no-store` a browser fetches the page anew when its user comes back to it: a handler whose page may stay in
+    /// the browser says `private` or `private, no-cache` itself.
     pub fn close(&self, response: &impl Headers) -> ResponseChanges {
         let mut changes = ResponseChanges::default();
         let mut state = self.state();
@@ -28,7 +35,7 @@ impl<U: SessionPayload> Session<U> {
                     changes.append("vary", "Cookie");
                 }
                 if response.header("cache-control").next().is_none() {
-                    changes.set("cache-control", "private");
+                    changes.set("cache-control", if found_somebody(&state) { "no-store" } else { "private" });
                 }
             }
         }
@@ -51,6 +58,11 @@ impl<U: SessionPayload> Session<U> {
             }
         }
     }
+}
+
+/// Whether the response can hold what is somebody's, also of a session that this request has ended.
+fn found_somebody<U>(state: &State<U>) -> bool {
+    state.current.is_some() || !matches!(state.outgoing, Outgoing::Nothing)
 }
 
 /// Whether a list in a header has this member (RFC 9110 section 5.6.1).

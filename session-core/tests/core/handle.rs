@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{
-    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, Headers, IntoInner, MaybeAuthenticated, Session,
-    Slots,
+    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, HeaderChange, Headers, IntoInner,
+    MaybeAuthenticated, Session, Slots,
 };
 
 use crate::support::{Browser, User, World, user};
@@ -41,6 +41,27 @@ async fn an_answer_that_opened_the_session_varies_and_is_private() {
         session.receive(&TestRequest::new("GET", "/"));
         let _ = session.open().await;
         assert_eq!(lines(&session.close(&CacheControl("public, max-age=60"))), ["vary"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more() {
+    for sessions in World::new().both() {
+        let browser = Browser::login(&sessions, user("ann")).await;
+        let cache_control = async |request: TestRequest, said: &'static str| {
+            let session = sessions.slot();
+            session.receive(&request);
+            let _ = session.open().await;
+            let changes =
+                if said.is_empty() { session.close(&()) } else { session.close(&CacheControl(said)) };
+            changes.into_iter().find_map(|change| match change {
+                HeaderChange::Set("cache-control", value) => Some(value),
+                _ => None,
+            })
+        };
+        assert_eq!(cache_control(browser.get("/"), "").await.as_deref(), Some("no-store"));
+        assert_eq!(cache_control(browser.get("/"), "private, no-cache").await, None);
+        assert_eq!(cache_control(TestRequest::new("GET", "/"), "").await.as_deref(), Some("private"));
     }
 }
 
