@@ -12,6 +12,7 @@ pub mod events;
 pub mod login;
 pub mod options;
 pub mod page;
+pub mod private;
 pub mod rocket;
 pub mod secret;
 pub mod serve;
