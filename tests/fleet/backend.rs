@@ -2,12 +2,14 @@
 
 use std::sync::OnceLock;
 
-use session_test_servers::{Folder, Redis, RedisCluster, Sql, SqlServer};
+use session_test_servers::{Folder, PgBouncer, Redis, RedisCluster, Sql, SqlServer};
 
 /// One kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Postgres,
+    /// PostgreSQL behind a pooler that shares its connections.
+    PgBouncer,
     MariaDb,
     Redis,
     RedisCluster,
@@ -20,6 +22,7 @@ impl Backend {
         static FOLDER: OnceLock<Folder> = OnceLock::new();
         Some(match self {
             Self::Postgres => SqlServer::shared(Sql::Postgres)?.url(),
+            Self::PgBouncer => PgBouncer::shared()?.url(),
             Self::MariaDb => SqlServer::shared(Sql::MariaDb)?.url(),
             Self::Redis => Redis::shared()?.url(),
             Self::RedisCluster => RedisCluster::shared()?.url(),
@@ -36,6 +39,7 @@ impl Backend {
 macro_rules! on_each_backend {
     ($($case:ident)+) => {
         on_each_backend!(@ postgres Postgres, $($case)+);
+        on_each_backend!(@ pgbouncer PgBouncer, $($case)+);
         on_each_backend!(@ mariadb MariaDb, $($case)+);
         on_each_backend!(@ redis Redis, $($case)+);
         on_each_backend!(@ redis_cluster RedisCluster, $($case)+);

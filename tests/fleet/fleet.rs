@@ -43,7 +43,7 @@ pub(super) struct Fleet {
 impl Fleet {
     /// The fleet that all tests share which do no harm to this store. Each has accounts of its own.
     pub(super) fn shared(backend: Backend) -> Option<&'static Self> {
-        static FLEETS: [OnceLock<Fleet>; 5] = [const { OnceLock::new() }; 5];
+        static FLEETS: [OnceLock<Fleet>; 6] = [const { OnceLock::new() }; 6];
         let url = backend.url()?;
         Some(FLEETS[backend as usize].get_or_init(|| Self::start(&url, Options::default())))
     }

@@ -41,6 +41,10 @@ on! {
 }
 
 on! {
+    where_nobody_can_listen_the_bound_holds: pgbouncer PgBouncer
+}
+
+on! {
     what_ends_on_one_node_is_refused_at_once_by_those_that_listen_where_the_store_can_push:
     postgres Postgres, redis Redis, redis_cluster RedisCluster
 }
@@ -56,13 +60,21 @@ enum End {
 const ENDS: [End; 2] = [End::Logout, End::Revocation];
 
 async fn what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within_the_bound(url: &str) {
-    let fleet = Fleet::start(url, hybrid(false));
+    refused_within_the_bound(&Fleet::start(url, hybrid(false))).await;
+}
+
+/// Each node tries to listen, through connections that the calls of all of them share.
+async fn where_nobody_can_listen_the_bound_holds(url: &str) {
+    refused_within_the_bound(&Fleet::start(url, hybrid(true))).await;
+}
+
+async fn refused_within_the_bound(fleet: &Fleet) {
     for (exit, how) in NODES.flat_map(|exit| ENDS.map(|how| (exit, how))) {
-        let cookie = read_everywhere(&fleet, "leaver").await;
+        let cookie = read_everywhere(fleet, "leaver").await;
         fleet.advance(BOUND - Duration::from_secs(1));
-        end(&fleet, exit, &cookie, how).await;
+        end(fleet, exit, &cookie, how).await;
         for node in NODES {
-            let answer = ask(&fleet, node, &cookie).await;
+            let answer = ask(fleet, node, &cookie).await;
             if node == exit {
                 answer.expect_error(401, "SESSION_NOT_FOUND");
             } else {
@@ -72,7 +84,7 @@ async fn what_ends_on_one_node_is_refused_there_at_once_and_by_the_others_within
         }
         fleet.advance(Duration::from_secs(1));
         for node in NODES {
-            ask(&fleet, node, &cookie).await.expect_error(401, "SESSION_NOT_FOUND");
+            ask(fleet, node, &cookie).await.expect_error(401, "SESSION_NOT_FOUND");
         }
     }
 }

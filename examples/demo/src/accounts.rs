@@ -1,11 +1,12 @@
 //! The accounts, and whether a password is right.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
 use anyhow::Context as _;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordVerifier as _, Version};
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use session_core::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -47,7 +48,13 @@ pub struct Accounts {
     nobody: Arc<PasswordHash>,
     /// Each check takes 19 MiB and a processor: no more at once than there are processors, the rest wait in line.
     at_once: Arc<Semaphore>,
+    memory: Arc<Memory>,
 }
+
+/// The 19 MiB of each check, kept for the next one: an allocator that gets them back from one thread and is asked for
+/// them by another one keeps more and more of them. There are as many as there were checks at once.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
 
 #[derive(Debug)]
 struct Account {
@@ -65,7 +72,7 @@ impl Accounts {
         let accounts = ACCOUNTS.into_iter().map(Account::read).collect::<anyhow::Result<_>>()?;
         let nobody = parse(NOBODY)?;
         let at_once = available_parallelism().map_or(1, usize::from);
-        Ok(Self { accounts, nobody, at_once: Arc::new(Semaphore::new(at_once)) })
+        Ok(Self { accounts, nobody, at_once: Arc::new(Semaphore::new(at_once)), memory: Arc::default() })
     }
 
     /// The user, if the password is right. Takes as long when there is no such user.
@@ -81,8 +88,9 @@ impl Accounts {
         let (account, hash) = self.find(username);
         let hash = Arc::clone(hash);
         let permit = Arc::clone(&self.at_once).acquire_owned().await.map_err(|_| WrongCredentials)?;
+        let memory = Arc::clone(&self.memory);
         let check = spawn_blocking(move || {
-            let is_right = verify(&password, &hash);
+            let is_right = memory.lend(|blocks| verify(&password, &hash, blocks)).unwrap_or(false);
             // Held by the work and not by the request, which may be gone by now.
             drop(permit);
             is_right
@@ -127,10 +135,40 @@ fn parse(hash: &str) -> anyhow::Result<Arc<PasswordHash>> {
     PasswordHash::new(hash).map(Arc::new).context("a stored password hash is not in the PHC format")
 }
 
-/// The parameters are those written in the hash.
-fn verify(password: &str, hash: &PasswordHash) -> bool {
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
-    argon2.verify_password(password.as_bytes(), hash).is_ok()
+impl Memory {
+    /// The caller has a permit, so that no more is lent at once than may be.
+    fn lend<T>(&self, work: impl FnOnce(&mut Vec<Block>) -> T) -> T {
+        let mut blocks = self.kept().pop().unwrap_or_default();
+        let done = work(&mut blocks);
+        self.kept().push(blocks);
+        done
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
+}
+
+/// Whether the password is the one of the hash, whose parameters count. `None`: the hash cannot be checked.
+fn verify(password: &str, hash: &PasswordHash, blocks: &mut Vec<Block>) -> Option<bool> {
+    let (salt, wanted) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    let params = Params::try_from(hash).ok()?;
+    let size = params.block_count();
+    if blocks.len() < size {
+        blocks.resize(size, Block::new());
+    }
+    let mut found = [0; Output::MAX_LENGTH];
+    let found = found.get_mut(..wanted.len())?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, found, blocks.get_mut(..size)?).ok()?;
+    // In constant time.
+    Some(Output::new(found).ok()? == *wanted)
 }
 
 #[cfg(test)]

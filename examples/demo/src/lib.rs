@@ -15,6 +15,7 @@ pub mod guard;
 pub mod login;
 pub mod options;
 pub mod page;
+pub mod private;
 pub mod rocket;
 pub mod secret;
 pub mod serve;

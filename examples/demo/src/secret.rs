@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+
+use crate::private;
 
 /// The least that HS256 should be keyed with (RFC 7518 section 3.2).
 const MIN_BYTES: usize = 32;
@@ -80,7 +82,7 @@ impl Secret {
         if let Some(value) = read(&path)? {
             return Ok(Self { value, origin: Origin::Kept(path) });
         }
-        create_directory(directory)
+        private::folder(directory)
             .with_context(|| format!("cannot make the directory {}", directory.display()))?;
         let value = random()?;
         let made = write_once(&path, &value).with_context(|| format!("cannot write {}", path.display()))?;
@@ -103,7 +105,10 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
                 .with_context(|| format!("cannot read the secret in {shown} (or set JWT_SECRET)"));
         }
     };
-    ensure!(is_private(path)?, "others can read the secret in {shown}: run `chmod 600 {shown}` or delete it");
+    ensure!(
+        private::is_private(path)?,
+        "others can read the secret in {shown}: run `chmod 600 {shown}` or delete it"
+    );
     let value = text.trim_end();
     ensure!(
         value.len() >= MIN_BYTES,
@@ -123,7 +128,7 @@ fn random() -> anyhow::Result<String> {
 /// Writes the whole file or nothing, and never over another one: whether this call wrote it.
 fn write_once(path: &Path, value: &str) -> io::Result<bool> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let written = private_file(&draft).and_then(|mut file| {
+    let written = private::new_file(&draft).and_then(|mut file| {
         writeln!(file, "{value}")?;
         file.sync_all()
     });
@@ -134,39 +139,6 @@ fn write_once(path: &Path, value: &str) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-#[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-#[cfg(unix)]
-fn create_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
-fn is_private(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(fs::metadata(path)?.permissions().mode().trailing_zeros() >= 6)
-}
-
-#[cfg(not(unix))]
-fn is_private(_path: &Path) -> io::Result<bool> {
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -191,7 +163,7 @@ mod tests {
         let error = find(Some("short"), directory.path()).unwrap_err();
         assert!(error.contains("JWT_SECRET has 5 bytes and needs at least 32"), "{error}");
         let path = directory.path().join("jwt-secret");
-        writeln!(private_file(&path).unwrap(), "short").unwrap();
+        writeln!(private::new_file(&path).unwrap(), "short").unwrap();
         let error = find(None, directory.path()).unwrap_err();
         assert!(error.contains("has 5 bytes"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "short\n");

@@ -1,6 +1,7 @@
 //! The one session manager that all three frameworks share, and the store below it.
 
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,6 +13,7 @@ use session_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 use crate::User;
 use crate::events::{Event, Events};
 use crate::options::Store;
+use crate::private;
 
 /// A store that is chosen at run time; `None` is stateless.
 pub type Chosen = Option<Arc<dyn SessionStore>>;
@@ -28,12 +30,30 @@ pub async fn open(store: &Store, data_dir: &Path) -> anyhow::Result<Chosen> {
         Store::Stateless => None,
         Store::Memory => Some(Arc::new(MemoryStore::new())),
         Store::Embedded => {
-            std::fs::create_dir_all(data_dir)
-                .with_context(|| format!("cannot make the data directory {}", data_dir.display()))?;
-            Some(Arc::new(SqliteStore::connect(&format!("sqlite:{}", data_dir.join(FILE).display())).await?))
+            let file = private_database(data_dir)
+                .with_context(|| format!("cannot make the database in {}", data_dir.display()))?;
+            Some(Arc::new(SqliteStore::connect(&format!("sqlite:{}", file.display())).await?))
         }
         Store::Url(url) => Some(connect(url).await?),
     })
+}
+
+/// The file, for its owner only. SQLite gives the files beside it the same rights. What an earlier version left is
+/// narrowed, but for the folder, which may be one that others need.
+fn private_database(data_dir: &Path) -> io::Result<PathBuf> {
+    private::folder(data_dir)?;
+    let file = data_dir.join(FILE);
+    match private::new_file(&file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for name in [FILE.to_owned(), format!("{FILE}-wal"), format!("{FILE}-shm")] {
+        match private::narrow(&data_dir.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(file)
 }
 
 async fn connect(url: &str) -> Result<Arc<dyn SessionStore>, StoreError> {
@@ -55,5 +75,42 @@ pub fn builder(keys: KeyRing, store: Chosen, events: Arc<Events>) -> SessionMana
     match store {
         Some(store) => builder.store(store),
         None => builder,
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// Name and rights of what is in the folder, and of the folder itself.
+    fn rights(folder: &Path) -> Vec<(String, u32)> {
+        let of = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let mut rights: Vec<_> =
+            entries.map(|entry| (entry.file_name().into_string().unwrap(), of(&entry.path()))).collect();
+        rights.push((".".to_owned(), of(folder)));
+        rights.sort();
+        rights
+    }
+
+    #[tokio::test]
+    async fn the_database_and_what_sqlite_puts_beside_it_are_for_the_owner_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/demo");
+        let wanted =
+            [(".", 0o700), (FILE, 0o600), ("sessions.sqlite-shm", 0o600), ("sessions.sqlite-wal", 0o600)];
+        let wanted = wanted.map(|(name, mode)| (name.to_owned(), mode));
+        // A new one, and one that an earlier version made for everybody to read.
+        for _ in 0..2 {
+            let store = open(&Store::Embedded, &folder).await.unwrap();
+            assert_eq!(rights(&folder), wanted);
+            for (name, mode) in wanted.iter().filter(|(name, _)| name != ".") {
+                fs::set_permissions(folder.join(name), Permissions::from_mode(mode | 0o055)).unwrap();
+            }
+            drop(store);
+        }
     }
 }

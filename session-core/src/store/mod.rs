@@ -328,6 +328,13 @@ impl StoreError {
         self
     }
 
+    /// Says first what it is about: the address that cannot be reached. Never a password.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Whether the same call can succeed later without a change.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -146,9 +146,24 @@ struct Address {
     nodes: Vec<String>,
 }
 
+/// The store that serves a URL of a SQL database.
+fn store_of_another(url: &str) -> Option<&'static str> {
+    Some(match url.split(':').next()? {
+        "postgres" | "postgresql" => "PostgresStore",
+        "mysql" | "mariadb" => "MySqlStore",
+        "sqlite" => "SqliteStore",
+        _ => return None,
+    })
+}
+
 impl Address {
     fn parse(url: &str) -> Result<Self, StoreError> {
         let wrong = |what: &str| StoreError::permanent(format!("the address of Redis {what}"));
+        if let Some(store) = store_of_another(url) {
+            return Err(wrong(&format!(
+                "is one of another database: {store} of session-store-sqlx serves it"
+            )));
+        }
         let (scheme, rest) = url.split_once("://").ok_or_else(|| {
             wrong("must begin with redis://, rediss://, redis+unix://, redis-cluster:// or rediss-cluster://")
         })?;
@@ -231,6 +246,21 @@ mod tests {
         {
             let error = Address::parse(url).unwrap_err();
             assert!(!error.is_retryable() && !error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_database_names_the_right_store_and_no_password() {
+        for (url, store) in [
+            ("postgres://me:secret@a/b", "PostgresStore"),
+            ("postgresql://me:secret@a/b", "PostgresStore"),
+            ("mysql://me:secret@a/b", "MySqlStore"),
+            ("mariadb://me:secret@a/b", "MySqlStore"),
+            ("sqlite:secret.sqlite", "SqliteStore"),
+        ] {
+            let error = Address::parse(url).unwrap_err();
+            assert!(!error.is_retryable() && error.to_string().contains(store), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 

@@ -192,6 +192,19 @@ pub(crate) fn connect_error(error: sqlx::Error) -> StoreError {
         sqlx::Error::PoolTimedOut => {
             "the database cannot be reached: it did not answer in time; start it, or correct host and port in the URL"
         }
+        sqlx::Error::Configuration(_) => {
+            return StoreError::permanent("the URL cannot be read; correct it").with_source(error);
+        }
+        // "Protocol violation": at this moment a pooler that does not like what it was sent.
+        sqlx::Error::Database(ref refusal) if refusal.code().is_some_and(|code| code == "08P01") => {
+            return StoreError::permanent(
+                "the database's address refused the connection: a pooler, most likely, and the source has its words; if \
+                 it is a startup parameter, leave that out (`options` in the URL; in a pool of your own \
+                 `extra_float_digits`, by PgConnectOptions::extra_float_digits(None)) or have the pooler ignore it \
+                 (ignore_startup_parameters of PgBouncer)",
+            )
+            .with_source(error);
+        }
         _ => return store_error(error),
     };
     StoreError::unavailable(advice).with_source(error)

@@ -65,6 +65,8 @@
 //! failed, or whose call was given up, is closed; one that nobody used for a second is asked for a sign of life first.
 //! So a restarted server needs no restart of yours.
 //!
+//! Errors while a store is made begin with its address or path, without the password.
+//!
 //! A server that takes no writes (a replica, `default_transaction_read_only`, `read_only`, a full disk, a missing right)
 //! serves reads: whoever is logged in goes on, last-seen stays where it is, and what has to be written is an error that a
 //! retry can help.
@@ -98,7 +100,7 @@
 //! | `search_path`, temporary tables | statements and functions name the schema in which the tables were found or made |
 //! | `default_transaction_read_only` | obeyed: that is how a primary is fenced off |
 //! | `statement_timeout`, `lock_timeout`, `idle_in_transaction_session_timeout`, `transaction_timeout`, `row_security` | an error that says so, or a new connection; nothing is half done |
-//! | `DateStyle`, `TimeZone`, `bytea_output`, `standard_conforming_strings`, `transform_null_equals`, `plan_cache_mode`, `plpgsql.*`, collations | without effect: numbers and bytes only, in binary, and no ambiguous names |
+//! | `DateStyle`, `TimeZone`, `bytea_output`, `standard_conforming_strings`, `transform_null_equals`, `plan_cache_mode`, `plpgsql.*`, collations | without effect: numbers and bytes only, in binary or as literals that none of them changes, and no ambiguous names |
 //! | MySQL, MariaDB: `autocommit`, `completion_type`, isolation level, `transaction_read_only` | set on connections of the store's own; with a pool of yours, each change is a transaction that names its characteristics and ends with `AND NO CHAIN NO RELEASE`, and a read that finds no `autocommit`, or `READ UNCOMMITTED`, is made once more in such a one |
 //! | `sql_select_limit`, `sql_safe_updates` | statements have limits of their own |
 //! | `sql_mode` (strictness, quotes), `sql_auto_is_null`, `sql_big_selects`, `unique_checks` | set on connections of the store's own; values are checked for their length before they are sent, and the statements mean the same |
@@ -123,6 +125,8 @@
 //! bits, kept as signed. Who can read the table reads the payloads, but no token: those are signed with a key that is
 //! not in it.
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod address;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod connections;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

@@ -1,5 +1,7 @@
 //! What the three stores can be told.
 
+use std::fmt;
+
 use session_core::store::StoreError;
 
 /// Room for the suffixes of index and function names below PostgreSQL's 63 bytes.
@@ -12,11 +14,30 @@ pub struct StoreOptions {
     migrate: bool,
     max_connections: u32,
     announces: bool,
+    transaction_pooler: bool,
+    listens_at: Option<Url>,
+}
+
+/// May have a password in it.
+#[derive(Clone)]
+struct Url(String);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { table: "login_sessions".to_owned(), migrate: true, max_connections: 10, announces: true }
+        Self {
+            table: "login_sessions".to_owned(),
+            migrate: true,
+            max_connections: 10,
+            announces: true,
+            transaction_pooler: false,
+            listens_at: None,
+        }
     }
 }
 
@@ -65,6 +86,38 @@ impl StoreOptions {
     pub fn announce(mut self, announce: bool) -> Self {
         self.announces = announce;
         self
+    }
+
+    /// Says that the address is a pooler that shares server connections between transactions, such as PgBouncer with
+    /// `pool_mode = transaction` or `statement`. Default `false`: the store finds out when it is made. PostgreSQL only.
+    ///
+    /// Saying so saves the two connections and dozen round trips of finding out, and is certain where that is not quite:
+    /// behind a balancer in front of several poolers, or one that is to become such a pooler while the store is in use.
+    #[must_use]
+    pub fn transaction_pooler(mut self, is_one: bool) -> Self {
+        self.transaction_pooler = is_one;
+        self
+    }
+
+    /// Where to listen to what ends in other processes, if the store's own address is a pooler in transaction mode,
+    /// through which nobody can listen. Default: the store's own address or pool. PostgreSQL only.
+    ///
+    /// A URL of PostgreSQL itself, or of a pooler in session mode, that leads to the same database. Each realm that is
+    /// listened to takes a connection there, for as long as it is.
+    #[must_use]
+    pub fn listen_url(mut self, url: impl Into<String>) -> Self {
+        self.listens_at = Some(Url(url.into()));
+        self
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_transaction_pooler(&self) -> bool {
+        self.transaction_pooler
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn listens_at(&self) -> Option<&str> {
+        self.listens_at.as_ref().map(|url| url.0.as_str())
     }
 
     #[cfg(feature = "postgres")]

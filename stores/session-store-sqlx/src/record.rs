@@ -22,9 +22,9 @@ where
     R: Row,
     usize: ColumnIndex<R>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
-    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
 {
-    if row.try_get::<Option<&[u8]>, _>(0)?.is_none() {
+    if sqlx::ValueRef::is_null(&row.try_get_raw(0)?) {
         return Ok(None);
     }
     from_row(row).map(Some)
@@ -36,16 +36,17 @@ where
     R: Row,
     usize: ColumnIndex<R>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
-    &'r [u8]: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
 {
     let at = |column: usize| row.try_get::<i64, _>(column).map(Timestamp::from_unix_seconds);
     let count = |column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
-    let bytes = |column: usize| row.try_get::<Option<&[u8]>, _>(column);
+    // Owned: PostgreSQL without prepared statements writes bytes as text.
+    let bytes = |column: usize| row.try_get::<Option<Vec<u8>>, _>(column);
     Ok(SessionRecord {
-        id: id(row.try_get(0)?)?,
+        id: id(&row.try_get::<Vec<u8>, _>(0)?)?,
         subject: bytes(1)?.map(text).transpose()?,
         version: count(2)?,
-        payload: row.try_get::<&[u8], _>(3)?.to_vec(),
+        payload: row.try_get(3)?,
         authenticated_at: at(4)?,
         last_seen: at(5)?,
         generation: count(6)?,
@@ -58,34 +59,45 @@ where
     })
 }
 
-/// Binds the values of [`COLUMNS`].
-pub(crate) fn bind<'q, DB>(
-    query: Query<'q, DB, DB::Arguments>,
-    record: &SessionRecord,
-) -> Query<'q, DB, DB::Arguments>
+/// A statement that takes its values one after the other.
+pub(crate) trait Bind: Sized {
+    fn int(self, value: Option<i64>) -> Self;
+    fn bytes(self, value: Option<&[u8]>) -> Self;
+}
+
+impl<DB> Bind for Query<'_, DB, DB::Arguments>
 where
     DB: Database,
     i64: for<'t> Encode<'t, DB> + Type<DB>,
     Option<i64>: for<'t> Encode<'t, DB>,
-    for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
+    for<'t> &'t [u8]: Type<DB>,
     for<'t> Option<&'t [u8]>: Encode<'t, DB>,
-    Vec<u8>: Type<DB>,
-    Option<Vec<u8>>: for<'t> Encode<'t, DB>,
 {
-    query
-        .bind(record.id.as_bytes().as_slice())
-        .bind(record.subject.as_deref().map(str::as_bytes))
-        .bind(record.version.cast_signed())
-        .bind(record.payload.as_slice())
-        .bind(record.authenticated_at.unix_seconds())
-        .bind(record.last_seen.unix_seconds())
-        .bind(record.generation.cast_signed())
-        .bind(record.issued_at.unix_seconds())
-        .bind(record.expires_at.unix_seconds())
-        .bind(record.first_used_at.map(Timestamp::unix_seconds))
-        .bind(record.ends_at.unix_seconds())
-        .bind(record.user_agent.as_deref().map(str::as_bytes))
-        .bind(record.ip_address.map(octets))
+    fn int(self, value: Option<i64>) -> Self {
+        self.bind(value)
+    }
+
+    fn bytes(self, value: Option<&[u8]>) -> Self {
+        self.bind(value)
+    }
+}
+
+/// Binds the values of [`COLUMNS`].
+pub(crate) fn bind<B: Bind>(statement: B, record: &SessionRecord) -> B {
+    statement
+        .bytes(Some(record.id.as_bytes()))
+        .bytes(record.subject.as_deref().map(str::as_bytes))
+        .int(Some(record.version.cast_signed()))
+        .bytes(Some(&record.payload))
+        .int(Some(record.authenticated_at.unix_seconds()))
+        .int(Some(record.last_seen.unix_seconds()))
+        .int(Some(record.generation.cast_signed()))
+        .int(Some(record.issued_at.unix_seconds()))
+        .int(Some(record.expires_at.unix_seconds()))
+        .int(record.first_used_at.map(Timestamp::unix_seconds))
+        .int(Some(record.ends_at.unix_seconds()))
+        .bytes(record.user_agent.as_deref().map(str::as_bytes))
+        .bytes(record.ip_address.map(octets).as_deref())
 }
 
 /// Refuses what the columns have no room for: a lax server would cut it short without a word.
@@ -106,13 +118,13 @@ pub(crate) fn id(bytes: &[u8]) -> Result<SessionId, sqlx::Error> {
     bytes.try_into().map(SessionId::from_bytes).map_err(|_| garbage("a session id is not 16 bytes long"))
 }
 
-fn text(bytes: &[u8]) -> Result<String, sqlx::Error> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| garbage("a text is not UTF-8"))
+fn text(bytes: Vec<u8>) -> Result<String, sqlx::Error> {
+    String::from_utf8(bytes).map_err(|_| garbage("a text is not UTF-8"))
 }
 
-fn address(bytes: &[u8]) -> Result<IpAddr, sqlx::Error> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+fn address(bytes: Vec<u8>) -> Result<IpAddr, sqlx::Error> {
+    let v4 = <[u8; 4]>::try_from(bytes.as_slice()).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes.as_slice()).map(IpAddr::from))
         .map_err(|_| garbage("an IP address is neither 4 nor 16 bytes long"))
 }
 

@@ -6,11 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod kept;
+mod pgbouncer;
 mod redis;
 pub mod requirements;
 mod sql;
 
 pub use kept::Folder;
+pub use pgbouncer::PgBouncer;
 pub use redis::{Redis, RedisCluster};
 pub use sql::{Sql, SqlServer};
 

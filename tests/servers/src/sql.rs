@@ -176,11 +176,7 @@ impl SqlServer {
         let user = self.kind.system_user();
         match self.kind {
             Sql::Postgres => {
-                let mut words = match user {
-                    // `setpriv` becomes the server; `runuser` would stand before it and keep signals to itself.
-                    Some(user) => strings(&["setpriv", "--reuid", user, "--regid", user, "--init-groups"]),
-                    None => Vec::new(),
-                };
+                let mut words = words_as(user);
                 words.extend([server, "-D".to_owned(), format!("{folder}/data"), "-k".to_owned(), folder]);
                 for setting in ["listen_addresses=", "max_connections=300", "shared_buffers=64MB"] {
                     words.extend(strings(&["-c", setting]));
@@ -269,12 +265,21 @@ impl Sql {
     }
 
     /// Neither server runs as root.
-    fn system_user(self) -> Option<&'static str> {
+    pub(crate) fn system_user(self) -> Option<&'static str> {
         let is_root = succeed(Command::new("id").arg("-u")).trim() == "0";
         is_root.then_some(match self {
             Self::Postgres => "postgres",
             Self::MariaDb => "nobody",
         })
+    }
+}
+
+/// What a command begins with that runs as somebody else. `setpriv` becomes the server; `runuser` would stand before
+/// it and keep signals to itself.
+pub(crate) fn words_as(user: Option<&str>) -> Vec<String> {
+    match user {
+        Some(user) => strings(&["setpriv", "--reuid", user, "--regid", user, "--init-groups"]),
+        None => Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use session_core::{SessionId, Timestamp};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlRow};
 use sqlx::{AssertSqlSafe, Error, MySql, MySqlConnection, Row, SqlStr};
 
+use crate::address::{self, Kind};
 use crate::connections::{Connections, Done, Doubt, Engine, Lease, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
@@ -60,9 +61,11 @@ impl MySqlStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        let url = MySqlConnectOptions::from_str(url).map_err(connect_error)?;
+        address::check(url, Kind::MySql)?;
+        let address = MySqlConnectOptions::from_str(url).map_err(connect_error)?;
         let most = options.most_connections()?;
-        Self::made(Connections::own(url, most, None), &options).await
+        let place = place(&address);
+        Self::made(Connections::own(address, most, None), &options).await.map_err(|error| error.about(place))
     }
 
     /// A store on a pool of your own.
@@ -82,7 +85,8 @@ impl MySqlStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: MySqlPool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::pool(pool), &options).await
+        let place = place(&pool.connect_options());
+        Self::made(Connections::pool(pool), &options).await.map_err(|error| error.about(place))
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -322,6 +326,16 @@ impl fmt::Display for Hex<'_> {
         }
         f.write_str("'")
     }
+}
+
+/// As errors name it.
+fn place(address: &MySqlConnectOptions) -> String {
+    let host = match address.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => address.get_host().to_owned(),
+    };
+    let (user, database) = (address.get_username(), address.get_database());
+    address::place(Kind::MySql, user, &host, address.get_port(), database)
 }
 
 impl fmt::Debug for MySqlStore {

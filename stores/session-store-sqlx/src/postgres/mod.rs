@@ -1,6 +1,8 @@
 //! PostgreSQL: one statement, so one round trip, for everything.
 
 mod news;
+mod pooler;
+mod statement;
 
 use std::fmt;
 use std::future::Future;
@@ -17,10 +19,12 @@ use session_core::store::{
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
 use sqlx::{Error, Postgres, Row, SqlStr};
-use tokio::time::timeout;
 
-use self::news::Outbox;
-use crate::connections::{Connections, Doubt, Engine, Source, speech};
+use self::news::{Listeners, Outbox};
+use self::pooler::{Manners, manners};
+use self::statement::{Sending, Statement};
+use crate::address::{self, Kind};
+use crate::connections::{Connections, Doubt, Engine, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
 use crate::{StoreOptions, record, schema};
@@ -33,20 +37,31 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// database, made by the migrations. It takes advisory locks (`pg_advisory_xact_lock`) on 64-bit hashes of realm and
 /// account; an application that uses such locks itself may now and then share one by chance, which costs a wait.
 ///
-/// Behind a pooler that shares server connections between transactions, switch prepared statements off in the URL
-/// (`?statement-cache-capacity=0`). Name the primary, not a replica.
+/// Name the primary, not a replica.
 ///
 /// When a session ends, the other processes are told ([`StoreOptions::announce`]). [`SessionStore::listen`] takes a
-/// connection: its own if the store was made from a URL, else one of your pool's for as long as it listens. `LISTEN`
-/// does not work through a pooler that shares server connections between transactions (PgBouncer's transaction mode):
-/// nothing is heard there, and a session that ended elsewhere is served until the manager's bound is over.
+/// connection: its own if the store was made from a URL, else one of your pool's for as long as it listens.
+///
+/// # Poolers
+///
+/// The address may be a pooler (PgBouncer, in any `pool_mode`), with nothing to set, here or there. Whether it shares
+/// server connections between transactions is found out when the store is made, with two connections and a dozen
+/// round trips. If it does, statements go out unprepared, each as one message: still one round trip, which costs the
+/// server more, since it plans each time. The same holds with `statement-cache-capacity=0`.
+/// [`StoreOptions::transaction_pooler`] says so without asking. Two things do not work through such a pooler:
+///
+/// - `LISTEN`. [`SessionStore::listen`] fails with a sentence, so hybrid mode goes on within its bound without news;
+///   [`StoreOptions::listen_url`] gives it an address of PostgreSQL itself. What ends here is told in any case.
+/// - Startup parameters that the pooler does not know. The store made from a URL sends none; `options=` in the URL is
+///   one. A schema of your own is set with `ALTER ROLE .. SET search_path` instead. sqlx itself sends
+///   `extra_float_digits`: switch it off for a pool of your own (`PgConnectOptions::extra_float_digits(None)`).
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     connections: Connections<Postgres>,
-    /// The user's pool, or one that gives each listener a connection of its own.
-    listeners: PgPool,
+    sending: Sending,
+    listeners: Listeners,
     announces: bool,
     outbox: Mutex<Outbox>,
     table: String,
@@ -70,10 +85,14 @@ impl PostgresStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        let url = PgConnectOptions::from_str(url).map_err(connect_error)?;
+        let address = address_of(url)?;
         let most = options.most_connections()?;
-        let listeners = news::own_listeners(&url);
-        Self::made(Connections::own(url, most, None), listeners, &options).await
+        let made = async {
+            let manners = manners(&address, &options).await?;
+            let listeners = Listeners::new(&address, manners, &options)?;
+            Self::made(Connections::own(address.clone(), most, None), manners, listeners, &options).await
+        };
+        made.await.map_err(|error| error.about(place(&address)))
     }
 
     /// A store on a pool of your own.
@@ -92,7 +111,16 @@ impl PostgresStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: PgPool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::pool(pool.clone()), pool, &options).await
+        let address = pool.connect_options();
+        let made = async {
+            let manners = manners(&address, &options).await?;
+            let listeners = match options.listens_at() {
+                None => Listeners::of_pool(pool.clone(), manners),
+                Some(_) => Listeners::new(&address, manners, &options)?,
+            };
+            Self::made(Connections::pool(pool.clone()), manners, listeners, &options).await
+        };
+        made.await.map_err(|error| error.about(place(&address)))
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -107,21 +135,21 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.tell_the_rest().await;
         self.0.connections.close().await;
-        if let Source::Own(_) = self.0.connections.source {
-            // Somebody who listens but is never polled keeps it open: not our wait.
-            let _ = timeout(Duration::from_secs(1), self.0.listeners.close()).await;
-        }
+        self.0.listeners.close().await;
     }
 
     async fn made(
         connections: Connections<Postgres>,
-        listeners: PgPool,
+        manners: Manners,
+        listeners: Listeners,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
         let table = options.checked_table()?;
-        let schema = prepare(&connections, table, options.migrates()).await?;
+        let sending = Sending::unprepared(!manners.keeps_statements);
+        let schema = prepare(&connections, &sending, table, options.migrates()).await?;
         let store = Self(Arc::new(Inner {
             connections,
+            sending,
             listeners,
             announces: options.announces(),
             outbox: Mutex::default(),
@@ -132,18 +160,23 @@ impl PostgresStore {
         let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
         store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
     }
+
+    fn statement<'a>(&'a self, sql: &'a SqlStr) -> Statement<'a> {
+        self.0.sending.statement(sql)
+    }
 }
 
 /// Brings the tables into being, or makes sure of them. Answers the schema that they are in.
 async fn prepare(
     connections: &Connections<Postgres>,
+    sending: &Sending,
     table: &str,
     migrate: bool,
 ) -> Result<String, StoreError> {
     let version = schema::sql(VERSION, table);
     let read_version = || {
         connections.read(|mut db| async {
-            let row = sqlx::query(version.clone()).fetch_one(&mut *db).await?;
+            let row = sending.statement(&version).fetch_one(&mut *db).await?;
             if !row.try_get::<bool, _>(2)? {
                 connections.write_in_transactions();
             }
@@ -156,11 +189,14 @@ async fn prepare(
         Err(error) => return Err(connect_error(error)),
     };
     if migrate && found.is_none_or(|version| version < schema::VERSION) {
-        let tables = schema::sql(SCHEMA, table);
+        // One message is one transaction: the lock is held until all of it is done.
         let lock = Lock::Schema.key(table);
-        let migrated = connections.transact(Postgres::BEGIN, |mut db| async {
-            sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(&mut *db).await?;
-            sqlx::raw_sql(tables.clone()).execute(&mut *db).await?;
+        let message = format!(
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({lock}); {SCHEMA}"
+        );
+        let message = schema::sql(&message, table);
+        let migrated = connections.write(|mut db| async {
+            sqlx::raw_sql(message.clone()).execute(&mut *db).await?;
             Ok(db.done(()))
         });
         migrated.await.map_err(store_error)?;
@@ -259,7 +295,8 @@ impl Statements {
 impl SessionStore for PostgresStore {
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let row = self.0.connections.read(|mut db| async move {
-            let query = sqlx::query(self.0.sql.read.clone())
+            let query = self
+                .statement(&self.0.sql.read)
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
                 .bind(now.unix_seconds());
@@ -280,7 +317,8 @@ impl SessionStore for PostgresStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         let generation = i64::try_from(touch.generation).unwrap_or(i64::MAX);
         let row = self.0.connections.read(|mut db| async move {
-            let query = sqlx::query(self.0.sql.read_and_touch.clone())
+            let query = self
+                .statement(&self.0.sql.read_and_touch)
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
                 .bind(now.unix_seconds())
@@ -321,7 +359,8 @@ impl SessionStore for PostgresStore {
             Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
         };
         let row = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.create.clone())
+            let query = self
+                .statement(&self.0.sql.create)
                 .bind(Lock::Realm(realm).key(table))
                 .bind(account_lock)
                 .bind(now.unix_seconds())
@@ -351,14 +390,16 @@ impl SessionStore for PostgresStore {
     ) -> Result<Replaced, StoreError> {
         record::check_sizes(realm, record)?;
         let replaced = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.replace.clone())
+            let query = self
+                .statement(&self.0.sql.replace)
                 .bind(realm.as_bytes())
                 .bind(record.version.checked_sub(1).map(u64::cast_signed))
                 .bind(now.unix_seconds());
-            if record::bind(query, record).execute(&mut *db).await?.rows_affected() > 0 {
+            if record::bind(query, record).execute(&mut *db).await? > 0 {
                 return Ok(db.done(Replaced::Done));
             }
-            let live = sqlx::query(self.0.sql.is_live.clone())
+            let live = self
+                .statement(&self.0.sql.is_live)
                 .bind(realm.as_bytes())
                 .bind(record.id.as_bytes().as_slice())
                 .bind(now.unix_seconds())
@@ -371,10 +412,11 @@ impl SessionStore for PostgresStore {
 
     async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
         let deleted = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete.clone())
+            let query = self
+                .statement(&self.0.sql.delete)
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice());
-            let deleted = query.execute(&mut *db).await?.rows_affected() > 0;
+            let deleted = query.execute(&mut *db).await? > 0;
             Ok(db.done(deleted))
         });
         let deleted = deleted.await.map_err(store_error)?;
@@ -384,7 +426,8 @@ impl SessionStore for PostgresStore {
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
         let rows = self.0.connections.read(|mut db| async move {
-            let query = sqlx::query(self.0.sql.list.clone())
+            let query = self
+                .statement(&self.0.sql.list)
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
                 .bind(now.unix_seconds());
@@ -405,7 +448,8 @@ impl SessionStore for PostgresStore {
     ) -> Result<Vec<SessionId>, StoreError> {
         let key = Lock::Account(account.realm, account.subject).key(&self.0.table);
         let rows = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete_account.clone())
+            let query = self
+                .statement(&self.0.sql.delete_account)
                 .bind(key)
                 .bind(now.unix_seconds())
                 .bind(account.realm.as_bytes())
@@ -415,7 +459,7 @@ impl SessionStore for PostgresStore {
             Ok(db.done(answer))
         });
         let rows = rows.await.map_err(store_error)?;
-        let id = |row: &PgRow| record::id(row.try_get(0)?);
+        let id = |row: &PgRow| record::id(&row.try_get::<Vec<u8>, _>(0)?);
         let ended: Vec<SessionId> = rows.iter().map(id).collect::<Result<_, _>>().map_err(store_error)?;
         self.tell_ended(account.realm, ended.iter().copied());
         Ok(ended)
@@ -424,7 +468,7 @@ impl SessionStore for PostgresStore {
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
         let key = Lock::Realm(realm).key(&self.0.table);
         let deleted = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(key).bind(realm.as_bytes());
+            let query = self.statement(&self.0.sql.delete_realm).bind(key).bind(realm.as_bytes());
             let row = query.fetch_one(&mut *db).await?;
             Ok(db.done(row.try_get::<i64, _>(0)?))
         });
@@ -436,7 +480,7 @@ impl SessionStore for PostgresStore {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let deleted = self.0.connections.write(|mut db| async move {
-            let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
+            let query = self.statement(&self.0.sql.delete_expired).bind(now.unix_seconds()).bind(limit);
             let row = query.fetch_one(&mut *db).await?;
             Ok(db.done(row.try_get::<i64, _>(0)?))
         });
@@ -450,6 +494,23 @@ impl SessionStore for PostgresStore {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// The URL, without what stock poolers refuse: sqlx asks for more digits of floats, and the tables have none.
+fn address_of(url: &str) -> Result<PgConnectOptions, StoreError> {
+    address::check(url, Kind::Postgres)?;
+    let parsed = PgConnectOptions::from_str(url).map_err(connect_error)?;
+    Ok(parsed.extra_float_digits(None))
+}
+
+/// As errors name it.
+fn place(address: &PgConnectOptions) -> String {
+    let host = match address.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => address.get_host().to_owned(),
+    };
+    let (user, database) = (address.get_username(), address.get_database());
+    address::place(Kind::Postgres, user, &host, address.get_port(), database)
 }
 
 /// What the row says about the server.

@@ -16,10 +16,12 @@ use std::time::Duration;
 use session_core::SessionId;
 use session_core::store::{News, StoreError};
 use sqlx::Error;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgQueryResult};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
-use super::PostgresStore;
+use super::pooler::{self, Manners};
+use super::{PostgresStore, address_of};
+use crate::StoreOptions;
 use crate::error::{connect_error, store_error};
 use crate::lock::Lock;
 
@@ -89,10 +91,10 @@ impl PostgresStore {
         }
     }
 
-    async fn notify(&self, channels: &[String], payloads: &[String]) -> Result<PgQueryResult, Error> {
+    async fn notify(&self, channels: &[String], payloads: &[String]) -> Result<u64, Error> {
         // As harmless twice as a read is.
         let told = self.0.connections.read(|mut db| async move {
-            let query = sqlx::query(self.0.sql.notify.clone()).bind(channels).bind(payloads);
+            let query = self.statement(&self.0.sql.notify).bind(channels).bind(payloads);
             let told = query.execute(&mut *db).await?;
             Ok(db.done(told))
         });
@@ -121,8 +123,7 @@ impl PostgresStore {
         realm: &str,
         heard: &(dyn Fn(News) + Send + Sync),
     ) -> Result<(), StoreError> {
-        let mut listener = PgListener::connect_with(&self.0.listeners).await.map_err(connect_error)?;
-        listener.eager_reconnect(false);
+        let mut listener = self.0.listeners.connect().await?;
         listener.listen(&self.channel(realm)).await.map_err(store_error)?;
         loop {
             let Ok(told) = timeout(SILENCE, listener.try_recv()).await else {
@@ -139,8 +140,52 @@ impl PostgresStore {
     }
 }
 
-/// A connection of its own for each listener, of a store that was made from a URL.
-pub(super) fn own_listeners(url: &PgConnectOptions) -> PgPool {
+/// Where the connections that listen come from.
+pub(super) struct Listeners {
+    pool: PgPool,
+    /// Each listener has a connection of its own, which ends with the store.
+    own: bool,
+    /// The address is known to be a pooler in transaction mode.
+    shares: bool,
+}
+
+impl Listeners {
+    /// At the store's address, unless the options name another one.
+    pub(super) fn new(
+        address: &PgConnectOptions,
+        manners: Manners,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
+        Ok(match options.listens_at() {
+            None => Self { pool: own_connections(address), own: true, shares: manners.shares },
+            Some(url) => Self { pool: own_connections(&address_of(url)?), own: true, shares: false },
+        })
+    }
+
+    pub(super) fn of_pool(pool: PgPool, manners: Manners) -> Self {
+        Self { pool, own: false, shares: manners.shares }
+    }
+
+    /// A connection that is nobody else's.
+    async fn connect(&self) -> Result<PgListener, StoreError> {
+        let address = self.pool.connect_options();
+        if self.shares || pooler::look_at(&address).await.map_err(connect_error)?.shares {
+            return Err(pooler::cannot_listen());
+        }
+        let mut listener = PgListener::connect_with(&self.pool).await.map_err(connect_error)?;
+        listener.eager_reconnect(false);
+        Ok(listener)
+    }
+
+    pub(super) async fn close(&self) {
+        if self.own {
+            // Somebody who listens but is never polled keeps it open: not our wait.
+            let _ = timeout(Duration::from_secs(1), self.pool.close()).await;
+        }
+    }
+}
+
+fn own_connections(address: &PgConnectOptions) -> PgPool {
     let options = PgPoolOptions::new()
         .max_connections(MOST_LISTENERS)
         .acquire_timeout(PATIENCE)
@@ -148,7 +193,7 @@ pub(super) fn own_listeners(url: &PgConnectOptions) -> PgPool {
         .idle_timeout(None)
         // Listened to no longer, it is closed.
         .after_release(|_, _| Box::pin(async { Ok(false) }));
-    options.connect_lazy_with(url.clone())
+    options.connect_lazy_with(address.clone())
 }
 
 fn lost() -> StoreError {

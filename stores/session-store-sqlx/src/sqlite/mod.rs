@@ -1,5 +1,7 @@
 //! SQLite: one file, many readers, one writer at a time.
 
+mod file;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +19,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRo
 use sqlx::{Connection, Error, Row, SqlStr, Sqlite, SqliteConnection};
 use tokio::sync::Mutex;
 
+use self::file::File;
+use crate::address::{self, Kind};
 use crate::connections::{Connections, Done, Engine, Lease, connect, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::{StoreOptions, record, schema, touch};
@@ -33,11 +37,33 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// 1.5 s. What was acknowledged survives a power failure (`synchronous=FULL`), which costs a sync of the disk each time;
 /// with a pool of your own it is your setting that counts. The file must be on a local disk, not on a network file
 /// system.
+///
+/// # Who can read it
+///
+/// Whoever may read the file, and the two beside it whose names end in `-wal` and `-shm`: payloads, user agents and
+/// addresses are in them, as are the ids of sessions, but no token, and nothing that opens a session. Whoever may write
+/// to them is anybody. The store makes the file with the rights that the process's `umask` leaves, on most systems
+/// readable by every user of the machine; SQLite gives the other two the rights of the first. To narrow that, make the
+/// folder for its owner only (`chmod 700`, or `StateDirectoryMode=0700` of systemd), or the file before the store does
+/// (`install -m 600 /dev/null sessions.sqlite`), or start the process with `umask 077`. All processes that use the
+/// file need to write to the folder, too.
+///
+/// # Restoring a backup
+///
+/// Whoever has a file open keeps it when another one is put in its place: logins and logouts would go on into a file
+/// that nobody else sees, and SQLite would apply the old `-wal` to the new file. So each call looks first whether the
+/// path still leads to the file that is open, by device and inode (a microsecond; on Unix only). If it does not, that call
+/// and all later ones fail, until a store is made anew: stop the processes that use the file, delete the two beside it,
+/// put the backup in place, start again. A running service takes a backup without a stop through SQLite itself
+/// (`sqlite3 sessions.sqlite ".restore backup.sqlite"`), which keeps the file. A copy that writes over the open file
+/// (`cp backup.sqlite sessions.sqlite`) damages it, and cannot be noticed. Sessions that ended since the backup live
+/// again in any case: end everybody's (`SessionManager::revoke_everyone`) if that matters.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Inner>);
 
 struct Inner {
     connections: Connections<Sqlite>,
+    file: File,
     /// SQLite lets one writer in, and the others poll: they rather queue here.
     writer: Mutex<()>,
     table: String,
@@ -52,7 +78,8 @@ impl SqliteStore {
     /// long as the store and is for tests.
     ///
     /// # Errors
-    /// When the URL is wrong, the file cannot be opened, or its tables cannot be made or are of a newer version.
+    /// When the URL is wrong or has no path, the file cannot be opened, or its tables cannot be made or are of a newer
+    /// version.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with(url, StoreOptions::default()).await
     }
@@ -62,21 +89,31 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        address::check(url, Kind::Sqlite)?;
+        file::check_path(url)?;
         let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-        let url = SqliteConnectOptions::from_str(url)
+        let address = SqliteConnectOptions::from_str(url)
             .map_err(connect_error)?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let most = options.most_connections()?;
-        let first = first_connection(&url).await.map_err(connect_error)?;
-        let connections =
-            if in_memory { Connections::own(url, 1, Some(first)) } else { Connections::own(url, most, None) };
-        Self::made(connections, &options).await
+        let made = async {
+            let first = first_connection(&address).await.map_err(connect_error)?;
+            let file = File::opened(&address);
+            let connections = if in_memory {
+                Connections::own(address.clone(), 1, Some(first))
+            } else {
+                Connections::own(address.clone(), most, None)
+            };
+            Self::made(connections, file, &options).await
+        };
+        made.await.map_err(|error| error.about(address.get_filename().display()))
     }
 
-    /// A store on a pool of your own. Give it WAL (`SqliteJournalMode::Wal`) and a `busy_timeout` of 1 to 2 seconds.
+    /// A store on a pool of your own, of one file: a pool of several connections to `SqliteConnectOptions::new()`, which are
+    /// a database each, is refused. Give it WAL (`SqliteJournalMode::Wal`) and a `busy_timeout` of 1 to 2 seconds.
     ///
     /// # Errors
     /// As [`Self::connect`].
@@ -89,7 +126,14 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn from_pool_with(pool: SqlitePool, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::made(Connections::pool(pool), &options).await
+        let address = pool.connect_options();
+        file::check_pool(&address, pool.options().get_max_connections())?;
+        let made = async {
+            drop(pool.acquire().await.map_err(connect_error)?);
+            let file = File::opened(&address);
+            Self::made(Connections::pool(pool), file, &options).await
+        };
+        made.await.map_err(|error| error.about(address.get_filename().display()))
     }
 
     /// What the migrations run, for teams that run their own: safe to run again.
@@ -106,16 +150,27 @@ impl SqliteStore {
         self.0.connections.close().await;
     }
 
-    async fn made(connections: Connections<Sqlite>, options: &StoreOptions) -> Result<Self, StoreError> {
+    async fn made(
+        connections: Connections<Sqlite>,
+        file: File,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let table = options.checked_table()?;
         let store = Self(Arc::new(Inner {
             connections,
+            file,
             writer: Mutex::new(()),
             table: table.to_owned(),
             sql: Statements::new(table),
         }));
         store.prepare(options.migrates()).await?;
         Ok(store)
+    }
+
+    /// The connections, if what they have open is what others find.
+    fn connections(&self) -> Result<&Connections<Sqlite>, StoreError> {
+        self.0.file.check()?;
+        Ok(&self.0.connections)
     }
 
     /// Brings the tables into being, or makes sure of them.
@@ -293,7 +348,7 @@ impl Statements {
 #[async_trait]
 impl SessionStore for SqliteStore {
     async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        let row = self.0.connections.read(|mut db| async move {
+        let row = self.connections()?.read(|mut db| async move {
             let query = sqlx::query(self.0.sql.read.clone())
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
@@ -323,7 +378,7 @@ impl SessionStore for SqliteStore {
     ) -> Result<Created, StoreError> {
         record::check_sizes(realm, record)?;
         let _turn = self.0.writer.lock().await;
-        let created = self.0.connections.write(|mut db| async move {
+        let created = self.connections()?.write(|mut db| async move {
             let answer = self.create_alone(&mut db, realm, record, options, now).await;
             db.finish(answer)
         });
@@ -338,7 +393,7 @@ impl SessionStore for SqliteStore {
     ) -> Result<Replaced, StoreError> {
         record::check_sizes(realm, record)?;
         let _turn = self.0.writer.lock().await;
-        let replaced = self.0.connections.write(|mut db| async move {
+        let replaced = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.replace.clone())
                 .bind(realm.as_bytes())
                 .bind(record.version.checked_sub(1).map(u64::cast_signed))
@@ -359,7 +414,7 @@ impl SessionStore for SqliteStore {
 
     async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
         let _turn = self.0.writer.lock().await;
-        let deleted = self.0.connections.write(|mut db| async move {
+        let deleted = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete.clone())
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice());
@@ -370,7 +425,7 @@ impl SessionStore for SqliteStore {
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        let rows = self.0.connections.read(|mut db| async move {
+        let rows = self.connections()?.read(|mut db| async move {
             let query = sqlx::query(self.0.sql.list.clone())
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
@@ -389,7 +444,7 @@ impl SessionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let _turn = self.0.writer.lock().await;
-        let rows = self.0.connections.write(|mut db| async move {
+        let rows = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_account.clone())
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
@@ -406,7 +461,7 @@ impl SessionStore for SqliteStore {
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
         let _turn = self.0.writer.lock().await;
-        let deleted = self.0.connections.write(|mut db| async move {
+        let deleted = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_realm.clone()).bind(realm.as_bytes());
             let deleted = query.execute(&mut *db).await?.rows_affected();
             Ok(db.done(deleted))
@@ -417,7 +472,7 @@ impl SessionStore for SqliteStore {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let _turn = self.0.writer.lock().await;
-        let deleted = self.0.connections.write(|mut db| async move {
+        let deleted = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete_expired.clone()).bind(now.unix_seconds()).bind(limit);
             let deleted = query.execute(&mut *db).await?.rows_affected();
             Ok(db.done(deleted))

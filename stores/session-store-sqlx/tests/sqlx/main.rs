@@ -9,6 +9,8 @@ mod faults;
 mod last_seen;
 #[cfg(feature = "postgres")]
 mod news;
+#[cfg(feature = "postgres")]
+mod pooler;
 mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;

@@ -207,7 +207,8 @@ mod logins {
                 tokio::time::pause();
             }
             let error = refused(PostgresStore::connect(&format!("postgres://me@{place}/x")).await, true);
-            assert!(error.to_string().contains("cannot be reached"), "{place}: {error}");
+            let said = error.to_string();
+            assert!(said.contains("cannot be reached") && said.contains(&place), "{place}: {error}");
         }
     }
 
@@ -221,7 +222,8 @@ mod logins {
                 tokio::time::pause();
             }
             let error = refused(MySqlStore::connect(&format!("mysql://me@{place}/x")).await, true);
-            assert!(error.to_string().contains("cannot be reached"), "{place}: {error}");
+            let said = error.to_string();
+            assert!(said.contains("cannot be reached") && said.contains(&place), "{place}: {error}");
         }
     }
 
@@ -239,6 +241,7 @@ mod logins {
         let wrong = server.url_of("locked:wrong", "sessions");
         let error = refused(PostgresStore::connect(&wrong).await, false);
         assert!(error.to_string().contains("password"), "{error}");
+        assert!(error.to_string().starts_with("postgres://locked@localhost/sessions at /"), "{error}");
         assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
         // The login is right, but the user may not make tables.
         let right = server.url_of("locked:right", "sessions");
@@ -261,6 +264,8 @@ mod logins {
         let wrong = server.url_of("locked:wrong", "sessions");
         let error = refused(MySqlStore::connect(&wrong).await, false);
         assert!(error.to_string().contains("password"), "{error}");
+        assert!(error.to_string().starts_with("mysql://locked@localhost/sessions at /"), "{error}");
+        assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
         let right = server.url_of("locked:right", "sessions");
         let error = refused(MySqlStore::connect(&right).await, false);
         assert!(error.to_string().contains("grant"), "{error}");
@@ -273,15 +278,43 @@ mod logins {
     }
 }
 
+/// A driver takes any URL for one of its own.
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[tokio::test]
+async fn a_url_of_another_database_names_the_right_store_and_no_password() {
+    use session_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
+    for (url, right) in [
+        ("postgres://me:hush@127.0.0.1:1/x", "PostgresStore"),
+        ("mysql://me:hush@127.0.0.1:1/x", "MySqlStore"),
+        ("mariadb://me:hush@127.0.0.1:1/x", "MySqlStore"),
+        ("sqlite:/nonexistent/hush.sqlite", "SqliteStore"),
+        ("redis://:hush@127.0.0.1:1", "RedisStore"),
+        ("rediss://:hush@127.0.0.1:1", "RedisStore"),
+        ("http://me:hush@127.0.0.1:1", "no URL of a database"),
+    ] {
+        let answers = [
+            ("PostgresStore", PostgresStore::connect(url).await.map(drop)),
+            ("MySqlStore", MySqlStore::connect(url).await.map(drop)),
+            ("SqliteStore", SqliteStore::connect(url).await.map(drop)),
+        ];
+        for (store, answer) in answers.into_iter().filter(|(store, _)| *store != right) {
+            let error = refused(answer, false);
+            let said = error.to_string();
+            assert!(said.contains(right) && said.contains(store), "{url}: {error}");
+            assert!(!format!("{error:?}").contains("hush"), "{url}: {error:?}");
+        }
+    }
+}
+
 #[cfg(feature = "sqlite")]
 mod files {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use session_core::store::{Key, SessionStore, StoreError};
+    use session_core::store::{Account, Key, SessionRecord, SessionStore, StoreError, Touch};
     use session_store_sqlx::{SqliteStore, StoreOptions};
     use sqlx::Connection as _;
-    use sqlx::sqlite::{SqliteConnection, SqlitePoolOptions};
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 
     use super::refused;
     use crate::backend::{Backend, REALM, Sqlite, login, now};
@@ -289,13 +322,118 @@ mod files {
 
     #[tokio::test]
     async fn a_missing_folder_and_a_file_of_something_else_are_refused() {
-        let says = |error: StoreError| assert!(error.to_string().contains("correct the URL"), "{error}");
-        says(refused(SqliteStore::connect("sqlite:/nonexistent/sessions.sqlite").await, false));
+        let says = |error: StoreError, path: &str| {
+            let said = error.to_string();
+            assert!(said.contains("correct the URL") && said.starts_with(path), "{error}");
+        };
+        let path = "/nonexistent/sessions.sqlite";
+        says(refused(SqliteStore::connect(&format!("sqlite:{path}")).await, false), path);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("notes.txt");
         std::fs::write(&file, "milk, bread\n".repeat(1000)).unwrap();
-        says(refused(SqliteStore::connect(&format!("sqlite:{}", file.display())).await, false));
+        let path = file.to_str().unwrap();
+        says(refused(SqliteStore::connect(&format!("sqlite:{path}")).await, false), path);
         assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1000, "it is left alone");
+    }
+
+    #[tokio::test]
+    async fn a_database_for_each_connection_is_refused() {
+        for url in [
+            "",
+            "sqlite:",
+            "sqlite://",
+            "sqlite://?mode=rwc",
+            "sqlite:?cache=shared",
+            "file:",
+            "sqlite:file:",
+        ] {
+            let error = refused(SqliteStore::connect(url).await, false);
+            assert!(error.to_string().contains("no path"), "{url:?}: {error}");
+        }
+        for options in [SqliteConnectOptions::new(), SqliteConnectOptions::new().filename("")] {
+            let pool =
+                SqlitePoolOptions::new().max_connections(5).connect_with(options.clone()).await.unwrap();
+            let error = refused(SqliteStore::from_pool(pool).await, false);
+            assert!(error.to_string().contains("a database of its own"), "{error}");
+            let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+            SqliteStore::from_pool(pool).await.unwrap();
+        }
+        let pool = SqlitePoolOptions::new().max_connections(5).connect("sqlite::memory:").await.unwrap();
+        crate::races::fifty_logins_of_one_account(Arc::new(SqliteStore::from_pool(pool).await.unwrap()))
+            .await;
+    }
+
+    /// As a restore does that renames; whoever has the old file open is alone with it.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_was_replaced_or_deleted_is_an_error_until_the_store_is_made_again() {
+        for on_a_pool in [false, true] {
+            for deleted in [false, true] {
+                let (backend, backup) = (Sqlite::start().unwrap(), Sqlite::start().unwrap());
+                let [file, new] = [&backend, &backup].map(|of| of.file().get_filename().to_owned());
+                SqliteStore::connect(&backup.url()).await.unwrap().close().await;
+                let options = StoreOptions::default();
+                let store =
+                    if on_a_pool { backend.on_a_pool(options).await } else { backend.connect(options).await };
+                let store = store.unwrap();
+                let record = login("ann");
+                store.create(REALM, &record, Default::default(), now()).await.unwrap();
+
+                let old = file.with_extension("old");
+                std::fs::rename(&file, &old).unwrap();
+                if !deleted {
+                    std::fs::rename(new, &file).unwrap();
+                }
+                for attempt in ["at once", "from then on"] {
+                    for error in every_call(&*store, &record).await {
+                        let said = error.to_string();
+                        assert!(
+                            !error.is_retryable() && said.contains(file.to_str().unwrap()),
+                            "{attempt}: {said}"
+                        );
+                        assert!(said.contains("replaced or deleted"), "{attempt}: {said}");
+                    }
+                    // Too late: something may have been written elsewhere meanwhile.
+                    std::fs::rename(&old, &file).or_else(|_| std::fs::metadata(&file).map(drop)).unwrap();
+                }
+                backend.connect(StoreOptions::default()).await.expect("a new store opens what is there");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_link_that_leads_elsewhere_now_is_a_file_that_was_replaced() {
+        let (one, other) = (Sqlite::start().unwrap(), Sqlite::start().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("sessions.sqlite");
+        let lead_to = |to: &Sqlite| std::os::unix::fs::symlink(to.file().get_filename(), &link).unwrap();
+        SqliteStore::connect(&other.url()).await.unwrap().close().await;
+        lead_to(&one);
+        let store = SqliteStore::connect(&format!("sqlite:{}", link.display())).await.unwrap();
+        std::fs::remove_file(&link).unwrap();
+        lead_to(&other);
+        let error = store.delete_realm(REALM).await.unwrap_err();
+        assert!(error.to_string().contains("replaced"), "{error}");
+    }
+
+    /// What each of them fails with.
+    async fn every_call(store: &dyn SessionStore, record: &SessionRecord) -> Vec<StoreError> {
+        let (key, now) = (Key { realm: REALM, id: record.id }, now());
+        let account = Account { realm: REALM, subject: "ann" };
+        let touch =
+            Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
+        vec![
+            store.read(key, now).await.unwrap_err(),
+            store.read_and_touch(key, touch, now).await.unwrap_err(),
+            store.create(REALM, &login("ann"), Default::default(), now).await.unwrap_err(),
+            store.replace(REALM, record, now).await.unwrap_err(),
+            store.delete(key).await.unwrap_err(),
+            store.list(account, now).await.unwrap_err(),
+            store.delete_account(account, None, now).await.unwrap_err(),
+            store.delete_realm(REALM).await.unwrap_err(),
+            store.delete_expired(now, 100).await.unwrap_err(),
+        ]
     }
 
     #[tokio::test]

@@ -1,0 +1,121 @@
+//! Addresses: whether a URL is of the database that the store serves, and how errors name it.
+
+use session_core::store::StoreError;
+
+/// What a URL can lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Postgres,
+    MySql,
+    Sqlite,
+    Redis,
+}
+
+impl Kind {
+    fn of(scheme: &str) -> Option<Self> {
+        Some(match scheme.to_ascii_lowercase().as_str() {
+            "postgres" | "postgresql" => Self::Postgres,
+            "mysql" | "mariadb" => Self::MySql,
+            "sqlite" | "file" => Self::Sqlite,
+            "redis" | "rediss" | "redis-cluster" | "redis+unix" | "unix" | "valkey" | "valkeys" => {
+                Self::Redis
+            }
+            _ => return None,
+        })
+    }
+
+    /// The store that serves it, and what its URLs look like.
+    fn store(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgresStore (postgres://user:password@host:5432/database)",
+            Self::MySql => "MySqlStore (mysql://user:password@host:3306/database)",
+            Self::Sqlite => "SqliteStore (sqlite:sessions.sqlite)",
+            Self::Redis => "RedisStore of session-store-redis (redis://host:6379)",
+        }
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Sqlite => "sqlite",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+/// Refuses a URL of another database, which a driver would take for one of its own. Quotes at most its scheme: there
+/// may be a password in it.
+pub(crate) fn check(url: &str, wanted: Kind) -> Result<(), StoreError> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    let found = scheme.and_then(Kind::of);
+    let wanted_store = wanted.store();
+    match found {
+        Some(found) if found == wanted => Ok(()),
+        Some(found) => Err(StoreError::permanent(format!(
+            "a URL of {}:// is for {}; this is {wanted_store}",
+            scheme.unwrap_or_default(),
+            found.store(),
+        ))),
+        // A path will do.
+        None if wanted == Kind::Sqlite && !url.contains("://") => Ok(()),
+        None => Err(StoreError::permanent(format!("this is no URL of a database for {wanted_store}"))),
+    }
+}
+
+/// An address as errors name it: without password and parameters.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn place(kind: Kind, user: &str, host: &str, port: u16, database: Option<&str>) -> String {
+    let scheme = kind.scheme();
+    let database = database.unwrap_or_default();
+    // A folder has no port, but the name of a socket in it can have one.
+    if host.starts_with('/') {
+        return format!("{scheme}://{user}@localhost/{database} at {host}");
+    }
+    format!("{scheme}://{user}@{host}:{port}/{database}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_another_database_names_its_store_and_no_password() {
+        for (url, kind) in [
+            ("postgres://me:secret@host/db", Kind::Postgres),
+            ("postgresql://me:secret@host/db", Kind::Postgres),
+            ("mysql://me:secret@host/db", Kind::MySql),
+            ("MariaDB://me:secret@host/db", Kind::MySql),
+            ("sqlite:secret.sqlite", Kind::Sqlite),
+            ("redis://:secret@host", Kind::Redis),
+            ("rediss://:secret@host", Kind::Redis),
+        ] {
+            for wanted in [Kind::Postgres, Kind::MySql, Kind::Sqlite] {
+                match check(url, wanted) {
+                    Ok(()) => assert_eq!(kind, wanted, "{url}"),
+                    Err(error) => {
+                        let error = error.to_string();
+                        assert_ne!(kind, wanted, "{url}");
+                        assert!(error.contains(kind.store()) && error.contains(wanted.store()), "{error}");
+                        assert!(!error.contains("secret"), "{error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_but_for_a_path() {
+        for url in ["", "no url", "host:5432/secret", "http://me:secret@host", "/tmp/secret"] {
+            for wanted in [Kind::Postgres, Kind::MySql] {
+                let error = check(url, wanted).unwrap_err().to_string();
+                assert!(error.contains(wanted.store()) && !error.contains("secret"), "{error}");
+            }
+        }
+        for path in ["sessions.sqlite", "/var/lib/sessions.sqlite", r"C:\sessions.sqlite", "sqlite::memory:"]
+        {
+            assert!(check(path, Kind::Sqlite).is_ok(), "{path}");
+        }
+        assert!(check("http://host/sessions.sqlite", Kind::Sqlite).is_err());
+    }
+}
