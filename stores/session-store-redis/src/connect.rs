@@ -9,6 +9,7 @@ use session_core::store::StoreError;
 use crate::error::{connect_error, store_error};
 use crate::link::Link;
 use crate::subscriber::Subscriber;
+use crate::watch::Role;
 
 /// A server that does not acknowledge packets for so long is taken for lost.
 pub(crate) const LOST: Duration = Duration::from_secs(5);
@@ -196,10 +197,15 @@ fn check(info: Option<String>) -> Result<Option<bool>, StoreError> {
             "Redis may evict sessions and account indexes when memory is short: set maxmemory-policy to noeviction"
         );
     }
+    if matches!(Role::of(&info), Some(Role::Replica { .. })) {
+        tracing::warn!(
+            "this Redis is a replica: nobody can log in or out through it; use the address of the primary"
+        );
+    }
     Ok(field(&info, "cluster_enabled").map(|enabled| enabled == "1"))
 }
 
-fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+pub(crate) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

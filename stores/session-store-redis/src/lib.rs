@@ -133,6 +133,7 @@ mod script;
 mod seen;
 mod store;
 mod subscriber;
+mod watch;
 
 pub use redis;
 pub use session_core as core;

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, RedisError, RedisResult, Value};
+use redis::{Client, Cmd, RedisResult, Value};
 
-use crate::error::{is_no_script, is_not_done, needs_new_connection};
+use crate::error::{is_no_script, is_not_done, needs_new_connection, stale_replica};
 use crate::keys::Base;
 use crate::script::Script;
+use crate::watch::{Role, Watch};
 
 #[cfg(feature = "cluster")]
 use redis::cluster_async::ClusterConnection;
@@ -28,6 +30,8 @@ pub(crate) enum Repeat {
     Once,
     /// Its outcome stays unknown.
     Never,
+    /// It is not needed: whatever turns it away, something else does as well.
+    Spared,
 }
 
 #[derive(Clone)]
@@ -42,6 +46,7 @@ pub(crate) struct Single {
     manager: RwLock<ConnectionManager>,
     /// How to make another connection; `None` when the user made this one.
     renewal: Option<Renewal>,
+    watch: Watch,
 }
 
 struct Renewal {
@@ -53,11 +58,12 @@ impl Link {
     pub(crate) fn connect_lazily(client: Client) -> RedisResult<Self> {
         let manager = manager(&client)?;
         let renewal = Some(Renewal { client, last: Mutex::new(Instant::now()) });
-        Ok(Self::Single(Arc::new(Single { manager: RwLock::new(manager), renewal })))
+        Ok(Self::Single(Arc::new(Single { manager: RwLock::new(manager), renewal, watch: Watch::default() })))
     }
 
     pub(crate) fn managed(manager: ConnectionManager) -> Self {
-        Self::Single(Arc::new(Single { manager: RwLock::new(manager), renewal: None }))
+        let manager = RwLock::new(manager);
+        Self::Single(Arc::new(Single { manager, renewal: None, watch: Watch::default() }))
     }
 
     /// Runs a script; a server that does not know it yet, or no more, is given it.
@@ -81,11 +87,11 @@ impl Link {
         let mut repeats = u32::from(repeat == Repeat::Once);
         let mut attempt = 1;
         loop {
-            let error = match self.send_once(&command, base).await {
+            let error = match self.send_once(&command, base, repeat).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let again = attempt < ATTEMPTS && is_not_done(&error);
+            let again = attempt < ATTEMPTS && repeat != Repeat::Spared && is_not_done(&error);
             let repeated = !again && repeats > 0 && error.is_io_error() && !error.is_timeout();
             if !again && !repeated {
                 return Err(error);
@@ -100,16 +106,11 @@ impl Link {
         not(feature = "cluster"),
         expect(unused_variables, reason = "a single server has every realm")
     )]
-    async fn send_once(&self, command: &Cmd, base: &Base) -> RedisResult<Value> {
+    async fn send_once(&self, command: &Cmd, base: &Base, repeat: Repeat) -> RedisResult<Value> {
         match self {
-            Self::Single(single) => {
-                let answer = single.manager().send_packed_command(command).await;
-                let answer = answer.and_then(Value::extract_error);
-                if let Err(error) = &answer {
-                    single.after(error);
-                }
-                answer
-            }
+            // A server that is no primary refuses a change by itself.
+            Self::Single(single) if repeat == Repeat::Never => single.send(command).await,
+            Self::Single(single) => single.read(command).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(connection) => {
                 let mut connection = connection.clone();
@@ -131,17 +132,52 @@ impl Single {
         self.manager.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The manager replaces a connection that broke. One that works but leads to the wrong place is replaced here.
-    fn after(&self, error: &RedisError) {
-        let Some(renewal) = self.renewal.as_ref().filter(|_| needs_new_connection(error)) else { return };
+    async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let answer = self.manager().send_packed_command(command).await.and_then(Value::extract_error);
+        // The manager replaces a connection that broke. One that works but leads to the wrong place is replaced here.
+        if answer.as_ref().is_err_and(needs_new_connection) {
+            self.renew();
+        }
+        answer
+    }
+
+    /// Sends what a replica answers, too. Once a second the question whether the server is one goes along. Then the
+    /// connection is made anew, for the address may lead elsewhere by now, and what answers there is taken.
+    async fn read(&self, command: &Cmd) -> RedisResult<Value> {
+        let now = Instant::now();
+        let (role, answer) = match self.watch.is_due(now) {
+            true => join(self.role(), self.send(command)).await,
+            false if self.watch.is_stale(now) => return Err(stale_replica()),
+            false => return self.send(command).await,
+        };
+        let Some(role) = role else { return answer };
+        self.watch.note(role, now);
+        if role != Role::Primary && self.renew() {
+            return self.send(command).await;
+        }
+        if self.watch.is_stale(now) { Err(stale_replica()) } else { answer }
+    }
+
+    /// `None` to those who may not ask.
+    async fn role(&self) -> Option<Role> {
+        let mut info = redis::cmd("INFO");
+        info.arg("replication");
+        let answer = self.manager().send_packed_command(&info).await.ok()?;
+        Role::of(&redis::from_redis_value::<String>(answer).ok()?)
+    }
+
+    /// Whether another connection takes the place of this one.
+    fn renew(&self) -> bool {
+        let Some(renewal) = &self.renewal else { return false };
         let mut last = renewal.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() < RENEWAL {
-            return;
+            return false;
         }
-        if let Ok(manager) = manager(&renewal.client) {
-            *last = Instant::now();
-            *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
-        }
+        let Ok(manager) = manager(&renewal.client) else { return false };
+        *last = Instant::now();
+        *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
+        self.watch.starts_again();
+        true
     }
 }
 

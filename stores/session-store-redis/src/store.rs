@@ -101,25 +101,20 @@ impl RedisStore {
         self.link.run(script, base, arguments, repeat).await.map_err(store_error)
     }
 
-    async fn touch(
-        &self,
-        base: &Base,
-        id: SessionId,
-        touch: Touch,
-        now: Timestamp,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let arguments: [&[u8]; 5] = [
+    /// What the script that touches answers; `None` when Redis did not run it to its end.
+    async fn touch(&self, base: &Base, id: SessionId, touch: Touch, now: Timestamp) -> Option<Value> {
+        let arguments: [&[u8]; 8] = [
             id.as_bytes(),
             &seconds(now),
             &number(duration(touch.interval)),
             &touch.idle_timeout.map_or_else(|| number(-1), |idle| number(duration(idle))),
             &number(KEPT_BEYOND_END.as_millis()),
+            &number(touch.generation >> 28),
+            &number(touch.generation & ((1 << 28) - 1)),
+            &number(duration(touch.grace)),
         ];
-        match self.run(&script::TOUCH, base, &arguments, Repeat::Once).await? {
-            Value::Nil => Ok(None),
-            Value::BulkString(bytes) => decode(id, &bytes).map(Some),
-            _ => Err(unexpected("touch")),
-        }
+        let answer = self.link.run(&script::TOUCH, base, &arguments, Repeat::Spared).await;
+        answer.inspect_err(|error| tracing::debug!(%error, "last-seen of a session was not written")).ok()
     }
 }
 
@@ -149,7 +144,8 @@ impl SessionStore for RedisStore {
         Ok(record.filter(|record| now < record.ends_at))
     }
 
-    /// One command: the script that touches, or a plain read when this process knows that nothing is due.
+    /// One command: the script that touches, or a plain read when this process knows that nothing is due. A plain read
+    /// follows a script that Redis refuses, whatever the reason.
     async fn read_and_touch(
         &self,
         key: Key<'_>,
@@ -158,15 +154,21 @@ impl SessionStore for RedisStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         if self.seen.is_recent(key.id, now, touch.interval) {
             let record = self.read(key, now).await?;
-            if record.as_ref().is_none_or(|record| now < record.last_seen.plus(touch.interval)) {
+            let is_due = |record: &SessionRecord| {
+                now >= record.last_seen.plus(touch.interval) && touch.is_by_a_good_token(record, now)
+            };
+            if !record.as_ref().is_some_and(is_due) {
                 return Ok(record);
             }
         }
-        let record = self.touch(&self.prefix.realm(key.realm), key.id, touch, now).await?;
-        if let Some(record) = &record {
-            self.seen.note(key.id, record.last_seen);
-        }
-        Ok(record)
+        let record = match self.touch(&self.prefix.realm(key.realm), key.id, touch, now).await {
+            Some(Value::BulkString(bytes)) => decode(key.id, &bytes)?,
+            Some(Value::Nil) => return Ok(None),
+            Some(_) => return Err(unexpected("touch")),
+            None => return self.read(key, now).await,
+        };
+        self.seen.note(key.id, record.last_seen);
+        Ok(Some(record))
     }
 
     async fn create(

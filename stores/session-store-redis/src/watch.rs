@@ -22,8 +22,10 @@ impl Role {
     /// From the answer to `INFO replication`.
     pub(crate) fn of(info: &str) -> Option<Self> {
         match field(info, "role")? {
-            "master" => Some(Self::Primary),
-            _ => Some(Self::Replica { hears_its_primary: field(info, "master_link_status") == Some("up") }),
+            "slave" | "replica" => {
+                Some(Self::Replica { hears_its_primary: field(info, "master_link_status") == Some("up") })
+            }
+            _ => Some(Self::Primary),
         }
     }
 }
@@ -82,6 +84,7 @@ mod tests {
     fn a_role_is_read_from_what_a_server_says() {
         let info = |lines: &str| Role::of(&format!("# Replication\r\n{lines}\r\nconnected_slaves:0\r\n"));
         assert_eq!(info("role:master"), Some(Role::Primary));
+        assert_eq!(info("role:active-replica\r\nmaster_link_status:down"), Some(Role::Primary), "of KeyDB");
         assert_eq!(
             info("role:slave\r\nmaster_link_status:up"),
             Some(Role::Replica { hears_its_primary: true })

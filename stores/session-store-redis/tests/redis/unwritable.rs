@@ -84,6 +84,30 @@ async fn a_server_that_became_a_replica_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_refuses_old_data_is_unavailable_until_it_is_primary() {
+    needs_redis!();
+    let server = Server::start(&["--replica-serve-stale-data", "no"]);
+    let bench = Bench::new(server.store().await);
+    let record = bench.stored("ann").await;
+    run(&mut server.admin(), &["REPLICAOF", "127.0.0.1", "1"]);
+    let login = bench.login("ann");
+    let errors = [
+        bench.store.read(bench.key(record.id), bench.now).await.map(|_| ()),
+        bench.store.read_and_touch(bench.key(record.id), TOUCH, bench.at(60)).await.map(|_| ()),
+        bench.store.create(&bench.realm, &login, Create::default(), bench.now).await.map(|_| ()),
+        bench.store.delete(bench.key(record.id)).await.map(|_| ()),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert!(error.is_retryable() && error.to_string().contains("lost its primary"), "{error}");
+    }
+    // Administration is refused, too, but for this.
+    let mut admin = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    run(&mut admin, &["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(bench.read(record.id).await, Some(record));
+    assert_eq!(bench.create(&login, Create::default()).await, done());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_not_write_reads() {
     needs_redis!();
     let server = Server::start(&[]);
