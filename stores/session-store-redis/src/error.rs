@@ -132,8 +132,7 @@ const PERMISSION: &str = "the Redis user lacks a permission: see the crate's doc
 const MEMORY: &str = "Redis is out of memory: raise maxmemory, or end sessions";
 const DISK: &str = "Redis cannot write to its disk and refuses changes: see its log";
 const REPLICAS: &str = "Redis has too few replicas to accept changes: see min-replicas-to-write";
-const ORPHAN: &str = "this Redis is a replica that has lost its primary: it will answer when a failover is over, or the URL names it \
-     instead of the primary";
+const ORPHAN: &str = "this Redis is a replica that has lost its primary: it answers when it has one, or when the URL leads to one";
 const REPLICA: &str =
     "this Redis is a replica: a failover is going on, or the URL names a replica instead of the primary";
 

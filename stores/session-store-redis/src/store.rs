@@ -58,7 +58,8 @@ impl RedisStore {
     /// `valkey` may stand for `redis`. One connection is made, to each node of a cluster one, and every request uses
     /// it; it comes back by itself after a failure. While a server is down, calls fail within half a second.
     ///
-    /// A warning is logged when the server may evict keys under memory pressure: see the crate's documentation.
+    /// A warning is logged when the server may evict keys under memory pressure, and when it is a replica: see the
+    /// crate's documentation.
     ///
     /// # Errors
     /// Permanent: an address that cannot be used, a feature that is off, a wrong password, a server older than
@@ -118,7 +119,8 @@ impl RedisStore {
     }
 }
 
-/// Uses a connection of your own, made for instance with your own certificates, proxy or credentials provider.
+/// Uses a connection of your own, made for instance with your own certificates, proxy or credentials provider. It is not
+/// made anew when its server becomes a replica: see the crate's documentation on switch-overs.
 impl From<ConnectionManager> for RedisStore {
     fn from(manager: ConnectionManager) -> Self {
         Self::new(Link::managed(manager))
@@ -127,7 +129,7 @@ impl From<ConnectionManager> for RedisStore {
 
 /// Uses a cluster connection of your own. Build its client with `retries(0)`: what this crate may send again it
 /// sends again itself. With retries of its own the client repeats writes whose outcome is unknown, so that an update
-/// can count twice.
+/// can count twice. Do not let it read from replicas: a primary that became one would go on being read.
 #[cfg(feature = "cluster")]
 impl From<redis::cluster_async::ClusterConnection> for RedisStore {
     fn from(connection: redis::cluster_async::ClusterConnection) -> Self {
