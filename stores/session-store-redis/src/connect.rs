@@ -87,10 +87,11 @@ async fn connect_cluster(nodes: Vec<ConnectionInfo>, is_cluster: Option<bool>) -
         .retries(0)
         .build()
         .map_err(store_error)?;
-    let mut connection = client.get_async_connection().await.map_err(store_error)?;
-    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut connection).await;
+    let mut reads = client.get_async_connection().await.map_err(store_error)?;
+    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut reads).await;
     check_cluster(&state.map_err(store_error)?)?;
-    Ok(Link::Cluster(connection))
+    let changes = client.get_async_connection().await.map_err(store_error)?;
+    Ok(Link::cluster(reads, changes))
 }
 
 #[cfg(feature = "cluster")]

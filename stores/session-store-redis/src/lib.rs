@@ -135,7 +135,8 @@
 //!
 //! **Where nothing can be written, sessions are read**: without memory or disk, with too few replicas, on a replica,
 //! without a permission, in a cluster that is down for changes or moves the slot. A read that finds last-seen due then
-//! costs a second command. Nobody can log in meanwhile, and with an idle timeout those who were not seen for that long
+//! costs a second command; where Redis holds changes back rather than refuse them (as failovers and shutdowns do), half a
+//! second. Nobody can log in meanwhile, and with an idle timeout those who were not seen for that long
 //! are logged out, since it could not be written down. Logouts and revocations work without memory: each deletes before
 //! it writes anything.
 //!

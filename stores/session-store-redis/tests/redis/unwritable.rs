@@ -74,6 +74,45 @@ async fn a_server_that_cannot_save_is_read() {
     is_read(&server, lose_the_disk, |it| set(it, "stop-writes-on-bgsave-error", "no"), "disk").await;
 }
 
+/// As a failover or a shutdown does while replicas catch up.
+const PAUSE: [&str; 4] = ["CLIENT", "PAUSE", "120000", "WRITE"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_holds_back_changes_is_read() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    let record = bench.stored("ann").await;
+    let service = Service::on(&bench);
+    let browser = service.login("bob").await;
+    service.clock.advance(Duration::from_secs(61));
+    run(&mut server.admin(), &PAUSE);
+    let waiting = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.stored("ann").await }
+    });
+    assert_eq!(bench.touch(record.id).await, Some(record.clone()));
+    assert!(service.knows(&browser).await, "within the manager's deadline");
+    assert_eq!(bench.read(record.id).await, Some(record.clone()), "nothing waits behind what is held back");
+    run(&mut server.admin(), &["CLIENT", "UNPAUSE"]);
+    waiting.await.unwrap();
+    assert_eq!(bench.list("ann").await.len(), 2);
+}
+
+#[cfg(feature = "cluster")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_holds_back_changes_is_read() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let record = bench.stored("bob").await;
+    run(&mut cluster.nodes[0].admin(), &PAUSE);
+    assert_eq!(bench.touch(record.id).await, Some(record.clone()));
+    assert_eq!(bench.read(record.id).await, Some(record.clone()));
+    run(&mut cluster.nodes[0].admin(), &["CLIENT", "UNPAUSE"]);
+    assert!(bench.store.delete(bench.key(record.id)).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_became_a_replica_is_read() {
     needs_redis!();
