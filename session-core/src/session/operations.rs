@@ -173,10 +173,14 @@ impl<U: SessionPayload> Session<U> {
 
     async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {
         let current = self.tracked_current().await?;
-        let records = match current.account() {
+        let mut records = match current.account() {
             Some(subject) => self.records_of(subject).await?,
             None => current.record.iter().map(|record| SessionRecord::clone(record)).collect(),
         };
+        // It has ended meanwhile, or the store has lost the account's index, as Redis does when it evicts.
+        if records.iter().all(|record| record.id != current.claims.sid) {
+            records.push(self.fresh_record(&current.claims).await?);
+        }
         Ok((current, records))
     }
 

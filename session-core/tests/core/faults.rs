@@ -46,6 +46,34 @@ async fn login_and_logout_do_not_claim_success_and_touch_no_cookie() {
 }
 
 #[tokio::test]
+async fn a_store_that_lost_its_index_leaves_out_nobody_who_asks() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    store.lost_index.store(true, Ordering::SeqCst);
+    let session = sessions.slot();
+    session.receive(&browser.post("/"));
+    let devices = session.list().await.unwrap();
+    assert!(devices.len() == 1 && devices[0].current, "{devices:?}");
+    assert_eq!(session.revoke_others().await.unwrap(), 0);
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    assert!(session.revoke(&devices[0].id).await.unwrap());
+    assert_eq!(browser.who(&sessions).await, None);
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_is_not_listed() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session.receive(&browser.post("/"));
+    session.open().await.unwrap();
+    sessions.revoke_account("ann").await.unwrap();
+    assert_eq!(session.list().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+}
+
+#[tokio::test]
 async fn an_anonymous_visitor_needs_no_store() {
     let (world, store) = (World::new(), Faulty::default());
     let sessions = world.tracked_on(store.clone());

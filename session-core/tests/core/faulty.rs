@@ -20,6 +20,8 @@ pub(crate) struct Faulty {
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) read_only: Arc<AtomicBool>,
     pub(crate) hangs: Arc<AtomicBool>,
+    /// Lists nobody and ends no account's sessions, as a store whose index was evicted.
+    pub(crate) lost_index: Arc<AtomicBool>,
     /// Every pause is over at once, there is always more to clean up, and no news.
     pub(crate) never_waits: Arc<AtomicBool>,
     pub(crate) calls: Arc<AtomicUsize>,
@@ -144,6 +146,9 @@ impl SessionStore for Faulty {
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
         self.gate(false).await?;
+        if self.lost_index.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
         self.inner.list(account, now).await
     }
 
@@ -154,6 +159,9 @@ impl SessionStore for Faulty {
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         self.gate(true).await?;
+        if self.lost_index.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
         self.inner.delete_account(account, keep, now).await
     }
 

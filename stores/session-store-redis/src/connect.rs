@@ -9,6 +9,7 @@ use session_core::store::StoreError;
 use crate::error::{connect_error, store_error};
 use crate::link::Link;
 use crate::subscriber::Subscriber;
+use crate::watch::Role;
 
 /// A server that does not acknowledge packets for so long is taken for lost.
 pub(crate) const LOST: Duration = Duration::from_secs(5);
@@ -86,10 +87,11 @@ async fn connect_cluster(nodes: Vec<ConnectionInfo>, is_cluster: Option<bool>) -
         .retries(0)
         .build()
         .map_err(store_error)?;
-    let mut connection = client.get_async_connection().await.map_err(store_error)?;
-    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut connection).await;
+    let mut reads = client.get_async_connection().await.map_err(store_error)?;
+    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut reads).await;
     check_cluster(&state.map_err(store_error)?)?;
-    Ok(Link::Cluster(connection))
+    let changes = client.get_async_connection().await.map_err(store_error)?;
+    Ok(Link::cluster(reads, changes))
 }
 
 #[cfg(feature = "cluster")]
@@ -211,10 +213,15 @@ fn check(info: Option<String>) -> Result<Option<bool>, StoreError> {
             "Redis may evict sessions and account indexes when memory is short: set maxmemory-policy to noeviction"
         );
     }
+    if matches!(Role::of(&info), Some(Role::Replica { .. })) {
+        tracing::warn!(
+            "this Redis is a replica: nobody can log in or out through it; use the address of the primary"
+        );
+    }
     Ok(field(&info, "cluster_enabled").map(|enabled| enabled == "1"))
 }
 
-fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
+pub(crate) fn field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

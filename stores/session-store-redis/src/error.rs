@@ -35,17 +35,33 @@ pub(crate) fn unexpected(what: &str) -> StoreError {
 
 /// Whether the server turned the command away before doing anything, so that sending it again is safe.
 pub(crate) fn is_not_done(error: &RedisError) -> bool {
-    use ServerErrorKind::{Moved, ReadOnly, TryAgain};
+    use ServerErrorKind::{Moved, TryAgain};
     match error.kind() {
-        ErrorKind::Server(Moved | ReadOnly | TryAgain) | ErrorKind::ClusterConnectionNotFound => true,
-        _ => error.is_connection_refusal(),
+        ErrorKind::Server(Moved | TryAgain) | ErrorKind::ClusterConnectionNotFound => true,
+        _ => is_of_replica(error) || error.is_connection_refusal(),
     }
+}
+
+/// Whether the server is a replica, which cannot be written or has lost its primary. What stopped a script is in the
+/// words of the answer: before Redis 7 always, and later when the replica refuses old data.
+fn is_of_replica(error: &RedisError) -> bool {
+    use ServerErrorKind::{MasterDown, ReadOnly};
+    let words = error.detail().unwrap_or_default();
+    matches!(error.kind(), ErrorKind::Server(ReadOnly | MasterDown))
+        || ["READONLY", "stale replica"].iter().any(|said| words.contains(said))
 }
 
 /// Whether the connection is of no more use: it leads to a server that was replaced, or was never let in.
 pub(crate) fn needs_new_connection(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly) | ErrorKind::AuthenticationFailed)
+    is_of_replica(error)
+        || error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+}
+
+/// What Redis itself says when it is configured not to serve old data.
+pub(crate) fn stale_replica() -> RedisError {
+    let kind = ErrorKind::Server(ServerErrorKind::MasterDown);
+    (kind, "a replica that has not heard of its primary for half a minute is not read").into()
 }
 
 pub(crate) fn is_no_script(error: &RedisError) -> bool {
@@ -81,25 +97,28 @@ fn judge_server(kind: ServerErrorKind, detail: &str) -> (bool, &'static str) {
         ServerErrorKind::BusyLoading => {
             (true, "Redis is starting and still loads its data: it will answer soon")
         }
-        ServerErrorKind::ReadOnly => (
+        ServerErrorKind::ReadOnly => (true, REPLICA),
+        ServerErrorKind::MasterDown => (
             true,
-            "this Redis is a replica: a failover is going on, or the URL names a replica instead of the primary",
+            "this Redis is a replica that has lost its primary: it will answer when one of them is primary",
         ),
-        ServerErrorKind::MasterDown
-        | ServerErrorKind::ClusterDown
+        ServerErrorKind::ClusterDown
         | ServerErrorKind::Moved
         | ServerErrorKind::Ask
-        | ServerErrorKind::TryAgain => {
-            (true, "the Redis cluster is moving slots or failing over: it will answer when that is done")
-        }
+        | ServerErrorKind::TryAgain => (true, CLUSTER),
         ServerErrorKind::NoPerm => (false, PERMISSION),
         // During a move of the slot, keys of one script can be on two nodes.
         _ if detail.contains("non local key") => {
             (true, "the Redis cluster is moving the slot of these sessions: it will answer when that is done")
         }
+        _ if detail.contains("while the cluster is down") => (true, CLUSTER),
         // What a script may not do has no code of its own.
         _ if detail.contains("user executing the script") => (false, PERMISSION),
+        _ if detail.contains("READONLY") => (true, REPLICA),
+        _ if detail.contains("stale replica") => (true, ORPHAN),
         _ if detail.contains("OOM") => (true, MEMORY),
+        _ if detail.contains("MISCONF") => (true, DISK),
+        _ if detail.contains("NOREPLICAS") => (true, REPLICAS),
         _ if detail.contains("WRONGTYPE") => (false, FOREIGN),
         _ => (
             false,
@@ -108,16 +127,22 @@ fn judge_server(kind: ServerErrorKind, detail: &str) -> (bool, &'static str) {
     }
 }
 
+const CLUSTER: &str = "the Redis cluster is moving slots or failing over: it will answer when that is done";
 const PERMISSION: &str = "the Redis user lacks a permission: see the crate's documentation for the list";
 const MEMORY: &str = "Redis is out of memory: raise maxmemory, or end sessions";
+const DISK: &str = "Redis cannot write to its disk and refuses changes: see its log";
+const REPLICAS: &str = "Redis has too few replicas to accept changes: see min-replicas-to-write";
+const ORPHAN: &str = "this Redis is a replica that has lost its primary: it answers when it has one, or when the URL leads to one";
+const REPLICA: &str =
+    "this Redis is a replica: a failover is going on, or the URL names a replica instead of the primary";
 
 fn judge_code(code: &str) -> (bool, &'static str) {
     match code {
         "NOAUTH" | "WRONGPASS" => (false, CREDENTIALS),
         "WRONGTYPE" => (false, FOREIGN),
         "OOM" => (true, MEMORY),
-        "MISCONF" => (true, "Redis cannot write to its disk and refuses changes: see its log"),
-        "NOREPLICAS" => (true, "Redis has too few replicas to accept changes: see min-replicas-to-write"),
+        "MISCONF" => (true, DISK),
+        "NOREPLICAS" => (true, REPLICAS),
         "BUSY" => (true, "Redis is busy with somebody's long script"),
         _ => (false, "Redis refused a command: see the source"),
     }
@@ -151,6 +176,8 @@ mod tests {
             "BUSY Redis is busy running a script.",
             "ERR Script attempted to access a non local key in a cluster node script: abc",
             "ERR OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:1.",
+            "ERR Error running script (call to f_abc): @user_script:1: -MISCONF Redis is configured to save RDB ..",
+            "ERR Script attempted to execute a write command while the cluster is down and readonly script: abc",
         ] {
             let error = told(line);
             assert!(error.is_retryable(), "{line}: {error}");
@@ -170,6 +197,21 @@ mod tests {
         ] {
             let error = told(line);
             assert!(!error.is_retryable(), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_known_by_its_words_too() {
+        for line in [
+            "READONLY You can't write against a read only replica.",
+            "ERR Error running script (call to f_abc): @user_script:1: -READONLY You can't write against a replica",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "ERR Can not execute the command on a stale replica script: abc, on @user_script:1.",
+        ] {
+            let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+            let error = value.extract_error().unwrap_err();
+            assert!(is_not_done(&error) && needs_new_connection(&error), "{line}");
+            assert!(store_error(error).to_string().contains("replica"));
         }
     }
 

@@ -29,7 +29,7 @@
 //!
 //! | operation | commands | work of the server |
 //! |---|---|---|
-//! | read, also one that moves last-seen | 1, or less | two keys; once per interval and process a script |
+//! | read, also one that moves last-seen | 1, or less | two keys; once per interval a script, and the index |
 //! | login, with account index, limit, eviction and replacement | 1 | a few keys; at the limit the account's sessions |
 //! | update, refresh, logout | 1 | a few keys |
 //! | list, revoke an account | 1 | the account's sessions |
@@ -80,6 +80,23 @@
 //! the old ones is removed by a task in the background, in steps of well below a millisecond. The answer says how many
 //! that task removed within a second; it goes on after that, and what it does not reach ends in its own time.
 //!
+//! # When Redis evicts
+//!
+//! **Set `maxmemory-policy noeviction`** (Redis' default; managed services often have another). Then a Redis that is
+//! full refuses logins, and lets everybody out. With any other policy it removes whole keys when memory is short, and
+//! [`connect`](RedisStore::connect) logs a warning:
+//!
+//! - a session: its user is logged out.
+//! - an account's index: until they are used again, its sessions are missing from lists, limits **and revocations**. A
+//!   session takes its place in the index again when last-seen is written, so at most an interval (a minute) after its
+//!   next use; that also keeps the index of sessions in use among the last keys that `lru` and `lfu` choose. Whoever
+//!   asks is always in their own list.
+//! - the realm's epoch: everybody is logged out. It is in use with every read and lives longest, so only `random`
+//!   policies choose it early.
+//!
+//! So a Redis that evicts cannot promise that a revocation reaches every session of an account. If you must share one with
+//! a cache, choose an `lru` or `lfu` policy, and give it more memory than the sessions need.
+//!
 //! # News of what ended elsewhere
 //!
 //! A logout, a revocation, an eviction and a replacement tell the realm's channel, which is named as its key
@@ -116,6 +133,22 @@
 //! again. A read is sent a second time when its connection broke; a write is sent again only when it certainly did not
 //! reach Redis, or Redis turned it away.
 //!
+//! **Where nothing can be written, sessions are read**: without memory or disk, with too few replicas, on a replica,
+//! without a permission, in a cluster that is down for changes or moves the slot. A read that finds last-seen due then
+//! costs a second command; where Redis holds changes back rather than refuse them (as failovers and shutdowns do), half a
+//! second. Nobody can log in meanwhile, and with an idle timeout those who were not seen for that long
+//! are logged out, since it could not be written down. Logouts and revocations work without memory: each deletes before
+//! it writes anything.
+//!
+//! **After a switch-over** the old primary, now a replica, is read for a second at most: once a second a read takes
+//! `INFO replication` along, and when that names a replica the connection is made anew, so that an address that has
+//! moved is followed, and the read is sent again. A write that a replica refuses does the same at once, and is not
+//! lost. Where the address still leads to a replica, that is read: as it lags behind its primary, so do logouts
+//! elsewhere. One that has lost its primary is read for 30 seconds, and then calls fail until there is a primary, or
+//! that one is back (with `replica-serve-stale-data no` they fail at once). A primary that was cut off and does not
+//! know that it was replaced looks like any other: see `min-replicas-to-write`. In a cluster a replica sends readers on
+//! to its primary.
+//!
 //! A cluster replaces a primary by its replica without a restart here. Sentinel is not spoken: use an address that
 //! follows the primary, as managed services and proxies have, or a cluster.
 //!
@@ -133,6 +166,7 @@ mod script;
 mod seen;
 mod store;
 mod subscriber;
+mod watch;
 
 pub use redis;
 pub use session_core as core;

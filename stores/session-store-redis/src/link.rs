@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, RedisError, RedisResult, Value};
+use redis::{Client, Cmd, RedisResult, Value};
 
-use crate::error::{is_no_script, is_not_done, needs_new_connection};
+use crate::error::{is_no_script, is_not_done, needs_new_connection, stale_replica};
 use crate::keys::Base;
 use crate::script::Script;
+use crate::watch::{Role, Watch};
 
 #[cfg(feature = "cluster")]
 use redis::cluster_async::ClusterConnection;
@@ -24,24 +26,47 @@ const RENEWAL: Duration = Duration::from_millis(250);
 /// What may be done with a command whose outcome is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
+    /// It only reads, and no script is needed: once more.
+    Read,
     /// It changes nothing, or the same again: once more.
     Once,
     /// Its outcome stays unknown.
     Never,
+    /// It is not needed: whatever turns it away, something else does as well.
+    Spared,
 }
 
 #[derive(Clone)]
 pub(crate) enum Link {
     Single(Arc<Single>),
     #[cfg(feature = "cluster")]
-    Cluster(ClusterConnection),
+    Cluster(Both<ClusterConnection>),
+}
+
+/// Reads have a connection of their own: Redis can hold back changes while it answers reads (`CLIENT PAUSE .. WRITE`, as
+/// failovers and shutdowns do), and then also holds back whatever follows on the same connection. Scripts count as changes.
+#[derive(Clone)]
+pub(crate) struct Both<T> {
+    pub(crate) reads: T,
+    pub(crate) changes: T,
+}
+
+impl<T> Both<T> {
+    fn of(&self, repeat: Repeat) -> &T {
+        if repeat == Repeat::Read { &self.reads } else { &self.changes }
+    }
 }
 
 /// One server.
 pub(crate) struct Single {
-    manager: RwLock<ConnectionManager>,
-    /// How to make another connection; `None` when the user made this one.
+    connections: Both<Connection>,
+    /// How to make other connections; `None` when the user made this one.
     renewal: Option<Renewal>,
+}
+
+struct Connection {
+    manager: RwLock<ConnectionManager>,
+    watch: Watch,
 }
 
 struct Renewal {
@@ -51,13 +76,20 @@ struct Renewal {
 
 impl Link {
     pub(crate) fn connect_lazily(client: Client) -> RedisResult<Self> {
-        let manager = manager(&client)?;
+        let connections =
+            Both { reads: Connection::new(manager(&client)?), changes: Connection::new(manager(&client)?) };
         let renewal = Some(Renewal { client, last: Mutex::new(Instant::now()) });
-        Ok(Self::Single(Arc::new(Single { manager: RwLock::new(manager), renewal })))
+        Ok(Self::Single(Arc::new(Single { connections, renewal })))
     }
 
     pub(crate) fn managed(manager: ConnectionManager) -> Self {
-        Self::Single(Arc::new(Single { manager: RwLock::new(manager), renewal: None }))
+        let connections = Both { reads: Connection::new(manager.clone()), changes: Connection::new(manager) };
+        Self::Single(Arc::new(Single { connections, renewal: None }))
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn cluster(reads: ClusterConnection, changes: ClusterConnection) -> Self {
+        Self::Cluster(Both { reads, changes })
     }
 
     /// Runs a script; a server that does not know it yet, or no more, is given it.
@@ -78,14 +110,14 @@ impl Link {
 
     /// Sends a command to the server that has the realm.
     pub(crate) async fn send(&self, command: Cmd, base: &Base, repeat: Repeat) -> RedisResult<Value> {
-        let mut repeats = u32::from(repeat == Repeat::Once);
+        let mut repeats = u32::from(matches!(repeat, Repeat::Read | Repeat::Once));
         let mut attempt = 1;
         loop {
-            let error = match self.send_once(&command, base).await {
+            let error = match self.send_once(&command, base, repeat).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let again = attempt < ATTEMPTS && is_not_done(&error);
+            let again = attempt < ATTEMPTS && repeat != Repeat::Spared && is_not_done(&error);
             let repeated = !again && repeats > 0 && error.is_io_error() && !error.is_timeout();
             if !again && !repeated {
                 return Err(error);
@@ -100,19 +132,12 @@ impl Link {
         not(feature = "cluster"),
         expect(unused_variables, reason = "a single server has every realm")
     )]
-    async fn send_once(&self, command: &Cmd, base: &Base) -> RedisResult<Value> {
+    async fn send_once(&self, command: &Cmd, base: &Base, repeat: Repeat) -> RedisResult<Value> {
         match self {
-            Self::Single(single) => {
-                let answer = single.manager().send_packed_command(command).await;
-                let answer = answer.and_then(Value::extract_error);
-                if let Err(error) = &answer {
-                    single.after(error);
-                }
-                answer
-            }
+            Self::Single(single) => single.send(command, repeat).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(connection) => {
-                let mut connection = connection.clone();
+            Self::Cluster(connections) => {
+                let mut connection = connections.of(repeat).clone();
                 connection.route_command(command.clone(), primary_of(base)).await?.extract_error()
             }
         }
@@ -127,21 +152,79 @@ fn primary_of(base: &Base) -> RoutingInfo {
 }
 
 impl Single {
-    fn manager(&self) -> ConnectionManager {
-        self.manager.read().unwrap_or_else(PoisonError::into_inner).clone()
+    async fn send(&self, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
+        let connection = self.connections.of(repeat);
+        // A server that is no primary refuses a change by itself.
+        if repeat == Repeat::Never {
+            self.ask(connection, command).await
+        } else {
+            self.read(connection, command).await
+        }
     }
 
-    /// The manager replaces a connection that broke. One that works but leads to the wrong place is replaced here.
-    fn after(&self, error: &RedisError) {
-        let Some(renewal) = self.renewal.as_ref().filter(|_| needs_new_connection(error)) else { return };
+    async fn ask(&self, connection: &Connection, command: &Cmd) -> RedisResult<Value> {
+        let answer = connection.send(command).await;
+        // The manager replaces a connection that broke. One that works but leads to the wrong place is replaced here.
+        if answer.as_ref().is_err_and(needs_new_connection) {
+            self.renew();
+        }
+        answer
+    }
+
+    /// Sends what a replica answers, too. Once a second the question whether the server is one goes along. Then the
+    /// connection is made anew, for the address may lead elsewhere by now, and what answers there is taken.
+    async fn read(&self, connection: &Connection, command: &Cmd) -> RedisResult<Value> {
+        let (now, watch) = (Instant::now(), &connection.watch);
+        let (role, answer) = match watch.is_due(now) {
+            true => join(connection.role(), self.ask(connection, command)).await,
+            false if watch.is_stale(now) => return Err(stale_replica()),
+            false => return self.ask(connection, command).await,
+        };
+        let Some(role) = role else { return answer };
+        watch.note(role, now);
+        if role != Role::Primary && self.renew() {
+            return self.ask(connection, command).await;
+        }
+        if watch.is_stale(now) { Err(stale_replica()) } else { answer }
+    }
+
+    /// Whether other connections take the place of these.
+    fn renew(&self) -> bool {
+        let Some(renewal) = &self.renewal else { return false };
         let mut last = renewal.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() < RENEWAL {
-            return;
+            return false;
         }
-        if let Ok(manager) = manager(&renewal.client) {
-            *last = Instant::now();
-            *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
-        }
+        let (Ok(reads), Ok(changes)) = (manager(&renewal.client), manager(&renewal.client)) else {
+            return false;
+        };
+        *last = Instant::now();
+        self.connections.reads.becomes(reads);
+        self.connections.changes.becomes(changes);
+        true
+    }
+}
+
+impl Connection {
+    fn new(manager: ConnectionManager) -> Self {
+        Self { manager: RwLock::new(manager), watch: Watch::default() }
+    }
+
+    fn becomes(&self, manager: ConnectionManager) {
+        *self.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
+        self.watch.starts_again();
+    }
+
+    async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut manager = self.manager.read().unwrap_or_else(PoisonError::into_inner).clone();
+        manager.send_packed_command(command).await.and_then(Value::extract_error)
+    }
+
+    /// `None` to those who may not ask.
+    async fn role(&self) -> Option<Role> {
+        let mut info = redis::cmd("INFO");
+        info.arg("replication");
+        Role::of(&redis::from_redis_value::<String>(self.send(&info).await.ok()?).ok()?)
     }
 }
 

@@ -105,7 +105,7 @@ impl Flight {
         for waiting in batch {
             get.arg(self.base.session(waiting.id));
         }
-        self.reads.link.send(get, &self.base, Repeat::Once).await
+        self.reads.link.send(get, &self.base, Repeat::Read).await
     }
 }
 

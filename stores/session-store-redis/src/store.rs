@@ -29,10 +29,12 @@ use crate::subscriber::Subscriber;
 const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
 /// How many keys one step of a sweep looks at: well below a millisecond of the server's time.
 const SWEEP_STEP: u32 = 500;
+/// How long a read waits for last-seen to be written: Redis can hold back changes while it answers reads.
+const TOUCH_PATIENCE: Duration = Duration::from_millis(500);
 /// How long `delete_realm` counts what it ended before it answers.
 const SWEEP_ANSWER: Duration = Duration::from_secs(1);
 
-/// Sessions in Redis or Valkey. Clones share the connection.
+/// Sessions in Redis or Valkey. Clones share the connections.
 ///
 /// Calls must be made within a tokio runtime that has I/O and time enabled.
 #[derive(Clone)]
@@ -55,10 +57,11 @@ impl RedisStore {
     /// | `redis-cluster://[user:password@]host:port,host:port` | a cluster (feature `cluster`); some of its nodes |
     /// | `rediss-cluster://..` | the same over TLS (features `cluster` and `tls`) |
     ///
-    /// `valkey` may stand for `redis`. One connection is made, to each node of a cluster one, and every request uses
-    /// it; it comes back by itself after a failure. While a server is down, calls fail within half a second.
+    /// `valkey` may stand for `redis`. Two connections are made, to each node of a cluster two, one for reads and one for
+    /// scripts, and every request uses them; they come back by themselves after a failure. While a server is down, calls fail within half a second.
     ///
-    /// A warning is logged when the server may evict keys under memory pressure: see the crate's documentation.
+    /// A warning is logged when the server may evict keys under memory pressure, and when it is a replica: see the
+    /// crate's documentation.
     ///
     /// # Errors
     /// Permanent: an address that cannot be used, a feature that is off, a wrong password, a server older than
@@ -101,29 +104,27 @@ impl RedisStore {
         self.link.run(script, base, arguments, repeat).await.map_err(store_error)
     }
 
-    async fn touch(
-        &self,
-        base: &Base,
-        id: SessionId,
-        touch: Touch,
-        now: Timestamp,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        let arguments: [&[u8]; 5] = [
+    /// What the script that touches answers; `None` when Redis did not run it to its end, or not in time.
+    async fn touch(&self, base: &Base, id: SessionId, touch: Touch, now: Timestamp) -> Option<Value> {
+        let arguments: [&[u8]; 8] = [
             id.as_bytes(),
             &seconds(now),
             &number(duration(touch.interval)),
             &touch.idle_timeout.map_or_else(|| number(-1), |idle| number(duration(idle))),
             &number(KEPT_BEYOND_END.as_millis()),
+            &number(touch.generation >> 28),
+            &number(touch.generation & ((1 << 28) - 1)),
+            &number(duration(touch.grace)),
         ];
-        match self.run(&script::TOUCH, base, &arguments, Repeat::Once).await? {
-            Value::Nil => Ok(None),
-            Value::BulkString(bytes) => decode(id, &bytes).map(Some),
-            _ => Err(unexpected("touch")),
-        }
+        let answer = self.link.run(&script::TOUCH, base, &arguments, Repeat::Spared);
+        let answer = tokio::time::timeout(TOUCH_PATIENCE, answer).await.ok()?;
+        answer.inspect_err(|error| tracing::debug!(%error, "last-seen of a session was not written")).ok()
     }
 }
 
-/// Uses a connection of your own, made for instance with your own certificates, proxy or credentials provider.
+/// Uses a connection of your own, made for instance with your own certificates, proxy or credentials provider. It is not
+/// made anew when its server becomes a replica, and reads wait where Redis holds back changes: see the crate's
+/// documentation on failures.
 impl From<ConnectionManager> for RedisStore {
     fn from(manager: ConnectionManager) -> Self {
         Self::new(Link::managed(manager))
@@ -132,11 +133,12 @@ impl From<ConnectionManager> for RedisStore {
 
 /// Uses a cluster connection of your own. Build its client with `retries(0)`: what this crate may send again it
 /// sends again itself. With retries of its own the client repeats writes whose outcome is unknown, so that an update
-/// can count twice.
+/// can count twice. Do not let it read from replicas: a primary that became one would go on being read.
+/// Where Redis holds back changes, reads wait, too, since they share this connection.
 #[cfg(feature = "cluster")]
 impl From<redis::cluster_async::ClusterConnection> for RedisStore {
     fn from(connection: redis::cluster_async::ClusterConnection) -> Self {
-        Self::new(Link::Cluster(connection))
+        Self::new(Link::cluster(connection.clone(), connection))
     }
 }
 
@@ -149,7 +151,8 @@ impl SessionStore for RedisStore {
         Ok(record.filter(|record| now < record.ends_at))
     }
 
-    /// One command: the script that touches, or a plain read when this process knows that nothing is due.
+    /// One command: the script that touches, or a plain read when this process knows that nothing is due. A plain read
+    /// follows a script that Redis refuses, whatever the reason, or holds back for half a second.
     async fn read_and_touch(
         &self,
         key: Key<'_>,
@@ -158,15 +161,21 @@ impl SessionStore for RedisStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         if self.seen.is_recent(key.id, now, touch.interval) {
             let record = self.read(key, now).await?;
-            if record.as_ref().is_none_or(|record| now < record.last_seen.plus(touch.interval)) {
+            let is_due = |record: &SessionRecord| {
+                now >= record.last_seen.plus(touch.interval) && touch.is_by_a_good_token(record, now)
+            };
+            if !record.as_ref().is_some_and(is_due) {
                 return Ok(record);
             }
         }
-        let record = self.touch(&self.prefix.realm(key.realm), key.id, touch, now).await?;
-        if let Some(record) = &record {
-            self.seen.note(key.id, record.last_seen);
-        }
-        Ok(record)
+        let record = match self.touch(&self.prefix.realm(key.realm), key.id, touch, now).await {
+            Some(Value::BulkString(bytes)) => decode(key.id, &bytes)?,
+            Some(Value::Nil) => return Ok(None),
+            Some(_) => return Err(unexpected("touch")),
+            None => return self.read(key, now).await,
+        };
+        self.seen.note(key.id, record.last_seen);
+        Ok(Some(record))
     }
 
     async fn create(

@@ -29,7 +29,7 @@ end
 
 local function seniority(other, loaded)
   if known(loaded) then
-    return { other, number(loaded, 19), number(loaded, 14) }
+    return { other, time(loaded, 19), time(loaded, 14) }
   end
   return { other, 0, 0 }
 end
@@ -78,14 +78,14 @@ if not epoch then
 end
 store(id, record, ttl)
 if subject then
-  write_ids(bucket, subject, tidy(without(ids, gone)) .. id)
+  write_ids(redis.call, bucket, subject, tidy(without(ids, gone)) .. id)
   outlive(bucket, ttl)
   local others = redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
   for at = 1, #others, 2 do
     local before = others[at + 1]
     local after = tidy(before)
     if #after < #before and others[at] ~= subject then
-      write_ids(bucket, others[at], after)
+      write_ids(redis.call, bucket, others[at], after)
     end
   end
 end
@@ -93,10 +93,10 @@ for place = 1, #evicted do
   redis.call('DEL', session(evicted[place]))
 end
 if replaced ~= '' and replaced ~= id then
+  redis.call('DEL', session(replaced))
   if old and account(old) ~= subject then
     unlist(replaced, old)
   end
-  redis.call('DEL', session(replaced))
 end
 evicted = table.concat(evicted)
 tell(evicted .. (old and replaced or ''))

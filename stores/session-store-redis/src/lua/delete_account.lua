@@ -15,8 +15,10 @@ for at = 1, #ids, 16 do
     redis.call('DEL', session(id))
   end
 end
-if ids ~= kept then
-  write_ids(bucket, subject, kept)
+if ids == kept then
+  redis.call('HDEL', bucket, '') -- changes nothing, but a replica must not say that there was nothing to end
+else
+  write_ids(redis.pcall, bucket, subject, kept)
 end
 ended = table.concat(ended)
 tell(ended)

@@ -1,7 +1,10 @@
--- Every session of the realm ends here and now; what is left of them is swept away afterwards.
+-- Every session of the realm ends here and now; what is left of them is swept away afterwards. Without an epoch there is
+-- no session, so to delete it is enough, and works without memory too; the next one then keeps the count.
+local ttl = redis.call('PTTL', base)
+redis.call('DEL', base)
 if not epoch then
   return 0
 end
-redis.call('SET', base, struct.pack('>I4', (struct.unpack('>I4', epoch) + 1) % 4294967296), 'KEEPTTL')
+redis.pcall('SET', base, struct.pack('>I4', (struct.unpack('>I4', epoch) + 1) % 4294967296), 'PX', ttl)
 tell('*')
 return 1

@@ -19,22 +19,32 @@ local function known(record)
   return string.byte(record, 1) == 1 and #record >= 38
 end
 
-local function number(record, at)
-  return (struct.unpack('>I5', record, at))
+-- 9999-12-31T23:59:59Z: what is later is taken for it, as in Rust.
+local LAST = 253402300799
+
+local function time(record, at)
+  return math.min((struct.unpack('>I5', record, at)), LAST)
 end
 
 -- A record of a later version of this crate ends when Redis says so.
 local function ends_at(record)
-  return known(record) and number(record, 29) or math.huge
+  return known(record) and time(record, 29) or math.huge
+end
+
+-- The subject, empty for a guest, and where the rest of the record begins; nil if the record is damaged.
+local function subject_in(record)
+  local length, place = struct.unpack('>I1I2', record, 36)
+  local from = place > 0 and #record - place + 1 or 39
+  if from >= 39 and from + length - 1 <= #record then
+    return string.sub(record, from, from + length - 1), place > 0 and 39 or 39 + length
+  end
 end
 
 -- The subject and the key of the bucket that lists its sessions; nil for a guest.
 local function account(record)
-  local length = known(record) and string.byte(record, 36) or 0
-  if length > 0 then
-    local place = struct.unpack('>I2', record, 37)
-    local from = place > 0 and #record - place + 1 or 39
-    return string.sub(record, from, from + length - 1), base .. '#' .. string.sub(record, 34, 35)
+  local subject = known(record) and subject_in(record)
+  if subject and subject ~= '' then
+    return subject, base .. '#' .. string.sub(record, 34, 35)
   end
 end
 
@@ -50,19 +60,23 @@ local function without(ids, gone)
   return table.concat(kept)
 end
 
-local function write_ids(bucket, subject, ids)
+-- `call` is redis.call, or redis.pcall where sessions were ended: an id that stays in the index leads nowhere, so
+-- whether the index can be written must not decide whether a session ends.
+local function write_ids(call, bucket, subject, ids)
   if ids == '' then
-    redis.call('HDEL', bucket, subject)
+    call('HDEL', bucket, subject)
   else
-    redis.call('HSET', bucket, subject, ids)
+    call('HSET', bucket, subject, ids)
   end
 end
 
+-- Takes a session that was deleted out of its account's index. To delete comes first: Redis lets a script that has begun
+-- to write go on when memory, replicas or the disk fail, and to delete is allowed when there is no memory.
 local function unlist(id, record)
   local subject, bucket = account(record)
-  local ids = subject and redis.call('HGET', bucket, subject)
-  if ids then
-    write_ids(bucket, subject, without(ids, { [id] = true }))
+  local ids = subject and redis.pcall('HGET', bucket, subject)
+  if type(ids) == 'string' then
+    write_ids(redis.pcall, bucket, subject, without(ids, { [id] = true }))
   end
 end
 

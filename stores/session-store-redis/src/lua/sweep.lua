@@ -4,8 +4,8 @@ for place = 1, #ARGV do
   local id = ARGV[place]
   local record = redis.call('GET', session(id))
   if record and string.sub(record, 2, 5) ~= epoch then
-    unlist(id, record)
     redis.call('UNLINK', session(id))
+    unlist(id, record)
     swept = swept + 1
   end
 end

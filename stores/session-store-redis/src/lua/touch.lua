@@ -1,23 +1,95 @@
--- id, now, interval, idle timeout or -1, milliseconds to keep a record beyond its end
+-- id, now, interval, idle timeout or -1, milliseconds to keep a record beyond its end,
+-- generation of the token that asks without its lower 28 bits, these, grace
 local id, now, interval, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local asks_high, asks_low, grace = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+
+-- A number of variable length without its lower 28 bits, and these: Lua counts in doubles, which hold both parts and not
+-- the whole. And where the next number begins. nil if the record is damaged.
+local function varint(record, at)
+  local high, low = 0, 0
+  for place = 0, 9 do
+    local byte = at and string.byte(record, at + place)
+    if not byte then
+      return nil
+    end
+    if place < 4 then
+      low = low + byte % 128 * 128 ^ place
+    else
+      high = high + byte % 128 * 128 ^ (place - 4)
+    end
+    if byte < 128 and high < 68719476736 then
+      return { high = high, low = low }, at + place + 1
+    end
+  end
+end
+
+-- An optional time as record.rs writes it: 0 for none, or one more than the distance, whose odd numbers lead backwards.
+local function optional_time(from, number)
+  local written = number.high * 268435456 + number.low
+  if written > 0 then
+    local by = number.low % 2 == 0 and -written / 2 or (written - 1) / 2
+    return math.max(0, math.min(from + by, LAST))
+  end
+end
+
+-- `Touch::is_by_a_good_token`; false for a damaged record, too.
+local function opens(record)
+  local _, body = subject_in(record)
+  local generation, issued_at = varint(record, body)
+  local _, used_at = varint(record, issued_at)
+  local first_used = varint(record, used_at)
+  if not first_used then
+    return false
+  end
+  -- Where the parts are far apart this is not exact, and far from 1.
+  local ahead = (generation.high - asks_high) * 268435456 + (generation.low - asks_low)
+  if ahead == 1 then
+    local used = optional_time(time(record, 14), first_used)
+    return not used or now < math.min(used + grace, LAST)
+  end
+  return ahead < 1
+end
+
+-- The next version; nil when there is none, and then the record stays as it is.
+local function counted(record)
+  local high, low = struct.unpack('>I4I4', record, 6)
+  if low < 4294967295 then
+    return struct.pack('>I4I4', high, low + 1)
+  end
+  return high < 4294967295 and struct.pack('>I4I4', high + 1, 0) or nil
+end
+
+-- Redis may have evicted the index: a session that is used takes its place in it again. This look also keeps the index
+-- among what was used of late, so that sessions are not evicted after it.
+local function relist(id, record)
+  local subject, bucket = account(record)
+  local ids = subject and (redis.call('HGET', bucket, subject) or '')
+  local at = ids and string.find(ids, id, 1, true)
+  while at and at % 16 ~= 1 do
+    at = string.find(ids, id, at + 1, true)
+  end
+  if ids and not at then
+    write_ids(redis.call, bucket, subject, ids .. id)
+  end
+end
 
 local record = load(id)
 if not record or ends_at(record) <= now then
   return false
 end
-if not known(record) or now < number(record, 19) + interval then
+if not known(record) or now < math.min(time(record, 19) + interval, LAST) or not opens(record) then
   return record
 end
-local ends = number(record, 24)
+local version = counted(record)
+if not version then
+  return record
+end
+local ends = time(record, 24)
 if idle >= 0 then
   ends = math.min(ends, now + idle)
 end
-local high, low = struct.unpack('>I4I4', record, 6)
-low = low + 1
-if low == 4294967296 then
-  high, low = (high + 1) % 4294967296, 0
-end
-record = string.sub(record, 1, 5) .. struct.pack('>I4I4', high, low) .. string.sub(record, 14, 18)
-  .. struct.pack('>I5', now) .. string.sub(record, 24, 28) .. struct.pack('>I5', ends) .. string.sub(record, 34)
+record = string.sub(record, 1, 5) .. version .. string.sub(record, 14, 18) .. struct.pack('>I5', now)
+  .. string.sub(record, 24, 28) .. struct.pack('>I5', ends) .. string.sub(record, 34)
+relist(id, record)
 store(id, record, string.format('%.0f', math.max(ends - now, 0) * 1000 + tonumber(ARGV[5])))
 return record

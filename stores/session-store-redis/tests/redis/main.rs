@@ -5,7 +5,10 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod conformance;
+mod evicted;
 mod faults;
+mod full;
+mod hostile;
 mod keys;
 mod listen;
 mod load;
@@ -16,3 +19,4 @@ mod refusals;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod unwritable;

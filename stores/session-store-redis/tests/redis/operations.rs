@@ -1,20 +1,10 @@
 //! What each operation costs in commands, and what holds when many arrive at once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use session_core::store::{
-    Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
-};
+use session_core::store::{Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore};
 
-use crate::support::{Bench, Server, ask, done, evicting, needs_redis, next, run};
-
-const TOUCH: Touch = Touch {
-    interval: Duration::from_secs(60),
-    idle_timeout: Some(Duration::from_secs(3_600)),
-    generation: 0,
-    grace: Duration::ZERO,
-};
+use crate::support::{Bench, Server, TOUCH, ask, done, evicting, needs_redis, next, run};
 
 /// The commands that came from a client since the counters were reset; what scripts call is not among them.
 fn sent(server: &Server) -> BTreeMap<String, u64> {

@@ -7,10 +7,14 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use redis::{Connection, Value};
+use serde::{Deserialize, Serialize};
 use session_core::store::{
-    Account, Create, Created, Key, Replaces, SessionLimit, SessionRecord, SessionStore,
+    Account, Create, Created, Key, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
 };
-use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
+use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
+use session_core::{
+    KeyRing, RandomSource, SessionId, SessionManager, SessionPayload, SystemRandom, Timestamp,
+};
 use session_store_redis::RedisStore;
 use tempfile::TempDir;
 
@@ -159,7 +163,9 @@ impl Server {
         let mut connection = None;
         wait_for("a connection", || {
             connection = client.get_connection().ok().filter(|_| true);
-            connection.as_mut().is_some_and(|connection| redis::cmd("PING").exec(connection).is_ok())
+            // Its data is loaded. PING would say so, too, but a server that cannot save refuses it.
+            let answers = |connection: &mut Connection| redis::cmd("DBSIZE").exec(connection).is_ok();
+            connection.as_mut().is_some_and(answers)
         });
         connection.unwrap()
     }
@@ -286,6 +292,14 @@ pub(crate) fn run(connection: &mut Connection, words: &[&str]) {
     ask::<Value>(connection, words);
 }
 
+/// At most once a minute; idle after an hour.
+pub(crate) const TOUCH: Touch = Touch {
+    interval: Duration::from_secs(60),
+    idle_timeout: Some(Duration::from_secs(3_600)),
+    generation: 0,
+    grace: Duration::ZERO,
+};
+
 /// A store, a realm that nobody else uses, and the time.
 #[derive(Clone)]
 pub(crate) struct Bench {
@@ -354,6 +368,60 @@ impl Bench {
 
     pub(crate) async fn list(&self, subject: &str) -> Vec<SessionRecord> {
         self.store.list(self.account(subject), self.now).await.unwrap()
+    }
+
+    /// What a request reads that comes a minute later, when last-seen is due.
+    pub(crate) async fn touch(&self, id: SessionId) -> Option<SessionRecord> {
+        self.store.read_and_touch(self.key(id), TOUCH, self.at(60)).await.unwrap()
+    }
+}
+
+/// What a manager stores of somebody who logged in.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    id: String,
+}
+
+impl User {
+    pub(crate) fn named(id: &str) -> Self {
+        Self { id: id.into() }
+    }
+}
+
+impl SessionPayload for User {
+    fn subject(&self) -> Option<&str> {
+        Some(&self.id)
+    }
+}
+
+/// A manager on the store of a bench, with a clock of its own.
+pub(crate) struct Service {
+    pub(crate) sessions: SessionManager<User>,
+    pub(crate) clock: ManualClock,
+}
+
+impl Service {
+    pub(crate) fn on(bench: &Bench) -> Self {
+        let clock = ManualClock::at(bench.now);
+        let keys = KeyRing::from_secret("a secret of the tests of the Redis store").unwrap();
+        let sessions = SessionManager::builder()
+            .keys(keys)
+            .realm(&bench.realm)
+            .clock(clock.clone())
+            .store(bench.store.clone())
+            .build()
+            .unwrap();
+        Self { sessions, clock }
+    }
+
+    /// The request of a browser that has just logged in.
+    pub(crate) async fn login(&self, id: &str) -> TestRequest {
+        let cookie = logged_in_cookie(&self.sessions, User::named(id)).await.unwrap();
+        TestRequest::new("POST", "/").cookie(&cookie)
+    }
+
+    pub(crate) async fn knows(&self, browser: &TestRequest) -> bool {
+        self.sessions.get_session(browser).await.unwrap().is_some()
     }
 }
 

@@ -1,0 +1,123 @@
+//! Whether the one server is still a primary. A failover can leave a connection with a server that became a replica:
+//! it refuses to be written, and goes on being read.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::connect::field;
+
+/// How often a server is asked, at most, and so for how long a replica is taken for the primary.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long a replica that has lost its primary is read: sessions end elsewhere, and it does not hear of it.
+const ORPHANED: Duration = Duration::from_secs(30);
+
+/// What a server says that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Primary,
+    Replica { hears_its_primary: bool },
+}
+
+impl Role {
+    /// From the answer to `INFO replication`.
+    pub(crate) fn of(info: &str) -> Option<Self> {
+        match field(info, "role")? {
+            "slave" | "replica" => {
+                Some(Self::Replica { hears_its_primary: field(info, "master_link_status") == Some("up") })
+            }
+            _ => Some(Self::Primary),
+        }
+    }
+}
+
+/// When the server was asked, and since when it has been of no use.
+#[derive(Default)]
+pub(crate) struct Watch(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    asked: Option<Instant>,
+    orphaned: Option<Instant>,
+}
+
+impl Watch {
+    /// Whether it is time to ask again; then the caller does, and nobody else.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let mut known = self.known();
+        let is_due = known.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= EVERY);
+        if is_due {
+            known.asked = Some(now);
+        }
+        is_due
+    }
+
+    pub(crate) fn note(&self, role: Role, now: Instant) {
+        let mut known = self.known();
+        known.orphaned = match role {
+            Role::Replica { hears_its_primary: false } => known.orphaned.or(Some(now)),
+            Role::Replica { .. } | Role::Primary => None,
+        };
+    }
+
+    /// The next connection may lead to another server, which is asked at once.
+    pub(crate) fn starts_again(&self) {
+        self.known().asked = None;
+    }
+
+    /// Whether what the server has is too old to be read.
+    pub(crate) fn is_stale(&self, now: Instant) -> bool {
+        self.known().orphaned.is_some_and(|since| now.saturating_duration_since(since) >= ORPHANED)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CUT_OFF: Role = Role::Replica { hears_its_primary: false };
+
+    #[test]
+    fn a_role_is_read_from_what_a_server_says() {
+        let info = |lines: &str| Role::of(&format!("# Replication\r\n{lines}\r\nconnected_slaves:0\r\n"));
+        assert_eq!(info("role:master"), Some(Role::Primary));
+        assert_eq!(info("role:active-replica\r\nmaster_link_status:down"), Some(Role::Primary), "of KeyDB");
+        assert_eq!(
+            info("role:slave\r\nmaster_link_status:up"),
+            Some(Role::Replica { hears_its_primary: true })
+        );
+        assert_eq!(info("role:slave\r\nmaster_link_status:down"), Some(CUT_OFF));
+        assert_eq!(info("something:else"), None);
+    }
+
+    #[test]
+    fn a_server_is_asked_once_a_second_and_after_a_new_connection() {
+        let (watch, start) = (Watch::default(), Instant::now());
+        let after = |millis| start + Duration::from_millis(millis);
+        assert!(watch.is_due(start));
+        assert!(!watch.is_due(after(999)));
+        assert!(watch.is_due(after(1_000)));
+        assert!(!watch.is_due(after(1_999)));
+        watch.starts_again();
+        assert!(watch.is_due(after(1_999)) && !watch.is_due(after(1_999)));
+    }
+
+    #[test]
+    fn a_replica_without_a_primary_is_stale_after_thirty_seconds_until_it_has_one() {
+        let (watch, start) = (Watch::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        watch.note(CUT_OFF, start);
+        watch.note(CUT_OFF, after(20));
+        assert!(!watch.is_stale(after(29)));
+        assert!(watch.is_stale(after(30)));
+        for role in [Role::Primary, Role::Replica { hears_its_primary: true }] {
+            watch.note(role, after(40));
+            assert!(!watch.is_stale(after(100)));
+            watch.note(CUT_OFF, after(101));
+            assert!(!watch.is_stale(after(130)) && watch.is_stale(after(131)));
+        }
+    }
+}
