@@ -11,7 +11,7 @@ use crate::store::SessionRecord;
 use crate::token::Claims;
 
 /// In seconds.
-const STEP: i64 = 10;
+const STEP: i64 = 15;
 /// From its issue on, a generation is replaced or over after this.
 const LONGEST: i64 = 2 * MAX_AGE + 3 * GRACE;
 
@@ -49,10 +49,6 @@ impl<const HOLDERS: usize> World<HOLDERS> {
         self.held[holder].1 > 0
     }
 
-    fn somebody_is_alive(&self) -> bool {
-        (0..HOLDERS).any(|holder| self.is_alive(holder))
-    }
-
     /// One request of a holder, who gets the answer or loses it. `None` when it is refused: the theft is found.
     fn asks(&self, rule: Rule, holder: usize, intent: Intent, behind: i64) -> Option<(Self, Option<Claims>)> {
         let token = self.token(holder);
@@ -77,10 +73,11 @@ impl<const HOLDERS: usize> World<HOLDERS> {
     }
 
     fn later(&self, by: i64) -> Self {
-        let earlier = |at: i64| (at - by).max(-LONGEST);
+        // Nothing depends on how long ago it was, if it was longer ago than any bound.
+        let earlier = |at: i64| (at - by).max(-4 * GRACE);
         let mut world = self.clone();
         world.issued = earlier(self.issued);
-        world.expires = earlier(self.expires);
+        world.expires = (self.expires - by).max(-STEP);
         world.used = self.used.map(earlier);
         world.held.iter_mut().for_each(|(_, expires)| *expires = (*expires - by).max(-STEP));
         world.age += by;
@@ -89,7 +86,7 @@ impl<const HOLDERS: usize> World<HOLDERS> {
 
     /// The same, with the generations counted anew and in one order of the holders.
     fn normal(mut self) -> Self {
-        let by = self.generation.saturating_sub(3);
+        let by = self.generation.saturating_sub(2);
         self.generation -= by;
         self.held.iter_mut().for_each(|(generation, _)| *generation = generation.saturating_sub(by));
         self.held.sort_unstable();
@@ -110,20 +107,18 @@ impl<const HOLDERS: usize> World<HOLDERS> {
         next
     }
 
-    /// Every world of those that `counts` that can be reached while nobody was refused.
+    /// Every world that can be reached while nobody was refused, of those that `counts` lets pass, as it does.
     fn reachable(
         start: Self,
         rule: Rule,
         differences: &[i64],
-        counts: impl Fn(&Self) -> bool,
+        counts: impl Fn(Self) -> Option<Self>,
     ) -> HashSet<Self> {
         let mut seen = HashSet::from([start.clone()]);
         let mut open = vec![start];
         while let Some(world) = open.pop() {
             let next = world.successors(rule, differences).into_iter().map(Self::normal);
-            open.extend(
-                next.filter(|world| world.somebody_is_alive() && counts(world) && seen.insert(world.clone())),
-            );
+            open.extend(next.filter_map(&counts).filter(|world| seen.insert(world.clone())));
         }
         seen
     }
@@ -151,7 +146,9 @@ impl World<2> {
 
     /// A world in which they go on side by side; and how many there are in which they may.
     fn undetected(rule: Rule) -> (Option<Self>, usize) {
-        let mut worlds = Self::reachable(Self::start(0), rule, &[0], |world| world.age <= LONGEST);
+        let both_go_on =
+            |world: Self| (0..2).all(|holder| world.is_alive(holder)).then_some(Self { age: 0, ..world });
+        let mut worlds = Self::reachable(Self::start(0), rule, &[0], both_go_on);
         let count = worlds.len();
         worlds.retain(|world| !(0..2).all(|first| world.is_found_when_they_come_apart(rule, first)));
         (worlds.into_iter().next(), count)
@@ -170,9 +167,10 @@ fn a_thief_and_the_user_who_come_apart_are_found_whatever_was_before() {
 
 /// The age of the oldest generation that somebody can still use.
 fn oldest(rule: Rule) -> i64 {
-    let is_the_first_and_not_endless =
-        |world: &World<3>| world.generation == 1 && world.age <= LONGEST + STEP;
-    let worlds = World::reachable(World::<3>::start(1), rule, &[0, STEP], is_the_first_and_not_endless);
+    let is_in_use = |world: &World<3>| (0..3).any(|holder| world.is_alive(holder));
+    let is_the_first = |world: &World<3>| world.generation == 1 && world.age <= LONGEST + STEP;
+    let counts = |world: World<3>| (is_in_use(&world) && is_the_first(&world)).then_some(world);
+    let worlds = World::reachable(World::start(1), rule, &[0, STEP], counts);
     worlds.iter().map(|world| world.age).max().unwrap()
 }
 
