@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::status::StatusBody;
+use crate::status::{Refreshed, StatusBody};
 use crate::{PlainResponse, Session, SessionError, SessionPayload};
 
 /// Answers one request below the prefix where an adapter has mounted the session routes.
@@ -15,9 +15,11 @@ use crate::{PlainResponse, Session, SessionError, SessionPayload};
 /// | request | answer |
 /// |---|---|
 /// | `GET` | 200, the status and the user; never writes |
+/// | `POST` | 200, the same, and it counts as a use: refreshes when due, writes last-seen |
 /// | `DELETE` | 204, logged out |
-/// | `POST /refresh` | 200, the new status |
+/// | `POST /refresh` | 200, the new status, `"extended":true` or `false`, and `"refreshableIn":27`: seconds, or `null` |
 /// | `GET /list` | 200, the account's sessions |
+/// | `DELETE /list` | 200 `{"revoked":3}`: all of the account's sessions, this one included, and the clearing cookie |
 /// | `DELETE /list/{id}` | 204, or 404 |
 /// | `POST /revoke-others` | 200 `{"revoked":2}` |
 ///
@@ -26,9 +28,11 @@ use crate::{PlainResponse, Session, SessionError, SessionPayload};
 pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path: &str) -> PlainResponse {
     let answer = match route(method, path) {
         Ok(Route::Status) => status(session).await,
+        Ok(Route::Use) => session.open_in_store().await.map(|()| status_response(session, None)),
         Ok(Route::Logout) => session.destroy().await.map(|_| PlainResponse::no_content()),
         Ok(Route::Refresh) => refresh(session).await,
         Ok(Route::List) => list(session).await,
+        Ok(Route::RevokeAll) => revoke_all(session).await,
         Ok(Route::Revoke(id)) => revoke(session, &id).await,
         Ok(Route::RevokeOthers) => revoke_others(session).await,
         Err(refusal) => Ok(refusal.answer(session)),
@@ -38,9 +42,11 @@ pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path:
 
 enum Route {
     Status,
+    Use,
     Logout,
     Refresh,
     List,
+    RevokeAll,
     Revoke(String),
     RevokeOthers,
 }
@@ -55,13 +61,15 @@ fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
     let path = path.strip_suffix('/').unwrap_or(&path);
     match (path, method) {
         ("", "GET" | "HEAD") => Ok(Route::Status),
+        ("", "POST") => Ok(Route::Use),
         ("", "DELETE") => Ok(Route::Logout),
-        ("", _) => Err(NoRoute::Method("GET, HEAD, DELETE")),
+        ("", _) => Err(NoRoute::Method("GET, HEAD, POST, DELETE")),
         ("/refresh", "POST") => Ok(Route::Refresh),
         ("/refresh" | "/revoke-others", _) if method != "POST" => Err(NoRoute::Method("POST")),
         ("/revoke-others", _) => Ok(Route::RevokeOthers),
         ("/list", "GET" | "HEAD") => Ok(Route::List),
-        ("/list", _) => Err(NoRoute::Method("GET, HEAD")),
+        ("/list", "DELETE") => Ok(Route::RevokeAll),
+        ("/list", _) => Err(NoRoute::Method("GET, HEAD, DELETE")),
         _ => match (path.strip_prefix("/list/").filter(|id| !id.is_empty() && !id.contains('/')), method) {
             (Some(id), "DELETE") => Ok(Route::Revoke(id.to_owned())),
             (Some(_), _) => Err(NoRoute::Method("DELETE")),
@@ -89,23 +97,24 @@ impl NoRoute {
 async fn status<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
     match session.observe().await {
         Err(error) if !error.kind().is_unauthenticated() => Err(error),
-        _ => Ok(status_response(session)),
+        _ => Ok(status_response(session, None)),
     }
 }
 
 async fn refresh<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
     let token = session.refresh().await?;
-    let response = status_response(session);
+    let refreshed = Refreshed { extended: token.is_some(), refreshable_in: session.refreshable_in() };
+    let response = status_response(session, Some(refreshed));
     Ok(match token.filter(|_| session.is_bearer()) {
         Some(token) => response.header("session-token", token.expose().to_owned()),
         None => response,
     })
 }
 
-fn status_response<U: SessionPayload>(session: &Session<U>) -> PlainResponse {
+fn status_response<U: SessionPayload>(session: &Session<U>, refresh: Option<Refreshed>) -> PlainResponse {
     let status = session.status();
     let user = session.user().filter(|_| status.is_valid);
-    PlainResponse::json(200, &StatusBody { status: &status, user: user.as_deref() })
+    PlainResponse::json(200, &StatusBody { status: &status, user: user.as_deref(), refresh })
 }
 
 async fn list<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
@@ -121,12 +130,21 @@ async fn revoke<U: SessionPayload>(session: &Session<U>, id: &str) -> Result<Pla
 }
 
 async fn revoke_others<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    may_revoke(session).await?;
+    Ok(revoked(session.revoke_others().await?))
+}
+
+async fn revoke_all<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
+    may_revoke(session).await?;
+    Ok(revoked(session.revoke_all().await?))
+}
+
+fn revoked(revoked: u64) -> PlainResponse {
     #[derive(serde::Serialize)]
     struct Body {
         revoked: u64,
     }
-    may_revoke(session).await?;
-    Ok(PlainResponse::json(200, &Body { revoked: session.revoke_others().await? }))
+    PlainResponse::json(200, &Body { revoked })
 }
 
 /// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2). A guest has no login, and no session but

@@ -84,17 +84,32 @@ impl Serialize for SessionStatus {
     }
 }
 
-/// The body of `GET /session`: the status, and the user last.
+/// The body of `GET /session`: the status, and the user last; after a refresh what came of it.
 pub(crate) struct StatusBody<'a, U> {
     pub(crate) status: &'a SessionStatus,
     pub(crate) user: Option<&'a U>,
+    pub(crate) refresh: Option<Refreshed>,
+}
+
+/// What came of a refresh.
+#[derive(Clone, Copy)]
+pub(crate) struct Refreshed {
+    /// The client is sent a longer token.
+    pub(crate) extended: bool,
+    /// Until a refresh can bring the next one; `None` if nothing forbids it.
+    pub(crate) refreshable_in: Option<Duration>,
 }
 
 impl<U: Serialize> Serialize for StatusBody<'_, U> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("StatusBody", 10)?;
+        let mut fields =
+            serializer.serialize_struct("StatusBody", if self.refresh.is_some() { 12 } else { 10 })?;
         self.status.write_fields(&mut fields)?;
         fields.serialize_field("user", &self.user)?;
+        if let Some(refresh) = &self.refresh {
+            fields.serialize_field("extended", &refresh.extended)?;
+            fields.serialize_field("refreshableIn", &refresh.refreshable_in.map(|left| left.as_secs()))?;
+        }
         fields.end()
     }
 }

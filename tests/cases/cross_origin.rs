@@ -64,6 +64,7 @@ async fn it_holds_wherever_a_session_is_used<F: Framework>() {
             Request::post("/logout"),
             Request::post("/visits"),
             Request::post("/reauthenticate"),
+            Request::post("/session"),
             Request::post("/session/refresh"),
             Request::delete("/session"),
         ];
@@ -88,7 +89,8 @@ async fn it_holds_for_ending_others<F: Framework>() {
     let devices = browser.get("/session/list").await.json();
     let ids = devices.as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned());
     let revocations = ids.map(|id| Request::delete(&format!("/session/list/{id}")));
-    for request in revocations.chain([Request::post("/session/revoke-others")]) {
+    let all = [Request::post("/session/revoke-others"), Request::delete("/session/list")];
+    for request in revocations.chain(all) {
         let cross = request.header("Sec-Fetch-Site", "cross-site");
         browser.send(cross.clone()).await.expect_error(403, "CROSS_ORIGIN");
         server.send(cross).await.expect_error(403, "CROSS_ORIGIN");

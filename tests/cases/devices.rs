@@ -1,10 +1,10 @@
-//! `GET /session/list`, `DELETE /session/list/{id}`, `POST /session/revoke-others`.
+//! `GET` and `DELETE /session/list`, `DELETE /session/list/{id}`, `POST /session/revoke-others`.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{App, Browser, Framework, World, on_each_framework};
+use crate::harness::{App, Browser, Fault, Framework, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
@@ -16,6 +16,8 @@ on_each_framework! {
     an_unknown_id_is_404
     revoking_the_current_device_logs_out
     revoke_others_keeps_the_current_one
+    revoking_all_ends_the_current_one_too
+    revoking_all_claims_nothing_while_the_store_is_down
     a_guest_sees_only_itself
     without_a_session_they_are_401
     without_a_store_they_are_501
@@ -137,18 +139,50 @@ async fn revoke_others_keeps_the_current_one<F: Framework>() {
     assert_eq!(browser.post("/session/revoke-others").await.text(), r#"{"revoked":0}"#);
 }
 
+async fn revoking_all_ends_the_current_one_too<F: Framework>() {
+    let (_world, server) = World::with_store::<F>().await;
+    let others = [server.logged_in("alice").await, server.logged_in("alice").await];
+    let mut bob = server.logged_in("bob").await;
+    let mut browser = server.logged_in("alice").await;
+    let own = browser.cookie();
+    let response = browser.delete("/session/list").await.expect(200);
+    assert_eq!(response.text(), r#"{"revoked":3}"#);
+    assert_eq!(response.set_cookies(), [CLEARING]);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert!(browser.jar.is_empty());
+    for cookie in others.iter().map(Browser::cookie).chain([own]) {
+        server.send(Request::get("/me").cookie(cookie)).await.expect_error(401, "SESSION_NOT_FOUND");
+    }
+    assert_eq!(bob.who().await, "bob");
+    browser.delete("/session/list").await.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
+}
+
+const CLEARING: &str = "__Host-session=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax";
+
+async fn revoking_all_claims_nothing_while_the_store_is_down<F: Framework>() {
+    let (world, server) = World::with_store::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    world.store.set(Fault::Fail);
+    browser.delete("/session/list").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
+    world.store.recover();
+    assert_eq!(browser.who().await, "alice");
+}
+
 async fn a_guest_sees_only_itself<F: Framework>() {
     let (_world, server) = World::with_store::<F>().await;
     let mut other = server.logged_in("guest").await;
     let mut guest = server.logged_in("guest").await;
     assert_eq!(list(&mut guest).await.len(), 1);
     assert_eq!(guest.post("/session/revoke-others").await.expect(200).text(), r#"{"revoked":0}"#);
+    let cookie = guest.cookie();
+    assert_eq!(guest.delete("/session/list").await.expect(200).text(), r#"{"revoked":1}"#);
+    server.send(Request::get("/session/list").cookie(cookie)).await.expect_error(401, "SESSION_NOT_FOUND");
     assert_eq!(list(&mut other).await.len(), 1);
 }
 
 async fn without_a_session_they_are_401<F: Framework>() {
     let (_world, server) = World::with_store::<F>().await;
-    for request in three() {
+    for request in all_four() {
         server.send(request).await.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
     }
 }
@@ -156,15 +190,16 @@ async fn without_a_session_they_are_401<F: Framework>() {
 async fn without_a_store_they_are_501<F: Framework>() {
     let (_world, server) = World::without_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    for request in three() {
+    for request in all_four() {
         browser.send(request.clone()).await.expect_error(501, "STORE_REQUIRED");
         server.send(request).await.expect_error(501, "STORE_REQUIRED");
     }
 }
 
-fn three() -> [Request; 3] {
+fn all_four() -> [Request; 4] {
     [
         Request::get("/session/list"),
+        Request::delete("/session/list"),
         Request::delete("/session/list/x"),
         Request::post("/session/revoke-others"),
     ]
@@ -180,10 +215,12 @@ async fn ending_others_can_need_a_recent_login<F: Framework>() {
     world.advance(300);
     browser.post("/session/revoke-others").await.expect_error(403, "REAUTHENTICATION_REQUIRED");
     browser.delete(&target).await.expect_error(403, "REAUTHENTICATION_REQUIRED");
+    browser.delete("/session/list").await.expect_error(403, "REAUTHENTICATION_REQUIRED").expect_no_cookie();
     assert_eq!(phone.who().await, "alice");
     browser.post("/reauthenticate").await.expect(200);
     browser.delete(&target).await.expect(204);
     phone.get("/me").await.expect(401);
+    assert_eq!(browser.delete("/session/list").await.expect(200).text(), r#"{"revoked":1}"#);
 }
 
 async fn a_guest_may_end_its_own_session_whatever_that_needs<F: Framework>() {

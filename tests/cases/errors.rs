@@ -117,8 +117,10 @@ async fn a_store_that_is_down_is_503_and_recovers<F: Framework>() {
         Request::post("/logout"),
         Request::post("/reauthenticate"),
         Request::get("/session/list"),
+        Request::post("/session"),
         Request::post("/session/refresh"),
         Request::post("/session/revoke-others"),
+        Request::delete("/session/list"),
         Request::delete("/session"),
     ];
     for request in requests {

@@ -138,8 +138,8 @@ async fn with_method_field<F: Framework>() -> u16 {
 
 #[tokio::test]
 async fn a_form_field_overrides_the_method_on_rocket_only() {
-    assert_eq!(with_method_field::<Axum>().await, 405);
-    assert_eq!(with_method_field::<Actix>().await, 405);
+    assert_eq!(with_method_field::<Axum>().await, 401);
+    assert_eq!(with_method_field::<Actix>().await, 401);
     assert_eq!(with_method_field::<Rocket>().await, 204);
 }
 

@@ -67,6 +67,7 @@ async fn tracked<F: Framework>(script: &mut Script) {
     script.step("status", &mut alice, Request::get("/session")).await;
     script.step("refresh", &mut alice, Request::post("/session/refresh")).await;
     script.step("refresh again at once", &mut alice, Request::post("/session/refresh")).await;
+    script.step("a use", &mut alice, Request::post("/session")).await;
     script.step("a second device", &mut phone, login("alice").header("User-Agent", "Phone\tx")).await;
     script.step("devices", &mut alice, Request::get("/session/list")).await;
     script.step("somebody else", &mut bob, login("bob")).await;
@@ -125,6 +126,14 @@ async fn tracked<F: Framework>(script: &mut Script) {
     script.step("the login stands", &mut phone, Request::get("/me")).await;
     script.step("log out", &mut alice, Request::post("/logout")).await;
     script.step("nobody again", &mut alice, Request::get("/session")).await;
+    script.step("no use", &mut alice, Request::post("/session")).await;
+    world.advance(24 * 3600 - 20);
+    script.step("a refresh at the end", &mut phone, Request::post("/session/refresh")).await;
+    script.step("a second device again", &mut bob, login("carol")).await;
+    world.advance(24 * 3600 - 20);
+    script.step("and at the next end", &mut phone, Request::post("/session/refresh")).await;
+    script.step("log out everywhere", &mut phone, Request::delete("/session/list")).await;
+    script.step("is everywhere", &mut bob, Request::get("/me")).await;
 }
 
 async fn stateless<F: Framework>(script: &mut Script) {
@@ -137,6 +146,7 @@ async fn stateless<F: Framework>(script: &mut Script) {
     script.step("status", &mut alice, Request::get("/session")).await;
     script.step("no list", &mut alice, Request::get("/session/list")).await;
     script.step("no revocation", &mut alice, Request::post("/session/revoke-others")).await;
+    script.step("of nobody", &mut alice, Request::delete("/session/list")).await;
     world.advance(3600);
     script.step("refresh", &mut alice, Request::post("/session/refresh")).await;
     script.step("log out", &mut alice, Request::delete("/session")).await;

@@ -26,7 +26,7 @@ on_each_framework! {
 }
 
 /// Every route that uses a session, and its method.
-const ROUTES: [(&str, &str); 22] = [
+const ROUTES: [(&str, &str); 24] = [
     ("GET", "/me"),
     ("GET", "/page"),
     ("GET", "/maybe"),
@@ -44,8 +44,10 @@ const ROUTES: [(&str, &str); 22] = [
     ("GET", "/session"),
     ("GET", "/nested/session"),
     ("GET", "/session/list"),
+    ("POST", "/session"),
     ("POST", "/session/refresh"),
     ("POST", "/session/revoke-others"),
+    ("DELETE", "/session/list"),
     ("DELETE", "/session/list/x"),
     ("DELETE", "/session"),
     ("DELETE", "/nested/session"),

@@ -1,8 +1,11 @@
-//! `GET /session`, `POST /session/refresh`, `DELETE /session`.
+//! `GET` and `POST /session`, `POST /session/refresh`, `DELETE /session`.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::harness::{Fault, Framework, Server, World, on_each_framework};
+use serde_json::{Value, json};
+use session_core::Lifetimes;
+
+use crate::harness::{Browser, Fault, Framework, Server, World, on_each_framework};
 use crate::wire::{Request, Response};
 
 on_each_framework! {
@@ -12,7 +15,16 @@ on_each_framework! {
     status_of_a_session_that_cannot_be_used
     status_never_writes_and_never_sets_a_cookie
     status_with_the_store_down_is_503
+    a_use_answers_the_status_and_refreshes_when_due
+    a_use_counts_as_last_seen
+    a_use_by_a_bearer_refreshes_nothing
+    a_use_without_a_session_is_401
+    a_use_with_the_store_down_is_503
     refresh_answers_the_new_status_with_a_cookie
+    refresh_says_when_the_next_one_can_extend
+    refresh_says_that_none_passes_the_absolute_lifetime
+    refresh_near_the_end_extends_in_place
+    a_front_end_that_only_refreshes_at_the_end_stays_logged_in
     refresh_without_a_session_is_401
     refresh_with_nothing_to_gain_sets_no_cookie
     refresh_repeats_a_successor_that_nobody_used
@@ -100,6 +112,63 @@ async fn status_with_the_store_down_is_503<F: Framework>() {
     assert_eq!(browser.get("/session").await.json()["isValid"], json!(true));
 }
 
+async fn a_use_answers_the_status_and_refreshes_when_due<F: Framework>() {
+    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
+        let mut browser = server.logged_in("alice").await;
+        let (asked, used) =
+            (browser.get("/session").await, browser.post("/session").await.expect_no_cookie());
+        assert_eq!((used.status, used.text()), (200, asked.text()));
+        world.advance(24 * 3600 - 60);
+        let old = browser.cookie();
+        let response = browser.post("/session").await.expect(200);
+        assert_eq!(response.json()["remainingTime"], json!(24 * 3600));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_ne!(browser.cookie(), old);
+    }
+}
+
+async fn a_use_counts_as_last_seen<F: Framework>() {
+    let world = World::new();
+    let lifetimes = Lifetimes::default().idle_timeout(Duration::from_secs(900));
+    let hybrid = world.tracked().lifetimes(lifetimes.clone()).hybrid(Duration::from_secs(90));
+    for users in [world.tracked().lifetimes(lifetimes), hybrid] {
+        let server = world.serve::<F>(users).await;
+        let mut browser = server.logged_in("alice").await;
+        browser.get("/me").await.expect(200);
+        world.advance(80);
+        assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(820));
+        assert_eq!(browser.post("/session").await.expect(200).json()["idleRemaining"], json!(900));
+        assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(900));
+    }
+}
+
+async fn a_use_by_a_bearer_refreshes_nothing<F: Framework>() {
+    let world = World::new();
+    let server = world.serve::<F>(world.tracked().bearer(true)).await;
+    let token = log_in_natively(&server).await;
+    world.advance(24 * 3600 - 60);
+    let response = server.send(Request::post("/session").bearer(&token)).await.expect(200).expect_no_cookie();
+    assert_eq!(response.header("session-token"), None);
+    assert_eq!(response.json()["remainingTime"], json!(60));
+}
+
+async fn a_use_without_a_session_is_401<F: Framework>() {
+    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
+        server
+            .send(Request::post("/session"))
+            .await
+            .expect_error(401, "SESSION_NOT_FOUND")
+            .expect_no_cookie();
+    }
+}
+
+async fn a_use_with_the_store_down_is_503<F: Framework>() {
+    let (world, server) = World::with_store::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    world.store.set(Fault::Fail);
+    browser.post("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
+}
+
 async fn refresh_answers_the_new_status_with_a_cookie<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
@@ -113,6 +182,74 @@ async fn refresh_answers_the_new_status_with_a_cookie<F: Framework>() {
     assert_ne!(browser.cookie(), old);
     assert!(!response.text().contains(response.cookie_value()));
     assert_eq!(browser.who().await, "alice");
+}
+
+/// What a refresh says of itself.
+async fn refreshed(browser: &mut Browser) -> (Value, Value) {
+    let response = browser.post("/session/refresh").await.expect(200);
+    let body = response.json();
+    assert_eq!(body["extended"], json!(response.header("set-cookie").is_some()), "{response}");
+    (body["extended"].clone(), body["refreshableIn"].clone())
+}
+
+async fn refresh_says_when_the_next_one_can_extend<F: Framework>() {
+    let (world, server) = World::with_store::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    world.advance(60);
+    assert_eq!(refreshed(&mut browser).await, (json!(true), json!(30)));
+    // The new token's first use, from which on the time counts.
+    world.advance(3);
+    assert_eq!(refreshed(&mut browser).await, (json!(false), json!(30)));
+    world.advance(10);
+    assert_eq!(refreshed(&mut browser).await, (json!(false), json!(20)));
+    world.advance(20);
+    assert_eq!(refreshed(&mut browser).await, (json!(true), json!(30)));
+    let (world, server) = World::without_store::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    assert_eq!(refreshed(&mut browser).await, (json!(false), Value::Null));
+    world.advance(1);
+    assert_eq!(refreshed(&mut browser).await, (json!(true), Value::Null));
+}
+
+async fn refresh_says_that_none_passes_the_absolute_lifetime<F: Framework>() {
+    let world = World::new();
+    let day = Lifetimes::default().absolute_lifetime(Duration::from_secs(24 * 3600));
+    for users in [world.tracked(), world.stateless()] {
+        let server = world.serve::<F>(users.lifetimes(day.clone())).await;
+        let mut browser = server.logged_in("alice").await;
+        world.advance(24 * 3600 - 20);
+        assert_eq!(refreshed(&mut browser).await, (json!(false), json!(20)));
+    }
+}
+
+async fn refresh_near_the_end_extends_in_place<F: Framework>() {
+    let (world, server) = World::with_store::<F>().await;
+    let mut browser = server.logged_in("alice").await;
+    world.advance(60);
+    assert_eq!(refreshed(&mut browser).await, (json!(true), json!(30)));
+    world.advance(24 * 3600 - 20);
+    let old = browser.cookie();
+    // The first use of this token, too late to wait for another one.
+    assert_eq!(refreshed(&mut browser).await, (json!(true), json!(30)));
+    let ask = |cookie: String| server.send(Request::get("/session").cookie(cookie));
+    assert_eq!(ask(browser.cookie()).await.json()["remainingTime"], json!(24 * 3600));
+    // The old one is still good, and no longer than before.
+    assert_eq!(ask(old).await.json()["remainingTime"], json!(20));
+}
+
+async fn a_front_end_that_only_refreshes_at_the_end_stays_logged_in<F: Framework>() {
+    let world = World::new();
+    let hybrid = world.tracked().hybrid(Duration::from_secs(30));
+    for users in [world.stateless(), world.tracked(), hybrid] {
+        let server = world.serve::<F>(users).await;
+        let mut browser = server.logged_in("alice").await;
+        for _ in 0..5 {
+            world.advance(24 * 3600 - 30);
+            assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(30));
+            assert_eq!(refreshed(&mut browser).await.0, json!(true));
+            assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(24 * 3600));
+        }
+    }
 }
 
 async fn refresh_without_a_session_is_401<F: Framework>() {

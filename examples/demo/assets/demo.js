@@ -193,9 +193,10 @@ async function askEverything() {
 
 async function refresh() {
   const before = secondsLeft();
-  showStatus(await ask("POST", "/session/refresh"));
+  const status = await ask("POST", "/session/refresh");
+  showStatus(status);
   const until = byId("until").textContent;
-  notice(secondsLeft() > before ? `You stay logged in until ${until}.` : `There is no time to gain yet: you stay logged in until ${until}.`);
+  notice(status.extended ? `You stay logged in until ${until}.` : `There is no time to gain yet: you stay logged in until ${until}.`);
   await Promise.all([askDevices(), askEvents()]);
 }
 

@@ -55,7 +55,8 @@ impl Lifetimes {
         self.idle_end(times.last_seen).map_or(end, |idle| idle.min(end))
     }
 
-    fn absolute_end(&self, authenticated_at: Timestamp) -> Timestamp {
+    /// What no refresh passes.
+    pub(crate) fn absolute_end(&self, authenticated_at: Timestamp) -> Timestamp {
         authenticated_at.plus(self.absolute_lifetime)
     }
 

@@ -111,7 +111,12 @@ impl Lifetimes {
     }
 
     /// How long a replaced token is still served after its successor was first used, for requests that were
-    /// under way; after that it counts as stolen and ends the session. Default 30 s. Only with a store.
+    /// under way; after that it counts as stolen and ends the session. Default 30 s, at most a sixth of
+    /// [`max_age`](Self::max_age) and less than [`refresh_threshold`](Self::refresh_threshold). Only with a store.
+    ///
+    /// A request's flight, the difference of the servers' clocks and the store's deadline together must stay below it:
+    /// then no client is logged out by its own parallel requests, and a front end that does nothing but refresh in the
+    /// last seconds stays logged in, whatever that number is up to twice the grace.
     #[must_use]
     pub fn replay_grace(mut self, grace: Duration) -> Self {
         self.replay_grace = grace;
@@ -154,6 +159,12 @@ impl Lifetimes {
             return Err(ConfigError::new(
                 "replay_grace is not below refresh_threshold, so a session could expire before it may be refreshed: \
                  lower replay_grace or raise refresh_threshold",
+            ));
+        }
+        if self.replay_grace > self.max_age / 6 {
+            return Err(ConfigError::new(
+                "replay_grace is above a sixth of max_age, so a token could expire before it may be replaced: lower \
+                 replay_grace or raise max_age",
             ));
         }
         Ok(())
@@ -216,6 +227,7 @@ mod tests {
             (Lifetimes::default().max_age(seconds(31 * DAY)), "absolute_lifetime"),
             (Lifetimes::default().idle_timeout(seconds(599)), "last_seen_interval"),
             (Lifetimes::default().replay_grace(seconds(HOUR)), "replay_grace"),
+            (Lifetimes::default().max_age(seconds(179)).refresh_threshold(seconds(60)), "a sixth of max_age"),
             (Lifetimes::default().max_age(Duration::ZERO), "max_age"),
             (Lifetimes::default().leeway(Duration::from_millis(1500)), "leeway"),
         ];
@@ -223,6 +235,15 @@ mod tests {
             let error = lifetimes.validate(true).map_err(|error| error.to_string());
             assert!(error.as_ref().is_err_and(|text| text.contains(word)), "{word}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_grace_of_a_sixth_of_max_age_is_taken() {
+        let lifetimes = Lifetimes::default().max_age(seconds(180)).refresh_threshold(seconds(60));
+        assert!(lifetimes.validate(true).is_ok());
+        // Without a store no token is ever replaced.
+        let shorter = lifetimes.max_age(seconds(100));
+        assert!(shorter.validate(false).is_ok() && shorter.validate(true).is_err());
     }
 
     #[test]

@@ -3,8 +3,16 @@
 //! The record holds the newest generation. While that is unused, its predecessor stays good and every answer to it
 //! carries the same successor; after its first use the predecessor is served for a grace without a cookie, and
 //! then it is a replay. So no honest client is logged out while flight time, clock difference and store deadline
-//! together stay below the grace, whatever answers are lost or overtake each other. `model.rs` proves it for
-//! three tabs.
+//! together stay below the grace, whatever answers are lost or overtake each other.
+//!
+//! A new generation must wait for the *hold*: until a grace after the first use of the newest one, and after a cookie of
+//! it was last sent. A client whose token would end meanwhile has the newest generation extended in place: the same
+//! generation, a later expiry. Each extension moves the hold, but not the time in which there may be extensions, which
+//! ends three graces after the first use. So a new generation comes at the latest `2 * max_age + 3 * grace` after
+//! the last, and with it the chance to find a theft. Of two tokens of one generation the one that expires later is
+//! the newer. `model` proves all this, and what obvious shorter rules do wrong.
+
+use std::time::Duration;
 
 use crate::Timestamp;
 use crate::lifetimes::{Lifetimes, Times};
@@ -46,6 +54,15 @@ pub(crate) enum Change {
     Confirm,
     /// A new generation.
     Advance,
+    /// The newest generation lives longer; or its token is sent once more to a holder of a shorter one.
+    Extend,
+}
+
+impl Change {
+    /// Whether the answer carries the record's newest token as soon as the change is made.
+    pub(crate) fn sends_the_token(self) -> bool {
+        matches!(self, Self::Advance | Self::Extend)
+    }
 }
 
 pub(crate) fn decide(
@@ -63,7 +80,7 @@ pub(crate) fn decide(
         return Step::Expired;
     }
     let generation = token.generation.unwrap_or(0);
-    if generation > record.generation {
+    if (generation, token.expires_at) > (record.generation, record.expires_at) {
         return behind(lifetimes, token, record, now, intent);
     }
     if generation.saturating_add(1) < record.generation {
@@ -75,7 +92,7 @@ pub(crate) fn decide(
     newest(lifetimes, token, record, now, intent)
 }
 
-/// The store knows less than the token.
+/// The store knows less than the token: the generation is newer, or was extended.
 fn behind(
     lifetimes: &Lifetimes,
     token: &Claims,
@@ -86,11 +103,14 @@ fn behind(
     if intent == Intent::Observe {
         return Step::Serve { send_token: false };
     }
+    let generation = token.generation.unwrap_or(0);
     let mut next = record.seen(lifetimes, now);
-    next.generation = token.generation.unwrap_or(0);
+    if generation > record.generation {
+        next.first_used_at = Some(now);
+    }
+    next.generation = generation;
     next.issued_at = token.issued_at;
     next.expires_at = token.expires_at;
-    next.first_used_at = Some(now);
     write(lifetimes, Change::CatchUp, next)
 }
 
@@ -123,17 +143,82 @@ fn newest(
         Intent::Use => token.expires_at.remaining(now) < lifetimes.refresh_threshold,
         Intent::Refresh => true,
     };
+    match wanted {
+        true => refresh(lifetimes, token, record, used, now),
+        false => Step::Serve { send_token: false },
+    }
+}
+
+/// A refresh is wanted, by a token of the newest generation, which was first used at `used`.
+fn refresh(
+    lifetimes: &Lifetimes,
+    token: &Claims,
+    record: &SessionRecord,
+    used: Timestamp,
+    now: Timestamp,
+) -> Step {
     let expires_at = lifetimes.fresh_expiry(record.authenticated_at, now);
-    let grace_is_over = record.generation == 0 || now >= used.plus(lifetimes.replay_grace);
-    if !(wanted && expires_at > record.expires_at && grace_is_over) {
+    let mut next = record.seen(lifetimes, now);
+    next.expires_at = expires_at.max(record.expires_at);
+    if expires_at > token.expires_at && now >= hold(lifetimes, record, used) {
+        next.generation = next.generation.saturating_add(1);
+        next.issued_at = now;
+        next.first_used_at = None;
+        return write(lifetimes, Change::Advance, next);
+    }
+    if next.expires_at == token.expires_at || !may_extend(lifetimes, token, record, used, now) {
         return Step::Serve { send_token: false };
     }
-    let mut next = record.seen(lifetimes, now);
-    next.generation += 1;
-    next.issued_at = now;
-    next.expires_at = expires_at;
-    next.first_used_at = None;
-    write(lifetimes, Change::Advance, next)
+    next.issued_at = now.max(record.issued_at);
+    if (next.issued_at, next.expires_at) == (record.issued_at, record.expires_at) {
+        // The record says already what a token sent now needs. Tabs that ask in the same second need not compete.
+        return Step::Serve { send_token: true };
+    }
+    write(lifetimes, Change::Extend, next)
+}
+
+/// Until when there is no new generation: a cookie of this one may be under way. The first has no predecessor, and is
+/// never extended.
+fn hold(lifetimes: &Lifetimes, record: &SessionRecord, used: Timestamp) -> Timestamp {
+    match record.generation {
+        0 => used,
+        _ => used.max(record.issued_at).plus(lifetimes.replay_grace),
+    }
+}
+
+/// Whether a token is too close to its end to wait for the hold.
+fn may_extend(
+    lifetimes: &Lifetimes,
+    token: &Claims,
+    record: &SessionRecord,
+    used: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let grace = lifetimes.replay_grace;
+    record.generation > 0
+        && now < used.plus(grace.saturating_mul(3))
+        && token.expires_at <= hold(lifetimes, record, used).plus(grace.saturating_mul(2))
+}
+
+/// How long a refresh will change nothing for a client that holds `token`, at the earliest: a token that nobody has
+/// used counts as used now. `None` when nothing forbids a refresh.
+pub(crate) fn refreshable_in(
+    lifetimes: &Lifetimes,
+    token: &Claims,
+    record: Option<&SessionRecord>,
+    now: Timestamp,
+) -> Option<Duration> {
+    let absolute_end = lifetimes.absolute_end(token.authenticated_at);
+    if token.expires_at >= absolute_end {
+        return Some(absolute_end.remaining(now));
+    }
+    let record = record?;
+    let used = record.first_used_at.unwrap_or(now);
+    let hold = hold(lifetimes, record, used);
+    // Whoever holds a predecessor is about to get the newest.
+    let is_newest = token.generation == Some(record.generation);
+    let extends = is_newest && may_extend(lifetimes, token, record, used, now);
+    (now < hold && !extends).then(|| hold.remaining(now))
 }
 
 fn write(lifetimes: &Lifetimes, change: Change, mut next: SessionRecord) -> Step {

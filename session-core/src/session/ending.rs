@@ -22,7 +22,7 @@ pub(super) struct Endable {
 enum Reach {
     /// End it, as it opens it. The newest token may even when its time is over.
     Ends,
-    /// Nothing: it was replaced, and its time ran out before anybody could call that a replay.
+    /// Nothing: it was replaced or extended, and its time ran out before anybody could call that a replay.
     Over,
     /// Nothing but tell of a copy: it was replaced, and its successor has been in use for longer than the grace.
     Replay,
@@ -31,11 +31,16 @@ enum Reach {
 fn reach(token: &Claims, by: Touch, record: &SessionRecord, now: Timestamp) -> Reach {
     if !by.is_by_a_good_token(record, now) {
         Reach::Replay
-    } else if by.generation >= record.generation || now < token.expires_at {
+    } else if now < token.expires_at || is_newest(token, record) {
         Reach::Ends
     } else {
         Reach::Over
     }
+}
+
+/// Neither replaced nor extended.
+fn is_newest(token: &Claims, record: &SessionRecord) -> bool {
+    (token.generation.unwrap_or(0), token.expires_at) >= (record.generation, record.expires_at)
 }
 
 impl<U: SessionPayload> Session<U> {

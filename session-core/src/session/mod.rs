@@ -15,8 +15,10 @@ mod model;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::error::Challenge;
+use crate::lifetimes::Times;
 use crate::manager::Manager;
 use crate::store::SessionRecord;
 use crate::token::Claims;
@@ -136,25 +138,39 @@ impl<U: SessionPayload> Session<U> {
         self.state().current.as_ref().is_some_and(Current::is_guest)
     }
 
-    /// How the session stands now. Writes nothing, extends nothing.
+    /// How the session stands now, for the client as it is after this response: by the token that it showed, or by the
+    /// one that it is sent. Writes nothing, extends nothing.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         let now = self.now();
         let state = self.state();
-        match &state.current {
-            Some(current) => SessionStatus::live(
-                &current.judge(&self.0.manager.lifetimes, now),
-                current.claims.authenticated_at,
-            ),
+        match state.times() {
+            Some(times) => {
+                SessionStatus::live(&self.0.manager.lifetimes.judge(&times, now), times.authenticated_at)
+            }
             None => SessionStatus::none(state.reason()),
         }
+    }
+
+    /// How long a [`refresh`](Self::refresh) of the token that the client then holds will bring no longer one, at the
+    /// earliest: with a store a new token must be some [`replay_grace`](crate::Lifetimes::replay_grace) old, unless it is
+    /// about to expire, and no refresh passes the absolute lifetime. `None` when nothing forbids a refresh, and without a
+    /// session.
+    #[must_use]
+    pub fn refreshable_in(&self) -> Option<Duration> {
+        let now = self.now();
+        let state = self.state();
+        let record = state.current.as_ref()?.record.as_deref();
+        decide::refreshable_in(&self.0.manager.lifetimes, &state.held()?, record, now)
     }
 
     /// When and from where the session is used, when there is one.
     #[must_use]
     pub fn metadata(&self) -> Option<SessionMetadata> {
-        let current = self.current()?;
-        let times = current.times();
+        let (current, times) = {
+            let state = self.state();
+            (state.current.clone()?, state.times()?)
+        };
         let (user_agent, ip_address) = match (&current.record, self.0.received.get()) {
             (Some(record), _) => (record.user_agent.clone(), record.ip_address),
             (None, Some(received)) => (received.user_agent.clone(), received.ip_address),
@@ -163,7 +179,7 @@ impl<U: SessionPayload> Session<U> {
         Some(SessionMetadata {
             created_at: times.authenticated_at,
             last_accessed: times.last_seen.unwrap_or(times.issued_at),
-            expires_at: current.judge(&self.0.manager.lifetimes, self.now()).expires_at,
+            expires_at: self.0.manager.lifetimes.judge(&times, self.now()).expires_at,
             user_agent,
             ip_address,
         })
@@ -255,6 +271,21 @@ impl<U> State<U> {
             _ => ErrorKind::NotFound,
         }
     }
+
+    /// What the client holds after this response: the token that it is sent, or else the one that it showed.
+    fn held(&self) -> Option<Claims> {
+        let shown = self.current.as_ref()?.claims;
+        match &self.outgoing {
+            Outgoing::Send { claims, .. } if claims.sid == shown.sid => Some(*claims),
+            _ => Some(shown),
+        }
+    }
+
+    /// When the client's token was issued and expires, and when the session was last seen.
+    fn times(&self) -> Option<Times> {
+        let record = self.current.as_ref()?.record.as_ref();
+        Some(Times { last_seen: record.map(|record| record.last_seen), ..self.held()?.times() })
+    }
 }
 
 impl<U: SessionPayload> Current<U> {
@@ -269,25 +300,14 @@ impl<U> Current<U> {
         Self { user, claims, record: None, recent_at: None }
     }
 
-    fn times(&self) -> crate::lifetimes::Times {
-        match &self.record {
-            Some(record) => record.times(),
-            None => self.claims.times(),
-        }
-    }
-
     fn shown(&self) -> Shown<U> {
         Shown { claims: self.claims, user: Some(Arc::clone(&self.user)) }
-    }
-
-    fn judge(&self, lifetimes: &crate::Lifetimes, now: Timestamp) -> crate::lifetimes::Standing {
-        lifetimes.judge(&self.times(), now)
     }
 }
 
 impl Claims {
-    pub(crate) fn times(&self) -> crate::lifetimes::Times {
-        crate::lifetimes::Times {
+    pub(crate) fn times(&self) -> Times {
+        Times {
             authenticated_at: self.authenticated_at,
             issued_at: self.issued_at,
             expires_at: self.expires_at,

@@ -40,8 +40,7 @@ pub(super) struct Named<U> {
 impl<U> Named<U> {
     pub(super) const NONE: Self = Self { first: None, rest: Vec::new() };
 
-    /// Of one session only the highest generation counts, then the latest issue: a twin under another path is
-    /// not a replay.
+    /// Of one session only the newest token counts: a twin under another path is not a replay.
     pub(super) fn push(&mut self, shown: Shown<U>) {
         if self.first.is_none() {
             self.first = Some(shown);
@@ -73,6 +72,44 @@ impl<U> Named<U> {
     }
 }
 
+/// With a store the highest generation, and of one generation the token that was extended last: when it was issued is
+/// the word of one node's clock. Without one the latest change, which extends nothing.
 fn rank(claims: &Claims) -> (Option<u64>, Timestamp, Timestamp) {
-    (claims.generation, claims.issued_at, claims.expires_at)
+    match claims.generation {
+        Some(_) => (claims.generation, claims.expires_at, claims.issued_at),
+        None => (None, claims.issued_at, claims.expires_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(generation: Option<u64>, issued_at: i64, expires_at: i64) -> Claims {
+        Claims {
+            sid: SessionId::from_bytes([1; 16]),
+            generation,
+            issued_at: Timestamp::from_unix_seconds(issued_at),
+            expires_at: Timestamp::from_unix_seconds(expires_at),
+            authenticated_at: Timestamp::from_unix_seconds(0),
+        }
+    }
+
+    #[test]
+    fn of_one_session_the_newest_token_counts_in_whatever_order_they_come() {
+        let newer_and_older = [
+            (token(Some(2), 10, 100), token(Some(1), 20, 200)),
+            // Extended by a node whose clock is behind.
+            (token(Some(1), 10, 200), token(Some(1), 20, 100)),
+            // Without a store the payload that was changed last.
+            (token(None, 20, 100), token(None, 10, 100)),
+        ];
+        for (newer, older) in newer_and_older {
+            for pair in [[newer, older], [older, newer]] {
+                let mut named = Named::<()>::NONE;
+                pair.into_iter().for_each(|claims| named.push(Shown::without(claims)));
+                assert!(named.iter().map(|shown| shown.claims).eq([newer]));
+            }
+        }
+    }
 }

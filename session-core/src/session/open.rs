@@ -56,6 +56,18 @@ impl<U: SessionPayload> Session<U> {
         Ok(())
     }
 
+    /// [`open`](Self::open) as a use that the store learns of: hybrid mode writes down no last-seen of a session that it
+    /// serves from memory.
+    pub(crate) async fn open_in_store(&self) -> Result<(), SessionError> {
+        let _turn = self.0.turn.lock().await;
+        self.open_in_turn(Intent::Use).await?;
+        let Some(current) = self.current() else { return Ok(()) };
+        let Some(shown_at) = current.recent_at else { return Ok(()) };
+        let served = self.use_tracked_at(shown_at, &current.claims, self.possible(Intent::Use)).await;
+        self.show(served.inspect_err(|error| self.lost(error))?);
+        Ok(())
+    }
+
     pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
         if let Some(outcome) = self.outcome() {
             return outcome;
@@ -96,15 +108,19 @@ impl<U: SessionPayload> Session<U> {
     }
 
     async fn find(&self, intent: Intent) -> Result<(), SessionError> {
-        let intent = match intent {
-            // There is no cookie to carry a refresh that a native client did not ask for.
-            Intent::Use if self.is_bearer() => Intent::UseAsIs,
-            intent => intent,
-        };
+        let intent = self.possible(intent);
         if self.0.manager.store.is_some() {
             self.find_tracked(intent).await
         } else {
             self.find_stateless(intent).await
+        }
+    }
+
+    /// There is no cookie to carry a refresh that a native client did not ask for.
+    fn possible(&self, intent: Intent) -> Intent {
+        match intent {
+            Intent::Use if self.is_bearer() => Intent::UseAsIs,
+            intent => intent,
         }
     }
 

@@ -85,8 +85,10 @@ impl<U: SessionPayload> Session<U> {
         self.update_stateless(&current, user)
     }
 
-    /// Refreshes now. The answer is the new token, or `None` when the newest one is good as it is: another tab has
-    /// just refreshed, or there is no time to gain.
+    /// Refreshes now. The answer is the longer token that the client is sent, or `None` when it gets none, as
+    /// [`refreshable_in`](Self::refreshable_in) then says: a token was sent only just now and is far from its end, or
+    /// the absolute lifetime ends with this one. A refresh in the last `2 * replay_grace` of a token always brings a longer
+    /// one before that.
     ///
     /// # Errors
     /// `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
@@ -169,6 +171,21 @@ impl<U: SessionPayload> Session<U> {
         let current = self.tracked_current().await?;
         let Some(subject) = current.account() else { return Ok(0) };
         self.manager().revoke_account_keeping(subject, Some(current.claims.sid)).await
+    }
+
+    /// Ends every session of this account, this one included, and clears the cookie: "log out everywhere". Answers how
+    /// many; of a guest only this one.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn revoke_all(&self) -> Result<u64, SessionError> {
+        let current = self.tracked_current().await?;
+        let ended = match current.account() {
+            Some(subject) => self.manager().revoke_account(subject).await?,
+            None => 1,
+        };
+        self.destroy().await?;
+        Ok(ended)
     }
 
     async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {

@@ -33,11 +33,11 @@ impl<U: SessionPayload> Session<U> {
         }
     }
 
-    /// A newer token for the same session. Nobody is logged out by it: the older one stays good.
+    /// A newer token for the same session, if it says anything new. Nobody is logged out by it: the older one stays good.
     pub(super) async fn renew_stateless(&self, intent: Intent) -> Result<Option<SessionToken>, SessionError> {
         let Some(current) = self.current() else { return Err(self.refusal()) };
         let user = match self.revalidate(&current.user).await {
-            Revalidation::Keep => current.user,
+            Revalidation::Keep => Arc::clone(&current.user),
             Revalidation::Replace(user) => {
                 self.same_account(current.user.subject(), user.subject())?;
                 Arc::new(user)
@@ -49,6 +49,10 @@ impl<U: SessionPayload> Session<U> {
         let expires_at = self.0.manager.lifetimes.fresh_expiry(current.claims.authenticated_at, now);
         if now >= current.claims.expires_at {
             return Err(self.expired(&current.claims, user.subject()));
+        }
+        let is_the_same = Arc::ptr_eq(&user, &current.user);
+        if is_the_same && expires_at <= current.claims.expires_at {
+            return Ok(None);
         }
         let claims = Claims {
             issued_at: now,

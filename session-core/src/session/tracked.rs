@@ -56,6 +56,9 @@ impl<U: SessionPayload> Session<U> {
                     return self.serve(token, Arc::new(record), send_token);
                 }
                 Step::Write(change, next) => match Box::pin(self.write(change, *next)).await {
+                    Ok(Written::Done(next)) if change.sends_the_token() => {
+                        return self.serve(token, Arc::new(next), true);
+                    }
                     Ok(Written::Done(next)) => record = Some(next),
                     Ok(Written::Lost) => {
                         now = self.now();
@@ -90,7 +93,8 @@ impl<U: SessionPayload> Session<U> {
         let recent = manager.recent.as_ref().filter(|_| matches!(intent, Intent::Use | Intent::UseAsIs))?;
         let now = self.now();
         let record = recent.get(token.sid, Moment::now(&*manager.clock, now))?;
-        let is_newest = token.generation == Some(record.generation);
+        let newest = (Some(record.generation), record.expires_at);
+        let is_newest = (token.generation, token.expires_at) == newest;
         let step = decide(&manager.lifetimes, token, Some(&record), now, intent);
         (is_newest && step == Step::Serve { send_token: false }).then(|| {
             let mut served = self.serve(token, record, false)?;
@@ -157,7 +161,7 @@ impl<U: SessionPayload> Session<U> {
     async fn write(&self, change: Change, mut next: SessionRecord) -> Result<Written, SessionError> {
         // What this program cannot read it does not keep alive.
         self.decode(&next)?;
-        if change == Change::Advance {
+        if change.sends_the_token() {
             match self.revalidate_record(&next).await? {
                 Revalidation::Keep => {}
                 Revalidation::Defer => return Ok(Written::Deferred),
@@ -171,7 +175,7 @@ impl<U: SessionPayload> Session<U> {
         let now = self.now();
         match self.call(|store| store.replace(&self.0.manager.realm, &next, now)).await? {
             Replaced::Done => {
-                if change == Change::Advance {
+                if change.sends_the_token() {
                     let who = Who { sid: Some(next.id), subject: next.subject() };
                     self.emit(EventKind::Refreshed, who, None, None);
                 }

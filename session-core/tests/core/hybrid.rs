@@ -239,11 +239,32 @@ async fn the_fresh_guard_is_503_when_the_store_is_down() {
 }
 
 #[tokio::test]
+async fn a_use_by_its_route_is_written_down_where_others_are_served_from_memory() {
+    let fleet = Fleet::new();
+    let sessions = fleet.with(|builder| builder.hybrid(seconds(90)));
+    let mut browser = fleet.logged_in(&sessions).await;
+    fleet.world.advance(70);
+    let last_seen = async || {
+        let record = sessions.list_account("ann").await.unwrap().remove(0);
+        record.last_seen
+    };
+    let login = last_seen().await;
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    assert_eq!(last_seen().await, login, "served from memory");
+    let session = sessions.slot();
+    session.receive(&browser.post(""));
+    assert_eq!(routes::answer(&session, "POST", "").await.status, 200);
+    assert_eq!(last_seen().await, fleet.world.now());
+}
+
+#[tokio::test]
 async fn every_session_route_asks_the_store() {
     let requests = [
         ("GET", "", 200),
+        ("POST", "", 401),
         ("POST", "/refresh", 401),
         ("GET", "/list", 401),
+        ("DELETE", "/list", 401),
         ("DELETE", "/list/some-device", 401),
         ("POST", "/revoke-others", 401),
     ];
