@@ -246,7 +246,7 @@ async fn a_use_by_its_route_is_written_down_where_others_are_served_from_memory(
     fleet.world.advance(70);
     let last_seen = async || {
         let record = sessions.list_account("ann").await.unwrap().remove(0);
-        record.last_seen
+        record.last_accessed
     };
     let login = last_seen().await;
     assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
