@@ -115,13 +115,15 @@ impl<U: SessionPayload> Session<U> {
         }
     }
 
-    /// Reads for a login or a logout, which may end the session. Whoever wants to leave is not served from memory any
-    /// more, even if the store cannot be asked.
+    /// Reads for a login or a logout, which may end the session, whatever is in it. Whoever wants to leave is not served
+    /// from memory any more, even if the store cannot be asked.
     pub(super) async fn read_to_end(&self, token: &Claims) -> Result<Option<SessionRecord>, SessionError> {
         if let Some(recent) = &self.0.manager.recent {
             recent.forget(Whose::Session(token.sid));
         }
-        self.read(token, Intent::Observe).await
+        let now = self.now();
+        let key = Key { realm: &self.0.manager.realm, id: token.sid };
+        self.call(|store| store.read(key, now)).await
     }
 
     pub(super) fn touch_by(&self, token: &Claims) -> Touch {
