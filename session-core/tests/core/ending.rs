@@ -296,3 +296,24 @@ async fn a_logout_that_found_no_session_says_so() {
         assert!(!told.contains(&"logout_without_session"), "{sessions:?}: a login says nothing: {told:?}");
     }
 }
+
+#[tokio::test]
+async fn a_token_that_was_extended_ends_nothing_but_for_its_own_account_once_its_time_is_over() {
+    for (shows, survives) in
+        ALL.map(|shows| (shows, true)).into_iter().chain([(Shows::LoginAs("ann"), false)])
+    {
+        let world = World::new();
+        let sessions = world.tracked();
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        for passed in [60, 86_400 - 20] {
+            world.advance(passed);
+            let old = browser.clone();
+            assert!(browser.take(&sessions.refresh_session(&old.post("/")).await.unwrap().changes));
+            if passed > 60 {
+                world.advance(20);
+                shows.run(&sessions, &old).await;
+            }
+        }
+        assert_eq!(browser.who(&sessions).await.is_some(), survives, "{shows:?}");
+    }
+}
