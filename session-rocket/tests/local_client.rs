@@ -104,8 +104,7 @@ fn neighbours_in_the_jar_change_nothing() {
 
 fn token(client: &blocking::Client) -> String {
     let response = client.post("/login").dispatch();
-    let value = response.cookies().get("__Host-session").unwrap().value().to_owned();
-    value
+    response.cookies().get("__Host-session").unwrap().value().to_owned()
 }
 
 #[test]
