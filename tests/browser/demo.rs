@@ -1,12 +1,11 @@
 //! The demo, as a person uses it: one login, three frameworks.
 
-use std::time::{Duration, SystemTime};
-
 use serde_json::json;
-use session_core::testing::ManualClock;
 
 use super::Chromium;
 use crate::demo::Demo;
+use crate::harness::World;
+use crate::wire::Request;
 
 const FRAMEWORKS: [&str; 3] = ["axum", "actix-web", "Rocket"];
 const SECONDS: &str = "Number(document.querySelector('#countdown').dataset.seconds)";
@@ -27,11 +26,6 @@ async fn log_out(browser: &Chromium) {
 
 /// The page asks how the session stands, without using it: as when the network is back.
 const ASK: &str = "dispatchEvent(new Event('online'))";
-
-/// A clock that shows the time, and stands.
-fn stopped_clock() -> ManualClock {
-    ManualClock::at(SystemTime::now().into())
-}
 
 #[tokio::test]
 async fn one_login_three_frameworks() {
@@ -151,6 +145,11 @@ async fn log_out_everywhere() {
     browser.stop().await;
 }
 
+/// Whether a toast with this text is there: true or false in the page, since it goes by itself.
+fn said(region: &str, text: &str) -> String {
+    format!("document.querySelector('{region} .toast p').textContent.includes('{text}')")
+}
+
 /// Where everything is on the page.
 const PLACES: &str = "JSON.stringify([...document.querySelectorAll('h1, h2, .card, button:not(.toast *)')]
     .map((element) => element.getBoundingClientRect())
@@ -177,8 +176,7 @@ async fn a_notice_is_a_toast_and_an_error_an_alert_and_nothing_moves() {
 
         browser.go(&demo.url(framework)).await;
         browser.click("#refresh").await;
-        browser.find("#notice[role=status][aria-live=polite] .toast").await;
-        assert!(browser.text("#notice p").await.contains("you stay logged in until"));
+        browser.until(&said("#notice[role=status][aria-live=polite]", "ou stay logged in until")).await;
         assert_eq!(
             browser.evaluate("getComputedStyle(document.querySelector('.overlay')).position").await,
             "fixed"
@@ -192,15 +190,15 @@ async fn a_notice_is_a_toast_and_an_error_an_alert_and_nothing_moves() {
 #[tokio::test]
 async fn the_end_is_told_before_and_can_be_put_off() {
     let Some(browser) = Chromium::start().await else { return };
-    let clock = stopped_clock();
-    let demo = Demo::at(&clock).await;
+    let world = World::new();
+    let demo = Demo::of(&world).await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
     for framework in 0..3 {
         browser.go(&demo.url(framework)).await;
         browser.until("document.querySelectorAll('#events li').length > 0").await;
         assert!(!browser.find("#warning").await.is_displayed().await.unwrap());
-        clock.advance(Duration::from_secs(86_400 - 60));
+        world.advance(86_400 - 60);
         browser.evaluate(ASK).await;
         browser.until("document.querySelector('#warning').checkVisibility()").await;
         browser.until("/^Ends in (1 minute|\\d+ seconds):$/.test(document.querySelector('#warning-text').textContent)").await;
@@ -216,7 +214,7 @@ async fn the_end_is_told_before_and_can_be_put_off() {
         browser
             .until(&format!("{SECONDS} > 86000 && !document.querySelector('#warning').checkVisibility()"))
             .await;
-        browser.find("#notice .toast").await;
+        browser.until(&said("#notice", "You stay logged in until")).await;
         assert_eq!(browser.evaluate("document.activeElement.id").await, "title");
     }
     browser.stop().await;
@@ -225,12 +223,12 @@ async fn the_end_is_told_before_and_can_be_put_off() {
 #[tokio::test]
 async fn who_was_logged_out_is_told_why_it_expired() {
     let Some(browser) = Chromium::start().await else { return };
-    let clock = stopped_clock();
-    let demo = Demo::at(&clock).await;
+    let world = World::new();
+    let demo = Demo::of(&world).await;
     for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         browser.go(&demo.url(framework)).await;
         log_in(&browser).await;
-        clock.advance(Duration::from_secs(86_400));
+        world.advance(86_400);
         browser.evaluate(ASK).await;
         browser.find("#login-form").await;
         assert_eq!(
@@ -259,13 +257,12 @@ async fn who_was_logged_out_is_told_why_another_device_did_it() {
         assert!(reason.starts_with("You were logged out from elsewhere"), "{reason} on {name}");
         // Who it was is for the owner, not for whoever sits here.
         log_in(&browser).await;
-        browser.find("#notice .toast").await;
-        let toast = browser.text("#notice p").await;
-        assert!(toast.contains("Logged out from elsewhere by Firefox on Linux from 127.0.0.1"), "{toast}");
+        let by = "ended: logged out from elsewhere by Firefox on Linux from 127.0.0.1";
+        browser.until(&said("#notice", by)).await;
         browser.evaluate("clearToasts()").await;
         log_out(&browser).await;
         assert_eq!(browser.text("#reason").await, "You are logged out, on all three frameworks.");
-        demo.send(0, crate::wire::Request::delete("/session").cookie(&elsewhere)).await.expect(204);
+        demo.send(0, Request::delete("/session").cookie(&elsewhere)).await.expect(204);
         browser.evaluate("sessionStorage.removeItem('left-at')").await;
     }
     browser.stop().await;
@@ -292,7 +289,7 @@ async fn who_was_logged_out_is_told_why_another_tab_did_it() {
 #[tokio::test]
 async fn equal_devices_can_be_told_apart() {
     let Some(browser) = Chromium::start().await else { return };
-    let demo = Demo::at(&stopped_clock()).await;
+    let demo = Demo::of(&World::new()).await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
     for _ in 0..2 {
@@ -374,9 +371,12 @@ async fn every_text_has_contrast_by_day_and_by_night() {
             assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "{url} {scheme}");
             log_in(&browser).await;
             browser.click("#refresh").await;
-            browser.find("#notice .toast").await;
             browser.until(&format!("{DEVICES} > 0")).await;
-            browser.evaluate("(alarm('An error.'), byId('warning').hidden = false, warn(60))").await;
+            browser
+                .evaluate(
+                    "(notice('A notice.'), alarm('An error.'), byId('warning').hidden = false, warn(60))",
+                )
+                .await;
             browser.until("document.getAnimations().length === 0").await;
             assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "{url} {scheme}");
             browser.go(&format!("{url}nothing")).await;

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use serde_json::json;
-use session_core::testing::ManualClock;
-use session_core::{KeyRing, SystemClock};
+use session_core::KeyRing;
 use session_demo::app::Shared;
 pub(crate) use session_demo::options::Store;
 use session_demo::serve::{self, Shutdown, Stop};
@@ -18,6 +17,7 @@ use session_demo::{Options, sessions};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use crate::harness::World;
 use crate::wire::{Connection, Request, Response};
 
 /// The running demo. Stopped when it is dropped, and by then it is gone.
@@ -37,20 +37,20 @@ impl Demo {
         Self::start(&Store::Memory, Path::new("")).await
     }
 
-    /// In memory, on the test's clock.
-    pub(crate) async fn at(clock: &ManualClock) -> Self {
-        Self::start_at(&Store::Memory, Path::new(""), Some(clock)).await
+    /// On the clock and the store of the test.
+    pub(crate) async fn of(world: &World) -> Self {
+        Self::start_in(Some(world), &Store::Memory, Path::new("")).await
     }
 
     pub(crate) async fn start(store: &Store, data_dir: &Path) -> Self {
-        Self::start_at(store, data_dir, None).await
+        Self::start_in(None, store, data_dir).await
     }
 
-    async fn start_at(store: &Store, data_dir: &Path, clock: Option<&ManualClock>) -> Self {
+    async fn start_in(world: Option<&World>, store: &Store, data_dir: &Path) -> Self {
         for _ in 0..TRIES {
             let (store, data_dir) = (store.clone(), data_dir.to_owned());
             let options = Options { port: three_free_ports(), store, data_dir };
-            match Self::start_with(options, clock.cloned()).await {
+            match Self::start_with(options, world.cloned()).await {
                 Ok(demo) => return demo,
                 Err(error) => eprintln!("{error:#}"),
             }
@@ -60,12 +60,12 @@ impl Demo {
 
     /// On a runtime of its own. Not as a process: to build that, cargo would compile everything a second time, with
     /// fewer features.
-    async fn start_with(options: Options, clock: Option<ManualClock>) -> anyhow::Result<Self> {
+    async fn start_with(options: Options, world: Option<World>) -> anyhow::Result<Self> {
         let port = options.port;
         let (stop, shutdown) = serve::shutdown();
         let (ready, is_ready) = oneshot::channel();
         let running =
-            std::thread::spawn(move || Runtime::new()?.block_on(run(options, clock, shutdown, ready)));
+            std::thread::spawn(move || Runtime::new()?.block_on(run(options, world, shutdown, ready)));
         match is_ready.await {
             Ok(()) => Ok(Self { port, stop: Some(stop), running: Some(running) }),
             Err(_) => Err(running.join().expect("a demo that does not panic").expect_err("it ended early")),
@@ -117,21 +117,20 @@ impl Drop for Demo {
 
 async fn run(
     options: Options,
-    clock: Option<ManualClock>,
+    world: Option<World>,
     shutdown: Shutdown,
     ready: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
     let mut shared = Shared::new(options.ports())?;
-    if let Some(clock) = &clock {
-        shared.clock = Box::new(clock.clone());
+    if let Some(world) = &world {
+        shared.clock = Box::new(world.clock.clone());
     }
     let shared = Arc::new(shared);
-    let store = sessions::open(&options.store, &options.data_dir).await?;
     let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-    let sessions = sessions::builder(keys, store, Arc::clone(&shared.events));
-    let sessions = match clock {
-        Some(clock) => sessions.clock(clock),
-        None => sessions.clock(SystemClock),
+    let events = Arc::clone(&shared.events);
+    let sessions = match world {
+        Some(World { clock, store }) => sessions::builder(keys, Some(Arc::new(store)), events).clock(clock),
+        None => sessions::builder(keys, sessions::open(&options.store, &options.data_dir).await?, events),
     };
     let sessions = sessions.build()?;
     serve::run(&options, shared, sessions, shutdown, move || _ = ready.send(())).await

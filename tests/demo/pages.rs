@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Demo;
+use crate::harness::{Fault, World};
 use crate::wire::{Request, Response};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -68,6 +69,24 @@ async fn what_is_for_admins_is_a_page_for_other_people_and_json_for_programs() {
         let program = demo.send(framework, Request::get("/api/admin").cookie(&bob)).await;
         program.expect_error(403, "FORBIDDEN");
         demo.send(framework, Request::get("/api/admin")).await.expect_error(401, "SESSION_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_a_page_for_people_and_json_for_programs() {
+    let world = World::new();
+    let demo = Demo::of(&world).await;
+    for framework in 0..3 {
+        let cookie = demo.log_in_elsewhere(framework).await;
+        world.store.set(Fault::Fail);
+        for target in ["/", "/api/admin"] {
+            let person = demo.send(framework, Request::get(target).navigation().cookie(&cookie)).await;
+            is_page(&person, framework, 503);
+            assert_eq!(person.header("retry-after"), Some("1"));
+            let program = demo.send(framework, Request::get(target).cookie(&cookie)).await;
+            program.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
+        }
+        world.store.recover();
     }
 }
 

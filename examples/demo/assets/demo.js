@@ -95,12 +95,12 @@ async function busy(button, action) {
 
 let vanishing = 0;
 
-/** Goes by itself after ten seconds, unless somebody is at it. */
+/** Goes by itself after a quarter of a minute, unless somebody is at it. */
 function notice(text) {
   const shown = toast(text, "");
   byId("notice").replaceChildren(shown);
   clearInterval(vanishing);
-  vanishing = setInterval(() => shown.matches(":hover, :focus-within") || shown.remove(), 10_000);
+  vanishing = setInterval(() => shown.matches(":hover, :focus-within") || shown.remove(), 15_000);
 }
 
 /** Stays until it is closed, or the next thing is done. */
@@ -168,7 +168,7 @@ function showWhatEnded(events) {
   if (!ended || !event || event.kind === "created") return;
   const by = [event.userAgent && `by ${agentName(event.userAgent)}`, event.ip && `from ${event.ip}`];
   const what = [KINDS[event.kind] ?? event.kind, ...by].filter(Boolean).join(" ");
-  notice(`What ended your last session here: ${what}, ${ago(event.at)}.`);
+  notice(`Your last session here ended: ${what[0].toLowerCase()}${what.slice(1)}, ${ago(event.at)}.`);
 }
 
 // ---- the session --------------------------------------------------------------------------------------------------

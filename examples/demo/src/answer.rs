@@ -84,6 +84,12 @@ impl Answer {
         self
     }
 
+    /// The value of a header.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+    }
+
     fn new(status: u16, headers: Vec<(&'static str, Cow<'static, str>)>, body: Vec<u8>) -> Self {
         Self { status, headers, body }
     }
@@ -119,9 +125,8 @@ mod tests {
     #[test]
     fn a_page_may_load_from_its_own_port_only() {
         let answer = Answer::page(200, String::new());
-        let policy = answer.headers.iter().find(|(name, _)| *name == "content-security-policy").unwrap();
         assert_eq!(
-            policy.1,
+            answer.value("content-security-policy").unwrap(),
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );

@@ -233,7 +233,7 @@ impl App {
 
     fn error(&self, asked: &Asked, status: u16, code: &str, message: &str) -> Answer {
         match asked.is_navigation {
-            true => Answer::page(status, page::error(self, status)),
+            true => Answer::page(status, page::error(self, status, code)),
             false => Answer::error(status, code, message, self.now()),
         }
     }
@@ -244,12 +244,11 @@ impl App {
         if plain.status == 303 || !asked.is_navigation {
             return plain.into();
         }
-        let page = Answer::page(plain.status, page::error(self, plain.status));
-        plain
-            .headers
-            .into_iter()
-            .filter(|(name, _)| *name == "retry-after")
-            .fold(page, |page, (name, value)| page.header(name, value))
+        let page = Answer::page(plain.status, page::error(self, plain.status, error.code()));
+        // Such as Retry-After.
+        let more =
+            plain.headers.into_iter().filter(|(name, _)| page.value(name).is_none()).collect::<Vec<_>>();
+        more.into_iter().fold(page, |page, (name, value)| page.header(name, value))
     }
 
     fn now(&self) -> Timestamp {
@@ -334,7 +333,7 @@ mod tests {
     }
 
     fn value<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
-        answer.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+        answer.value(name)
     }
 
     fn text(answer: &Answer) -> &str {

@@ -156,16 +156,18 @@ pub fn dashboard(app: &App, user: &User, times: &Times) -> String {
     shell(app, &user.username, "dashboard", &body)
 }
 
-/// The page of an error, for a person.
+/// The page of an error, for a person. `code` is what a program would get.
 #[must_use]
-pub fn error(app: &App, status: u16) -> String {
-    let (title, sentence) = match status {
-        403 => {
+pub fn error(app: &App, status: u16, code: &str) -> String {
+    let (title, sentence) = match code {
+        "FORBIDDEN" => {
             ("Not for this account", "Only an admin may see this. Log out, and in again as one, or go back.")
         }
-        404 => ("There is nothing here", "No page of the demo has this address."),
-        405 => ("Nothing to see here", "This address takes what forms and programs send. It has no page."),
-        503 => (
+        "NOT_FOUND" => ("There is nothing here", "No page of the demo has this address."),
+        "METHOD_NOT_ALLOWED" => {
+            ("Nothing to see here", "This address takes what forms and programs send. It has no page.")
+        }
+        "STORE_UNAVAILABLE" => (
             "Not now",
             "Nobody can tell who is logged in, since the session store does not answer. Try again.",
         ),
@@ -354,7 +356,7 @@ mod tests {
                     (format!("{}-login", framework.key()), login(&app, &Attempt::first(None))),
                     (format!("{}-failed", framework.key()), login(&app, &failed)),
                     (framework.key().to_owned(), dashboard(&app, &user("alice"), &TIMES)),
-                    (format!("{}-error", framework.key()), error(&app, 404)),
+                    (format!("{}-error", framework.key()), error(&app, 404, "NOT_FOUND")),
                 ]
             })
             .collect()
