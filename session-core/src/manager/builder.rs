@@ -9,7 +9,7 @@ use crate::cookie::CookieSettings;
 use crate::ended::EndedList;
 use crate::request::{self, CrossOrigin, LoginPage, TrustedProxies};
 use crate::sparing::Sparing;
-use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore};
+use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore, Turns};
 use crate::token::{Codec, TokenForm};
 use crate::{
     Clock, ConfigError, KeyRing, Lifetimes, RandomSource, SessionObserver, SessionPayload, SystemClock,
@@ -98,7 +98,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// How long one call of the store may take. Default 2 s.
+    /// How long one operation, such as opening a session or an update, may wait for the store: for all its calls
+    /// together, and for others who change the same session. Then it is 503, and a later attempt can succeed. Default
+    /// 2 s.
     pub fn store_deadline(mut self, deadline: Duration) -> Self {
         self.store_deadline = deadline;
         self
@@ -298,6 +300,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             store,
             recent,
             store_deadline: self.store_deadline,
+            turns: Turns::default(),
             session_limit: self.session_limit,
             replay: self.replay,
             fresh_for_revocation: self.fresh_for_revocation,

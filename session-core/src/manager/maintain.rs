@@ -1,14 +1,13 @@
 //! What goes on beside the requests: clearing away what has expired, and listening to what ended elsewhere.
 
 use std::future::{Future, pending, poll_fn};
-use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::session::Who;
-use crate::store::SessionStore;
+use crate::store::{SessionStore, give_way};
 use crate::{ErrorKind, EventKind, SessionManager, SessionPayload};
 
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
@@ -66,6 +65,7 @@ impl<U: SessionPayload> SessionManager<U> {
             let mut is_full = true;
             while is_full && !stopping() {
                 is_full = matches!(self.delete_expired(CLEANUP_BATCH).await, Ok(CLEANUP_BATCH));
+                // A store that is ready at once would never see the stop.
                 give_way().await;
             }
             if stopping() {
@@ -86,17 +86,4 @@ impl<U: SessionPayload> SessionManager<U> {
         }
         pending().await
     }
-}
-
-/// Pending once: a store whose calls and pauses are ready at once would keep the thread and never see the stop.
-async fn give_way() {
-    let mut has_given = false;
-    poll_fn(|context| {
-        if mem::replace(&mut has_given, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -16,7 +16,7 @@ use crate::event::is_traced;
 use crate::request::{CrossOrigin, CrossOriginRefusal, LoginPage, TrustedProxies};
 use crate::session::{Received, Who};
 use crate::sparing::Sparing;
-use crate::store::{Account, RecentRecords, SessionLimit, SessionStore, Whose};
+use crate::store::{Account, RecentRecords, SessionLimit, SessionStore, Turns, Whose};
 use crate::token::Codec;
 use crate::{
     Clock, Device, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, RequestHead, SessionError,
@@ -45,6 +45,7 @@ pub(crate) struct Manager<U> {
     /// In hybrid mode: what may be served without the store, which keeps it up to date.
     pub(crate) recent: Option<Arc<RecentRecords>>,
     pub(crate) store_deadline: Duration,
+    pub(crate) turns: Turns,
     pub(crate) session_limit: Option<SessionLimit>,
     pub(crate) replay: ReplayPolicy,
     pub(crate) fresh_for_revocation: Option<Duration>,

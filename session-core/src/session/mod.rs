@@ -6,6 +6,7 @@ mod ending;
 mod named;
 mod open;
 mod operations;
+mod race;
 mod received;
 mod stateless;
 mod tracked;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use crate::error::Challenge;
 use crate::lifetimes::Times;
 use crate::manager::Manager;
-use crate::store::SessionRecord;
+use crate::store::{Patience, SessionRecord};
 use crate::token::Claims;
 use crate::{
     ErrorKind, EventKind, RequestHead, SessionError, SessionManager, SessionMetadata, SessionPayload,
@@ -48,6 +49,8 @@ pub(crate) struct Inner<U: SessionPayload> {
     received: OnceLock<Received>,
     /// Held while opening and during every operation.
     turn: async_lock::Mutex<()>,
+    /// Of the operation that has the turn.
+    patience: Patience,
     state: Mutex<State<U>>,
 }
 
@@ -95,6 +98,7 @@ impl<U: SessionPayload> SessionManager<U> {
             manager: Arc::clone(&self.0),
             received: OnceLock::new(),
             turn: async_lock::Mutex::new(()),
+            patience: Patience::new(self.0.store_deadline),
             state: Mutex::new(State {
                 opened: None,
                 named: Named::NONE,
@@ -229,6 +233,13 @@ impl<U: SessionPayload> Session<U> {
             Some(location) if error.kind().is_unauthenticated() => error.redirect_to(location),
             _ => error,
         }
+    }
+
+    /// The turn for an operation, and the time that it may take.
+    async fn take_turn(&self) -> async_lock::MutexGuard<'_, ()> {
+        let turn = self.0.turn.lock().await;
+        self.0.patience.restart();
+        turn
     }
 
     fn current(&self) -> Option<Current<U>> {

@@ -42,7 +42,7 @@ impl<U: SessionPayload> Session<U> {
         if self.0.manager.recent.is_none() {
             return self.open_for(intent).await;
         }
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.open_in_turn(intent).await?;
         self.confirm_in_turn().await
     }
@@ -72,7 +72,7 @@ impl<U: SessionPayload> Session<U> {
         if let Some(outcome) = self.outcome() {
             return outcome;
         }
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.open_in_turn(intent).await
     }
 

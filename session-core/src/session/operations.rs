@@ -32,7 +32,7 @@ impl<U: SessionPayload> Session<U> {
     /// [`close`](Self::close); `Misuse` for a payload that is no JSON object, that has a reserved name, or whose
     /// subject is not 1 to 255 bytes without NUL.
     pub async fn create(&self, user: U) -> Result<SessionToken, SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.not_closed()?;
         self.admit()?;
         self.check_subject(user.subject())?;
@@ -55,7 +55,7 @@ impl<U: SessionPayload> Session<U> {
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile.
     pub async fn reauthenticate(&self) -> Result<SessionToken, SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.not_closed()?;
         let current = self.opened(Intent::Use).await?;
         match self.is_tracked() {
@@ -67,13 +67,17 @@ impl<U: SessionPayload> Session<U> {
     /// Changes the payload. With a store `change` runs again on the newest payload when somebody else changed it
     /// meanwhile, so no update is lost; without one, parallel updates of two requests can be.
     ///
+    /// With a store one round trip; where many change one session at once, three, in the order of their losses. Who is
+    /// still too late after a hundred attempts or the [store's deadline](crate::SessionManagerBuilder::store_deadline)
+    /// gets `StoreUnavailable`: nothing was changed, and a later attempt can succeed.
+    ///
     /// Extends nothing. With a store it works after the response has left, too.
     ///
     /// # Errors
     /// `NotFound` and the like when nobody is logged in or the session has ended meanwhile; `PayloadTooLarge`;
     /// `StoreUnavailable`; `Misuse` when the subject changed.
     pub async fn update(&self, mut change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         let current = self.opened(Intent::Use).await?;
         if self.is_tracked() {
             return self.update_tracked(&current, &mut change).await;
@@ -93,7 +97,7 @@ impl<U: SessionPayload> Session<U> {
     /// # Errors
     /// `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
     pub async fn refresh(&self) -> Result<Option<SessionToken>, SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.not_closed()?;
         if self.outcome().is_none() && !self.is_bearer() {
             self.open_in_turn(Intent::Refresh).await?;
@@ -121,7 +125,7 @@ impl<U: SessionPayload> Session<U> {
     /// # Errors
     /// `StoreUnavailable`: then nobody is logged out and no cookie is cleared. `CrossOrigin`.
     pub async fn destroy(&self) -> Result<Destroyed, SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.admit()?;
         if self.outcome().is_none() {
             self.name_sessions();
@@ -203,7 +207,7 @@ impl<U: SessionPayload> Session<U> {
 
     async fn tracked_current(&self) -> Result<Current<U>, SessionError> {
         self.require_store()?;
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.opened(Intent::Use).await?;
         self.confirm_in_turn().await?;
         self.opened(Intent::Use).await

@@ -9,7 +9,7 @@ use super::{Current, Intent, Session, Who};
 use crate::manager::{ReplayPolicy, Revalidation};
 use crate::store::{
     Account, Create, Created, Key, Moment, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
-    Touch, Whose, within,
+    Touch, Whose,
 };
 use crate::token::{Claims, payload_json};
 use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken, Timestamp};
@@ -79,7 +79,7 @@ impl<U: SessionPayload> Session<U> {
                 },
             }
         }
-        Err(self.error(ErrorKind::StoreUnavailable).detail("the session kept changing; try again"))
+        Err(self.kept_changing())
     }
 
     /// Hybrid mode: the session as this process read it less than the bound ago, if nothing is to be written for this
@@ -239,8 +239,10 @@ impl<U: SessionPayload> Session<U> {
         &self,
         current: &Current<U>,
     ) -> Result<SessionToken, SessionError> {
-        let mut old = self.fresh_record(&current.claims).await?;
-        for _ in 0..ROUNDS {
+        let sid = current.claims.sid;
+        let mut race = self.race(sid).await?;
+        loop {
+            let mut old = self.fresh_record(&current.claims).await?;
             let user = Arc::new(self.decode(&old)?);
             let record = self.new_record(old.subject(), old.payload.clone())?;
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
@@ -252,12 +254,11 @@ impl<U: SessionPayload> Session<U> {
                     return Ok(token);
                 }
                 Err(error) if error.kind() == ErrorKind::Invalid => {
-                    old = self.fresh_record(&current.claims).await?
+                    Box::pin(self.lost_race(&mut race, sid)).await?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(self.error(ErrorKind::StoreUnavailable).detail("the session kept changing; try again"))
     }
 
     /// Stores a new record under a fresh id, with the token that will open it. The token is made first: nothing is
@@ -315,11 +316,12 @@ impl<U: SessionPayload> Session<U> {
         current: &Current<U>,
         change: &mut (dyn FnMut(&mut U) + Send),
     ) -> Result<Arc<U>, SessionError> {
-        let mut record = match &current.record {
-            Some(record) => SessionRecord::clone(record),
-            None => self.fresh_record(&current.claims).await?,
+        let sid = current.claims.sid;
+        let mut race = self.race(sid).await?;
+        let (mut record, mut user) = match current.record.as_deref().filter(|_| !race.has_turn()) {
+            Some(record) => (record.clone(), U::clone(&current.user)),
+            None => self.newest(&current.claims).await?,
         };
-        let mut user = U::clone(&current.user);
         loop {
             change(&mut user);
             let mut next = record.clone();
@@ -329,13 +331,19 @@ impl<U: SessionPayload> Session<U> {
             match self.call(|store| store.replace(&self.0.manager.realm, &next, now)).await? {
                 Replaced::Done => return Ok(self.installed_update(&current.claims, user, next)),
                 Replaced::Gone => return Err(self.gone()),
-                // Somebody else got there: every round that we lose is one that another won.
                 Replaced::Conflict => {
-                    record = self.fresh_record(&current.claims).await?;
-                    user = self.decode(&record)?;
+                    Box::pin(self.lost_race(&mut race, sid)).await?;
+                    (record, user) = self.newest(&current.claims).await?;
                 }
             }
         }
+    }
+
+    /// What the store has now.
+    async fn newest(&self, claims: &Claims) -> Result<(SessionRecord, U), SessionError> {
+        let record = self.fresh_record(claims).await?;
+        let user = self.decode(&record)?;
+        Ok((record, user))
     }
 
     fn installed_update(&self, shown: &Claims, user: U, record: SessionRecord) -> Arc<U> {
@@ -451,7 +459,7 @@ impl<U: SessionPayload> Session<U> {
         issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
     }
 
-    /// One call of the store: within the deadline, and never without a trace when it fails.
+    /// One call of the store: within what is left of the operation's time, and never without a trace when it fails.
     pub(crate) async fn call<'s, T, F>(
         &'s self,
         call: impl FnOnce(&'s dyn SessionStore) -> F,
@@ -463,7 +471,7 @@ impl<U: SessionPayload> Session<U> {
         let Some(store) = manager.store.as_deref() else {
             return Err(self.error(ErrorKind::StoreRequired));
         };
-        within(store, manager.store_deadline, call(store)).await.map_err(|error| {
+        self.0.patience.within(store, &*manager.clock, call(store)).await.map_err(|error| {
             self.emit(
                 EventKind::StoreFailed,
                 Who::default(),

@@ -5,6 +5,7 @@ mod hybrid;
 mod memory;
 mod recent;
 mod record;
+mod turns;
 
 use std::error::Error;
 use std::fmt;
@@ -17,11 +18,12 @@ use async_trait::async_trait;
 
 use crate::{SessionId, Timestamp};
 
-pub(crate) use deadline::within;
+pub(crate) use deadline::{Patience, give_way};
 pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
 pub(crate) use recent::{Moment, RecentRecords, Whose};
 pub use record::{SessionRecord, Touch};
+pub(crate) use turns::{Turn, Turns};
 
 /// A store of sessions. The contract, one clause a sentence; the crate `session-store-conformance` has a test for each:
 ///
@@ -129,8 +131,9 @@ pub trait SessionStore: Send + Sync + 'static {
         Ok(())
     }
 
-    /// A timer of the runtime that the store lives in, for the deadline of a call, made only when a call is pending, and
-    /// for the pauses of [`maintain`](crate::SessionManager::maintain), which one that is ready at once makes busy.
+    /// A timer of the runtime that the store lives in: for the deadline of a call, made only when a call is pending; for
+    /// the pauses of milliseconds after a lost race, only after a call was pending; and for the pauses of
+    /// [`maintain`](crate::SessionManager::maintain), which one that is ready at once makes busy.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 

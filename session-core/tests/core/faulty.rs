@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use session_core::store::{
     Account, Create, Created, Key, MemoryStore, News, Replaced, SessionRecord, SessionStore, StoreError,
 };
+use session_core::testing::ManualClock;
 use session_core::{SessionId, Timestamp};
 use tokio::sync::{Mutex, Notify, mpsc};
 
@@ -24,12 +25,19 @@ pub(crate) struct Faulty {
     pub(crate) lost_index: Arc<AtomicBool>,
     /// Every pause is over at once, there is always more to clean up, and no news.
     pub(crate) never_waits: Arc<AtomicBool>,
+    /// No call is ready at once, as if the store were elsewhere; a short pause is over after one turn of the others.
+    pub(crate) is_remote: Arc<AtomicBool>,
+    /// Somebody else is always faster.
+    pub(crate) conflicts: Arc<AtomicBool>,
+    /// What a call takes, by this clock.
+    pub(crate) takes: Arc<std::sync::Mutex<Option<(ManualClock, Duration)>>>,
     pub(crate) calls: Arc<AtomicUsize>,
     /// What others end; `None` cuts the connection that brings the news.
     pub(crate) news: Channel<Option<News>>,
     /// Each ends a pause.
     pub(crate) ticks: Channel<()>,
     reads: Stops,
+    replaces: Stops,
     cleanups: Stops,
 }
 
@@ -94,6 +102,11 @@ impl Faulty {
         Stop::at(&self.reads)
     }
 
+    /// The next replace waits before it begins.
+    pub(crate) fn pause_before_replace(&self) -> Stop {
+        Stop::at(&self.replaces)
+    }
+
     /// The next cleanup waits before it begins.
     pub(crate) fn pause_before_cleanup(&self) -> Stop {
         Stop::at(&self.cleanups)
@@ -101,6 +114,12 @@ impl Faulty {
 
     async fn gate(&self, is_write: bool) -> Result<(), StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.is_remote.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        if let Some((clock, time)) = self.takes.lock().unwrap().as_ref() {
+            clock.advance(*time);
+        }
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
@@ -126,6 +145,9 @@ impl SessionStore for Faulty {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         self.gate(true).await?;
+        if self.conflicts.load(Ordering::SeqCst) {
+            return Ok(Created::PredecessorChanged);
+        }
         self.inner.create(realm, record, options, now).await
     }
 
@@ -136,6 +158,10 @@ impl SessionStore for Faulty {
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
         self.gate(true).await?;
+        Stop::wait_at(&self.replaces).await;
+        if self.conflicts.load(Ordering::SeqCst) {
+            return Ok(Replaced::Conflict);
+        }
         self.inner.replace(realm, record, now).await
     }
 
@@ -191,6 +217,9 @@ impl SessionStore for Faulty {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         if self.never_waits.load(Ordering::SeqCst) {
             return Box::pin(std::future::ready(()));
+        }
+        if self.is_remote.load(Ordering::SeqCst) && duration < Duration::from_millis(100) {
+            return Box::pin(tokio::task::yield_now());
         }
         if duration != Duration::from_secs(2) {
             let ticks = self.ticks.clone();

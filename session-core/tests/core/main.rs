@@ -18,6 +18,7 @@ mod login;
 mod maintain;
 mod memory;
 mod origins;
+mod races;
 mod refresh;
 mod security;
 mod stateless;
