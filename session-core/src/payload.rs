@@ -8,6 +8,11 @@ use serde::de::DeserializeOwned;
 /// The type must serialize to a JSON object whose top level has none of the reserved claim names
 /// `iss aud sub exp nbf iat jti sid auth_time gen`; login says so otherwise.
 ///
+/// It must read back what it wrote, as the same account. So each payload is decoded once before it is stored or signed,
+/// and one that fails is `Misuse` with the name of the field: a float that is not finite (JSON has `null` for it; an
+/// `Option` reads that as `None`), `skip_serializing_if` without `default`, or a float in a flattened, untagged or
+/// internally tagged type, if any crate of the program switches on `arbitrary_precision` of serde_json.
+///
 /// ```
 /// use serde::{Deserialize, Serialize};
 /// use session_core::SessionPayload;

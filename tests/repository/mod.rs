@@ -2,6 +2,7 @@
 //! SECURITY.md say.
 
 mod architecture;
+mod features;
 mod package;
 mod public_api;
 mod readme;

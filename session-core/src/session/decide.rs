@@ -250,7 +250,7 @@ impl SessionRecord {
     /// The next version, seen at `now`. Clocks differ between nodes: last-seen never goes back.
     pub(crate) fn seen(&self, lifetimes: &Lifetimes, now: Timestamp) -> Self {
         let mut next = self.clone();
-        next.version += 1;
+        next.version = next.version.saturating_add(1);
         next.last_seen = next.last_seen.max(now);
         next.ends_at = lifetimes.ends_at(&next.times());
         next

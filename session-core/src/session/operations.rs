@@ -25,12 +25,13 @@ impl<U: SessionPayload> Session<U> {
     /// has used its successor.
     ///
     /// With a store one round trip; one more for each cookie of ours in a request that nobody has
-    /// [opened](Self::open), to see how old its token is. The token is for native clients; browsers get it as a cookie.
+    /// [opened](Self::open), to see how old its token is. The payload is decoded once, to make sure that the next request
+    /// can read it. The token is for native clients; browsers get it as a cookie.
     ///
     /// # Errors
     /// `PayloadTooLarge`, `SessionLimit`, `StoreUnavailable`; `CrossOrigin`; `ResponseSent` after
-    /// [`close`](Self::close); `Misuse` for a payload that is no JSON object, that has a reserved name, or whose
-    /// subject is not 1 to 255 bytes without NUL.
+    /// [`close`](Self::close); `Misuse` for a payload that is no JSON object, that has a reserved name, that
+    /// [cannot be read back](SessionPayload), or whose subject is not 1 to 255 bytes without NUL.
     pub async fn create(&self, user: U) -> Result<SessionToken, SessionError> {
         let _turn = self.take_turn().await;
         self.not_closed()?;
@@ -75,7 +76,7 @@ impl<U: SessionPayload> Session<U> {
     ///
     /// # Errors
     /// `NotFound` and the like when nobody is logged in or the session has ended meanwhile; `PayloadTooLarge`;
-    /// `StoreUnavailable`; `Misuse` when the subject changed.
+    /// `StoreUnavailable`; `Misuse` when the subject changed or the payload cannot be read back.
     pub async fn update(&self, mut change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
         let _turn = self.take_turn().await;
         let current = self.opened(Intent::Use).await?;

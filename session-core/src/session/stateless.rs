@@ -175,7 +175,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     fn issue_stateless(&self, current: &Current<U>) -> Result<SessionToken, SessionError> {
-        let issued = self.0.manager.codec.issue(&current.claims, &*current.user);
+        let issued = self.0.manager.codec.issue_for(&current.claims, &*current.user);
         issued.map(SessionToken::new).map_err(|error| self.not_issued(&error))
     }
 

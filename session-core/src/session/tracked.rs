@@ -11,7 +11,7 @@ use crate::store::{
     Account, Create, Created, Key, Moment, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
     Touch, Whose,
 };
-use crate::token::{Claims, payload_json};
+use crate::token::{Claims, record_json};
 use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken, Timestamp};
 
 /// Lost races and writes of one request before it gives up.
@@ -72,7 +72,11 @@ impl<U: SessionPayload> Session<U> {
                     Ok(Written::Ended(failure)) => {
                         return Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)));
                     }
-                    Err(error) if explicit || error.kind() != ErrorKind::StoreUnavailable => {
+                    // The store's failure, or a replacement payload that cannot be written: an event has told.
+                    Err(error)
+                        if explicit
+                            || !matches!(error.kind(), ErrorKind::StoreUnavailable | ErrorKind::Misuse) =>
+                    {
                         return Err(error);
                     }
                     Err(_) => intent = Intent::Observe,
@@ -107,12 +111,24 @@ impl<U: SessionPayload> Session<U> {
         let now = self.now();
         let key = Key { realm: &self.0.manager.realm, id: token.sid };
         let touch = self.touch_by(token);
-        match intent {
-            Intent::Observe => self.call(|store| store.read(key, now)).await,
+        let record = match intent {
+            Intent::Observe => self.call(|store| store.read(key, now)).await?,
             Intent::UseAsIs | Intent::Use | Intent::Refresh => {
-                self.call(|store| store.read_and_touch(key, touch, now)).await
+                self.call(|store| store.read_and_touch(key, touch, now)).await?
             }
+        };
+        record.as_ref().map_or(Ok(()), |record| self.can_change(record))?;
+        Ok(record)
+    }
+
+    /// Whether there is a number for the record's next version. It is no session otherwise, and nothing overwrites it.
+    fn can_change(&self, record: &SessionRecord) -> Result<(), SessionError> {
+        if record.is_at_an_end() {
+            return Err(
+                self.unusable(record, "the stored record's counters are full, so that it cannot change")
+            );
         }
+        Ok(())
     }
 
     /// Reads for a login or a logout, which may end the session, whatever is in it. Whoever wants to leave is not served
@@ -149,15 +165,20 @@ impl<U: SessionPayload> Session<U> {
 
     /// A record that does not decode (a deploy changed the type) is no session, and nothing overwrites it.
     fn decode(&self, record: &SessionRecord) -> Result<U, SessionError> {
+        self.can_change(record)?;
         serde_json::from_slice(&record.payload).map_err(|error| {
-            let kind = ErrorKind::Invalid;
-            let detail = "the stored payload does not decode into this program's type";
-            let who = Who { sid: Some(record.id), subject: record.subject() };
-            self.emit(EventKind::Rejected, who, Some(kind), Some(detail.to_owned()));
             // The error of serde could quote the payload.
             let place = std::io::Error::other(format!("line {}, column {}", error.line(), error.column()));
-            self.error(kind).detail(detail).source_is(place)
+            self.unusable(record, "the stored payload does not decode into this program's type")
+                .source_is(place)
         })
+    }
+
+    fn unusable(&self, record: &SessionRecord, detail: &'static str) -> SessionError {
+        let kind = ErrorKind::Invalid;
+        let who = Who { sid: Some(record.id), subject: record.subject() };
+        self.emit(EventKind::Rejected, who, Some(kind), Some(detail.to_owned()));
+        self.error(kind).detail(detail)
     }
 
     async fn write(&self, change: Change, mut next: SessionRecord) -> Result<Written, SessionError> {
@@ -167,7 +188,12 @@ impl<U: SessionPayload> Session<U> {
             match self.revalidate_record(&next).await? {
                 Revalidation::Keep => {}
                 Revalidation::Defer => return Ok(Written::Deferred),
-                Revalidation::Replace(user) => next.payload = self.payload_of(&user, next.subject())?,
+                Revalidation::Replace(user) => {
+                    next.payload = self.payload_of(&user, next.subject()).inspect_err(|error| {
+                        let who = Who { sid: Some(next.id), subject: next.subject() };
+                        self.emit(EventKind::Rejected, who, Some(error.kind()), Some(error.to_string()));
+                    })?;
+                }
                 Revalidation::End => {
                     let ended = self.end_record(&next, "revalidation ended it").await;
                     return Ok(Written::Ended(ended.err()));
@@ -326,7 +352,7 @@ impl<U: SessionPayload> Session<U> {
             change(&mut user);
             let mut next = record.clone();
             next.payload = self.payload_of(&user, record.subject())?;
-            next.version += 1;
+            next.version = next.version.saturating_add(1);
             let now = self.now();
             match self.call(|store| store.replace(&self.0.manager.realm, &next, now)).await? {
                 Replaced::Done => return Ok(self.installed_update(&current.claims, user, next)),
@@ -451,7 +477,7 @@ impl<U: SessionPayload> Session<U> {
     /// The payload as the store keeps it. Its subject names the account and never changes.
     fn payload_of(&self, user: &U, subject: Option<&str>) -> Result<Vec<u8>, SessionError> {
         self.same_account(subject, user.subject())?;
-        payload_json(user).map_err(|error| self.not_issued(&error))
+        record_json(user).map_err(|error| self.not_issued(&error))
     }
 
     fn token_of(&self, record: &SessionRecord) -> Result<SessionToken, SessionError> {

@@ -37,6 +37,17 @@ pub struct SessionRecord {
     pub ip_address: Option<IpAddr>,
 }
 
+impl SessionRecord {
+    /// The last version and the last generation that there can be: 2^63 - 1, since databases count with a sign. What
+    /// has come so far was not counted there, at one change a nanosecond: somebody wrote it. No session opens with it.
+    pub const LAST: u64 = i64::MAX.unsigned_abs();
+
+    /// Whether the next change would have no number.
+    pub(crate) fn is_at_an_end(&self) -> bool {
+        self.version >= Self::LAST || self.generation >= Self::LAST
+    }
+}
+
 /// When and how to move a record's last-seen on while reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
@@ -52,7 +63,8 @@ pub struct Touch {
 }
 
 impl Touch {
-    /// The record seen at `now`, or `None` when its last-seen is recent enough or the token opens nothing.
+    /// The record seen at `now`, or `None` when its last-seen is recent enough, the token opens nothing, or its version is the
+    /// [last one](SessionRecord::LAST).
     #[must_use]
     pub fn apply(&self, record: &SessionRecord, now: Timestamp) -> Option<SessionRecord> {
         if now < record.last_seen.plus(self.interval) || !self.is_by_a_good_token(record, now) {
@@ -61,7 +73,7 @@ impl Touch {
         let mut seen = record.clone();
         seen.last_seen = now;
         seen.ends_at = self.idle_timeout.map_or(seen.expires_at, |idle| now.plus(idle).min(seen.expires_at));
-        seen.version += 1;
+        seen.version = record.version.checked_add(1).filter(|next| *next <= SessionRecord::LAST)?;
         Some(seen)
     }
 

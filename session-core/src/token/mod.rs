@@ -34,10 +34,11 @@ use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
 use self::header::Kind;
 pub use self::key::{Key, SigningAlgorithm};
-pub(crate) use self::payload::{IssueError, payload_json};
+use self::payload::payload_json;
+pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
-use self::split::split;
-use crate::{ErrorKind, SessionId, Timestamp};
+use self::split::{place_of_fault, split};
+use crate::{ErrorKind, SessionId, SessionPayload, Timestamp};
 
 /// How a token says what it is. The default is [`Typed`](Self::Typed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,18 +112,18 @@ impl Codec {
         Self { ring, audience, issuer, tail, form, leeway, absolute_lifetime }
     }
 
-    /// A token that carries `payload`. The generation in `claims` is left out.
+    /// A token that carries the payload `user`, once it was read back. The generation in `claims` is left out.
     ///
     /// # Errors
-    /// A payload that no token can carry; see [`IssueError`].
-    pub(crate) fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
-        let mut json = payload_json(payload)?;
-        json.pop();
-        if json.len() > 1 {
-            json.push(b',');
-        }
-        let claims = Claims { generation: None, ..*claims };
-        self.sign(json, &claims, self.form)
+    /// A payload that no token can carry, or that does not read back; see [`IssueError`].
+    pub(crate) fn issue_for<U: SessionPayload>(
+        &self,
+        claims: &Claims,
+        user: &U,
+    ) -> Result<String, IssueError> {
+        let json = self.write(claims, user)?;
+        self.read_back(&json, user)?;
+        self.sign(&json, self.form)
     }
 
     /// A token that refers to a record: always typed, and the same for the same claims and key. Without a
@@ -132,7 +133,9 @@ impl Codec {
     /// [`IssueError::Signing`], or an audience or issuer so long that no token has room for it.
     pub(crate) fn issue_reference(&self, claims: &Claims) -> Result<String, IssueError> {
         let claims = Claims { generation: claims.generation.or(Some(0)), ..*claims };
-        self.sign(vec![b'{'], &claims, TokenForm::Typed)
+        let mut json = vec![b'{'];
+        self.append_claims(&mut json, &claims).map_err(IssueError::Serialize)?;
+        self.sign(&json, TokenForm::Typed)
     }
 
     /// Reads a token that carries its payload. Expired ones are returned: judge them by the lifetimes.
@@ -166,9 +169,28 @@ impl Codec {
         Ok(claims)
     }
 
-    /// Completes the JSON that `json` begins, and signs it.
-    fn sign(&self, mut json: Vec<u8>, claims: &Claims, form: TokenForm) -> Result<String, IssueError> {
-        self.append_claims(&mut json, claims).map_err(IssueError::Serialize)?;
+    /// What a token with this payload says.
+    fn write<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<Vec<u8>, IssueError> {
+        let mut json = payload_json(payload)?;
+        json.pop();
+        if json.len() > 1 {
+            json.push(b',');
+        }
+        let claims = Claims { generation: None, ..*claims };
+        self.append_claims(&mut json, &claims).map_err(IssueError::Serialize)?;
+        Ok(json)
+    }
+
+    /// Reads as [`Self::verify`] will.
+    fn read_back<U: SessionPayload>(&self, json: &[u8], user: &U) -> Result<(), IssueError> {
+        let json = std::str::from_utf8(json).map_err(IssueError::serialize)?;
+        match split::<U>(json, &mut self.nothing_found()) {
+            Ok(read) => payload::same_subject(user, &read),
+            Err(_) => Err(IssueError::Unreadable(place_of_fault::<U>(json, &mut self.nothing_found()))),
+        }
+    }
+
+    fn sign(&self, json: &[u8], form: TokenForm) -> Result<String, IssueError> {
         let key = self.ring.signing();
         let header = match form {
             TokenForm::Typed => key.header(),
@@ -179,7 +201,7 @@ impl Codec {
             String::with_capacity(header.len() + base64::encoded_len(json.len()) + signature_room);
         token.push_str(header);
         token.push('.');
-        base64::append(&json, &mut token);
+        base64::append(json, &mut token);
         key.append_signature(&mut token)?;
         if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
     }

@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::{Formatter, Serializer};
+use serde_path_to_error::{Segment, Track};
 
 use super::claim::Claim;
 use super::few::Few;
+use crate::SessionPayload;
 
 /// What JSON readers follow without complaint; ours stops at 127.
 const MAX_DEPTH: usize = 100;
@@ -32,6 +34,15 @@ pub(crate) enum IssueError {
     /// The payload's `Serialize` failed.
     #[error("the payload does not serialize: {0}")]
     Serialize(#[source] serde_json::Error),
+    /// Its `Deserialize` would refuse what its `Serialize` wrote. Says where, never what.
+    #[error("the payload cannot be read back, so that its session would be none: {0}")]
+    Unreadable(String),
+    /// It reads back as somebody else.
+    #[error(
+        "the payload reads back with another subject, so that its session would be another account's: look for what \
+         its Serialize leaves out or its Deserialize changes"
+    )]
+    OtherSubject,
     /// The finished token, in bytes, is longer than any reader of ours takes. `PayloadTooLarge`, not a misuse.
     #[error(
         "the token would be {0} bytes long and 4096 is the limit: keep less in the session, or use a store"
@@ -43,11 +54,72 @@ pub(crate) enum IssueError {
     Signing,
 }
 
-/// `payload` as a JSON object without reserved names at its top level, for the records of tracked sessions.
+impl IssueError {
+    pub(super) fn serialize(error: impl std::fmt::Display) -> Self {
+        Self::Serialize(serde::ser::Error::custom(error))
+    }
+}
+
+/// The payload of a tracked session as its record keeps it, once it was read back.
 ///
-/// What this writes can be read back, but for what JSON itself cannot say: it has `null` for a float that is
-/// infinite or not a number.
-pub(crate) fn payload_json<U: Serialize>(payload: &U) -> Result<Vec<u8>, IssueError> {
+/// Whether a type can be read back depends on the value, and on the whole program: JSON has `null` for a float that is
+/// not finite, a field that is skipped needs a default, and where any crate switches on `arbitrary_precision` of
+/// serde_json, a float in a flattened, untagged or internally tagged part of a type is refused.
+pub(crate) fn record_json<U: SessionPayload>(user: &U) -> Result<Vec<u8>, IssueError> {
+    let json = payload_json(user)?;
+    match serde_json::from_slice::<U>(&json) {
+        Ok(read) => same_subject(user, &read).map(|()| json),
+        Err(_) => {
+            let mut parser = serde_json::Deserializer::from_slice(&json);
+            Err(IssueError::Unreadable(place_of_fault::<U, _>(&mut parser)))
+        }
+    }
+}
+
+pub(super) fn same_subject<U: SessionPayload>(written: &U, read: &U) -> Result<(), IssueError> {
+    if written.subject() == read.subject() { Ok(()) } else { Err(IssueError::OtherSubject) }
+}
+
+/// Where a payload does not read back, in words. The parser's own message may quote a value, so it is left out.
+pub(super) fn place_of_fault<'de, U: Deserialize<'de>, D: Deserializer<'de>>(parser: D) -> String {
+    let mut track = Track::new();
+    let message = match U::deserialize(serde_path_to_error::Deserializer::new(parser, &mut track)) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let path: Vec<_> = track.path().iter().map(name_of).collect();
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    match missing {
+        Some(field) => {
+            let field = path.iter().map(String::as_str).chain([field]).collect::<Vec<_>>().join(".");
+            format!("the field `{field}` is left out where it is written: give it #[serde(default)]")
+        }
+        None if path.is_empty() => {
+            "a flattened, untagged or internally tagged part of it writes what it does not read, \
+                                    such as a float while the feature arbitrary_precision of serde_json is on"
+                .to_owned()
+        }
+        None => format!(
+            "the field `{}` writes what it does not read, such as a float that is not finite, or a float in an untagged \
+             or internally tagged type while the feature arbitrary_precision of serde_json is on",
+            path.join(".")
+        ),
+    }
+}
+
+/// A name of a field is shown; a key of a map, which it cannot be told from, could be anything.
+fn name_of(segment: &Segment) -> String {
+    let is_name =
+        |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    match segment {
+        Segment::Map { key: name } | Segment::Enum { variant: name } if is_name(name) => name.clone(),
+        Segment::Seq { index } => index.to_string(),
+        _ => "..".to_owned(),
+    }
+}
+
+/// `payload` as a JSON object without reserved names at its top level.
+pub(super) fn payload_json<U: Serialize>(payload: &U) -> Result<Vec<u8>, IssueError> {
     let written = Cell::new(0);
     let mut sink = Sink { bytes: Vec::with_capacity(USUAL_LEN), written: &written };
     let mut watch = Watch::new(&written);

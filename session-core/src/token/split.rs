@@ -13,6 +13,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::claim::{Claim, Found};
+use super::payload;
 
 /// Reads the whole of `json`: registered claims into `found`, everything else into `U`.
 pub(super) fn split<'de, U: DeserializeOwned>(
@@ -23,6 +24,11 @@ pub(super) fn split<'de, U: DeserializeOwned>(
     let payload = U::deserialize(Split { parser: &mut parser, found })?;
     parser.end()?;
     Ok(payload)
+}
+
+/// Where [`split`] fails, for people.
+pub(super) fn place_of_fault<'de, U: DeserializeOwned>(json: &'de str, found: &mut Found<'de, '_>) -> String {
+    payload::place_of_fault::<U, _>(Split { parser: &mut serde_json::Deserializer::from_str(json), found })
 }
 
 struct Split<'a, 'de, 'c, D> {

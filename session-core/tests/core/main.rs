@@ -24,3 +24,4 @@ mod security;
 mod stateless;
 mod support;
 mod tracked;
+mod unreadable;

@@ -179,6 +179,7 @@ macro_rules! conformance_tests {
             a_record_that_does_not_decode_is_no_session
             a_record_that_does_not_decode_stays_as_it_is
             a_record_that_does_not_decode_can_be_listed_and_ended
+            a_record_whose_counters_are_full_is_no_session_and_stays
         }
     };
     ($store:expr) => {

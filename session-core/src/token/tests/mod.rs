@@ -14,6 +14,7 @@ use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Sha256, Sha384, Sha512};
 
+use super::payload::IssueError;
 use super::{Claims, Codec, KeyRing, Refused, TokenForm, base64};
 use crate::{SessionId, Timestamp};
 
@@ -72,6 +73,13 @@ fn plain() -> Codec {
 fn codec_of(ring: KeyRing, form: TokenForm) -> Codec {
     let seconds = |n: i64| Duration::from_secs(n.unsigned_abs());
     Codec::new(ring, "__Host-session".to_owned(), None, form, seconds(LEEWAY), seconds(ABSOLUTE))
+}
+
+impl Codec {
+    /// Signs whatever can be written, read back or not.
+    fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
+        self.sign(&self.write(claims, payload)?, self.form)
+    }
 }
 
 fn verify(codec: &Codec, token: &str) -> Result<(Claims, User), Refused> {

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::token::{IssueError, payload_json};
+use crate::token::payload::payload_json;
 
 #[track_caller]
 fn round_trips<U: Serialize + DeserializeOwned + PartialEq + Debug>(payload: U) {

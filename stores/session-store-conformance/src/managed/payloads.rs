@@ -138,6 +138,29 @@ pub async fn a_record_that_does_not_decode_can_be_listed_and_ended(store: Arc<dy
     assert_eq!(program.devices().await, []);
 }
 
+/// Nobody counts so far: somebody wrote it. There is no number for the next version, so nothing can be written.
+pub async fn a_record_whose_counters_are_full_is_no_session_and_stays(store: Arc<dyn SessionStore>) {
+    for counter in [SessionRecord::LAST, SessionRecord::LAST + 1, u64::MAX] {
+        for (version, generation) in [(counter, 0), (0, counter), (counter, counter)] {
+            let program = Program::new(store.clone());
+            let cookie = program.login_of(Present { id: ANN.into(), level: 1, language: english() }).await;
+            let record = program.service.only_record().await;
+            let record = SessionRecord { version, generation, ..record };
+            program.service.put(&record).await;
+
+            // A touch is due.
+            program.service.pass(3_600);
+            assert!(program.node.get_session(&request(&cookie)).await.unwrap().is_none());
+            for error in program.try_everything(&cookie).await {
+                assert_eq!(error.status(), 401, "{error}");
+            }
+            assert_eq!(program.service.only_record().await, record);
+            let _ = program.node.destroy_session(&request(&cookie)).await.unwrap();
+            assert_eq!(program.service.records().await, []);
+        }
+    }
+}
+
 /// The present version of a program, and what it told its observer.
 struct Program {
     service: Service,

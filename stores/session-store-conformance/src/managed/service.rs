@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use session_core::store::{Account, Key, SessionRecord, SessionStore};
+use session_core::store::{Account, Create, Created, Key, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
 use session_core::{
     Clock, KeyRing, ResponseChanges, SessionId, SessionManager, SessionManagerBuilder, SessionPayload,
@@ -91,6 +91,13 @@ impl Service {
     /// Whether the store has anything under this id, whatever its state: asked by deleting it.
     pub(crate) async fn holds(&self, id: SessionId) -> bool {
         self.store.delete(Key { realm: &self.realm, id }).await.unwrap()
+    }
+
+    /// Writes a record as it is, whatever the store has of that id.
+    pub(crate) async fn put(&self, record: &SessionRecord) {
+        self.holds(record.id).await;
+        let created = self.store.create(&self.realm, record, Create::default(), self.now()).await.unwrap();
+        assert_eq!(created, Created::Done { evicted: Vec::new() });
     }
 
     pub(crate) fn now(&self) -> Timestamp {
