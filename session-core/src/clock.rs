@@ -12,7 +12,7 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 
     /// The time since some fixed moment, by a clock that nobody can set: hybrid mode measures with it how long ago it
-    /// read a session. The default is the system's monotonic clock.
+    /// read a session, and what ended is remembered for so long, whatever the time is set to meanwhile. The default is the system's monotonic clock.
     fn steady(&self) -> Duration {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()

@@ -1,55 +1,73 @@
 //! The ids that ended in this process while their tokens are still good: what makes a logout stick without a store.
+//!
+//! An id is forgotten when no token of it can be good any more, by two clocks. One is the wall clock, by which tokens
+//! are judged. The other one cannot be set: what has ended stays so while a wrong time is put right. Every entry is kept
+//! for the same time of the steady clock, so they leave in the order in which they came, a few with each that comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
-use crate::{SessionId, Timestamp};
+use crate::{Clock, SessionId, Timestamp};
 
-/// How many ids are remembered at most: about 100 MB.
-const ROOM: usize = 1_000_000;
+/// So many entries are looked at with each insertion: one more than come in, so that a list that was long gets short.
+const LOOKED_AT: usize = 4;
 
-/// The ended ids, each with the time from which on no token of it can be good.
+/// The ended ids.
 #[derive(Debug)]
 pub(crate) struct EndedList {
     room: usize,
+    /// For so long after a session has ended a token of it can be good.
+    keep: Duration,
     /// Lets the usual case, an empty list, pass without the lock.
     len: AtomicUsize,
     ids: RwLock<Ids>,
 }
 
+/// Trees, since a hash table that grows holds up everybody for as long as it takes to move a million entries.
 #[derive(Debug, Default)]
 struct Ids {
-    until: HashMap<SessionId, Timestamp>,
-    by_time: BTreeSet<(Timestamp, SessionId)>,
+    entries: BTreeMap<SessionId, Entry>,
+    /// By the steady clock's end.
+    order: BTreeMap<u64, SessionId>,
+    next_place: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// No token of it is good from then on by the wall clock ..
+    until: Timestamp,
+    /// .. and by the steady one.
+    steady: Duration,
+    place: u64,
 }
 
 /// There is no room: the id was not remembered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-impl Default for EndedList {
-    fn default() -> Self {
-        Self::with_room(ROOM)
-    }
-}
-
 impl EndedList {
-    pub(crate) fn with_room(room: usize) -> Self {
-        Self { room, len: AtomicUsize::new(0), ids: RwLock::default() }
+    /// For `room` ids, about 100 bytes each. `keep` is how long a token can be good that was issued just now.
+    pub(crate) fn new(room: usize, keep: Duration) -> Self {
+        Self { room, keep, len: AtomicUsize::new(0), ids: RwLock::default() }
     }
 
     /// Whether `id` has ended here. Never forgets one whose tokens could still be good.
     pub(crate) fn contains(&self, id: SessionId) -> bool {
-        self.len.load(Ordering::Acquire) > 0 && self.read().until.contains_key(&id)
+        self.len.load(Ordering::Acquire) > 0 && self.read().entries.contains_key(&id)
     }
 
-    /// Remembers `id` until `until`. An id that ended before keeps the later time.
-    pub(crate) fn insert(&self, id: SessionId, until: Timestamp, now: Timestamp) -> Result<(), Full> {
+    /// Remembers `id`, of which a token that expires at `expires_at` was shown. The clock is read while nobody else
+    /// can ask: whoever was told that the session lives had read it before, so that no token of theirs outlives the
+    /// entry.
+    pub(crate) fn insert(&self, id: SessionId, expires_at: Timestamp, clock: &dyn Clock) -> Result<(), Full> {
         let mut ids = self.write();
-        ids.forget_before(now);
-        let outcome = ids.insert(id, until, self.room);
-        self.len.store(ids.until.len(), Ordering::Release);
+        let (now, steady) = (clock.now(), clock.steady());
+        ids.forget_some(now, steady);
+        let until = now.plus(self.keep).max(expires_at);
+        let outcome = ids.insert(id, until, steady.saturating_add(self.keep), self.room);
+        self.len.store(ids.entries.len(), Ordering::Release);
         outcome
     }
 
@@ -63,28 +81,43 @@ impl EndedList {
 }
 
 impl Ids {
-    fn insert(&mut self, id: SessionId, until: Timestamp, room: usize) -> Result<(), Full> {
-        let known = self.until.get(&id).copied();
-        if known.is_some_and(|known| known >= until) {
-            return Ok(());
-        }
-        if known.is_none() && self.until.len() >= room {
+    /// One that ended before keeps the later times.
+    fn insert(&mut self, id: SessionId, until: Timestamp, steady: Duration, room: usize) -> Result<(), Full> {
+        let known = self.entries.get(&id).copied();
+        if known.is_none() && self.entries.len() >= room {
             return Err(Full);
         }
-        if let Some(earlier) = self.until.insert(id, until) {
-            self.by_time.remove(&(earlier, id));
+        if let Some(known) = known {
+            self.order.remove(&known.place);
         }
-        self.by_time.insert((until, id));
+        let until = known.map_or(until, |known| known.until.max(until));
+        let steady = known.map_or(steady, |known| known.steady.max(steady));
+        self.put(id, until, steady);
         Ok(())
     }
 
-    fn forget_before(&mut self, now: Timestamp) {
-        while let Some(&(until, id)) = self.by_time.first() {
-            if until > now {
+    /// At the end of the order.
+    fn put(&mut self, id: SessionId, until: Timestamp, steady: Duration) {
+        let place = self.next_place;
+        self.next_place = place.wrapping_add(1);
+        self.order.insert(place, id);
+        self.entries.insert(id, Entry { until, steady, place });
+    }
+
+    /// Looks at the oldest few. One that is over by the steady clock alone makes way for those behind it.
+    fn forget_some(&mut self, now: Timestamp, steady: Duration) {
+        for _ in 0..LOOKED_AT {
+            let Some((_, &id)) = self.order.first_key_value() else { return };
+            let Some(&entry) = self.entries.get(&id) else { return };
+            if entry.steady > steady {
                 return;
             }
-            self.by_time.pop_first();
-            self.until.remove(&id);
+            self.order.pop_first();
+            if entry.until <= now {
+                self.entries.remove(&id);
+            } else {
+                self.put(id, entry.until, entry.steady);
+            }
         }
     }
 }
@@ -92,42 +125,114 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::ManualClock;
 
-    fn id(n: u8) -> SessionId {
-        SessionId::from_bytes([n; 16])
+    const KEEP: Duration = Duration::from_secs(100);
+
+    fn id(n: u16) -> SessionId {
+        let [high, low] = n.to_be_bytes();
+        SessionId::from_bytes([high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_seconds(seconds)
     }
 
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    struct Bench {
+        clock: ManualClock,
+        list: EndedList,
+    }
+
+    impl Bench {
+        fn with_room(room: usize) -> Self {
+            Self { clock: ManualClock::at(at(1_000)), list: EndedList::new(room, KEEP) }
+        }
+
+        /// Ends a session whose token expires so many seconds from now.
+        fn end(&self, n: u16, expires_in: u64) -> Result<(), Full> {
+            self.list.insert(id(n), self.clock.now().plus(seconds(expires_in)), &self.clock)
+        }
+
+        fn knows(&self, n: u16) -> bool {
+            self.list.contains(id(n))
+        }
+    }
+
     #[test]
     fn an_entry_is_kept_until_its_time_and_not_longer() {
-        let list = EndedList::default();
-        assert_eq!(list.insert(id(1), at(100), at(0)), Ok(()));
-        assert_eq!(list.insert(id(2), at(300), at(99)), Ok(()));
-        assert!(list.contains(id(1)));
-        assert_eq!(list.insert(id(3), at(300), at(100)), Ok(()));
-        assert!(!list.contains(id(1)));
-        assert!(list.contains(id(2)));
+        let bench = Bench::with_room(10);
+        bench.end(1, 50).unwrap();
+        bench.clock.advance(seconds(99));
+        bench.end(2, 50).unwrap();
+        assert!(bench.knows(1), "a token that was issued just before it ended is good");
+        bench.clock.advance(seconds(1));
+        bench.end(3, 50).unwrap();
+        assert!(!bench.knows(1) && bench.knows(2));
     }
 
     #[test]
     fn ending_twice_keeps_the_later_time() {
-        let list = EndedList::default();
-        assert_eq!(list.insert(id(1), at(200), at(0)), Ok(()));
-        assert_eq!(list.insert(id(1), at(100), at(0)), Ok(()));
-        assert_eq!(list.insert(id(2), at(300), at(150)), Ok(()));
-        assert!(list.contains(id(1)));
+        let bench = Bench::with_room(10);
+        bench.end(1, 50).unwrap();
+        bench.clock.advance(seconds(60));
+        bench.end(1, 50).unwrap();
+        bench.clock.advance(seconds(60));
+        bench.end(2, 50).unwrap();
+        assert!(bench.knows(1));
+        bench.clock.advance(seconds(40));
+        bench.end(3, 50).unwrap();
+        assert!(!bench.knows(1));
     }
 
     #[test]
     fn a_full_list_says_so_and_forgets_nobody() {
-        let list = EndedList::with_room(2);
-        assert_eq!(list.insert(id(1), at(100), at(0)), Ok(()));
-        assert_eq!(list.insert(id(2), at(200), at(0)), Ok(()));
-        assert_eq!(list.insert(id(3), at(300), at(0)), Err(Full));
-        assert!(list.contains(id(1)) && list.contains(id(2)) && !list.contains(id(3)));
-        assert_eq!(list.insert(id(3), at(300), at(100)), Ok(()));
+        let bench = Bench::with_room(2);
+        bench.end(1, 50).unwrap();
+        bench.clock.advance(seconds(10));
+        bench.end(2, 50).unwrap();
+        assert_eq!(bench.end(3, 50), Err(Full));
+        assert!(bench.knows(1) && bench.knows(2) && !bench.knows(3));
+        bench.clock.advance(seconds(90));
+        assert_eq!(bench.end(3, 50), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_and_is_corrected_brings_nobody_back() {
+        let bench = Bench::with_room(10);
+        bench.end(1, 50).unwrap();
+        bench.clock.set(at(1_000_000));
+        bench.end(2, 0).unwrap();
+        assert!(bench.knows(1), "forgotten by a wrong clock");
+        bench.clock.set(at(1_000));
+        // What ended while the clock was wrong is kept for as long, too.
+        bench.clock.advance(seconds(99));
+        bench.end(3, 50).unwrap();
+        assert!(bench.knows(1) && bench.knows(2));
+    }
+
+    #[test]
+    fn an_entry_that_outlasts_the_others_holds_up_none_of_them() {
+        let bench = Bench::with_room(10);
+        bench.end(1, 10_000).unwrap();
+        bench.end(2, 50).unwrap();
+        bench.clock.advance(KEEP);
+        bench.end(3, 50).unwrap();
+        assert!(bench.knows(1) && !bench.knows(2));
+    }
+
+    #[test]
+    fn however_many_are_over_an_insertion_looks_at_a_few() {
+        let bench = Bench::with_room(10_000);
+        (0..10_000).for_each(|n| bench.end(n, 50).unwrap());
+        bench.clock.advance(KEEP);
+        for n in 0..1_000 {
+            let before = bench.list.len.load(Ordering::Acquire);
+            bench.end(20_000 + n, 50).unwrap();
+            assert_eq!(bench.list.len.load(Ordering::Acquire), before + 1 - LOOKED_AT);
+        }
     }
 }

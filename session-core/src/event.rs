@@ -31,7 +31,8 @@ pub enum EventKind {
     ReplayDetected,
     /// The store failed or did not answer in time.
     StoreFailed,
-    /// The list of ended sessions is full: a logout cleared the cookie, but a copy of it stays good.
+    /// Without a store: the list of ended sessions is full. A logout, a login or a re-authentication took the browser's
+    /// cookie away, but a copy of it stays good until it expires.
     EndedListFull,
 }
 

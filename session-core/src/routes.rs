@@ -16,7 +16,7 @@ use crate::{PlainResponse, Session, SessionError, SessionPayload};
 /// |---|---|
 /// | `GET` | 200, the status and the user; never writes |
 /// | `POST` | 200, the same, and it counts as a use: refreshes when due, writes last-seen |
-/// | `DELETE` | 204, logged out |
+/// | `DELETE` | 204, logged out; without a store and with a full list of ended sessions, only this browser: an event says so |
 /// | `POST /refresh` | 200, the new status, `"extended":true` or `false`, and `"refreshableIn":27`: seconds, or `null` |
 /// | `GET /list` | 200, the account's sessions |
 /// | `DELETE /list` | 200 `{"revoked":3}`: all of the account's sessions, this one included, and the clearing cookie |

@@ -41,6 +41,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     store_deadline: Duration,
     hybrid: Option<Duration>,
     hybrid_capacity: usize,
+    ended_capacity: usize,
     session_limit: Option<SessionLimit>,
     replay: ReplayPolicy,
     fresh_for_revocation: Option<Duration>,
@@ -69,6 +70,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             store_deadline: Duration::from_secs(2),
             hybrid: None,
             hybrid_capacity: 100_000,
+            ended_capacity: 1_000_000,
             session_limit: Some(SessionLimit::EvictOldest(100)),
             replay: ReplayPolicy::default(),
             fresh_for_revocation: None,
@@ -128,6 +130,18 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// its payload.
     pub fn hybrid_capacity(mut self, sessions: usize) -> Self {
         self.hybrid_capacity = sessions;
+        self
+    }
+
+    /// Without a store: how many ended sessions this process remembers, so that their tokens stay refused. Default
+    /// 1,000,000, of about 100 bytes each.
+    ///
+    /// Each is kept for `max_age` and the leeway ([`TokenForm::Plain`]: for the absolute lifetime), so with the defaults
+    /// 11 logouts a second, all day long, fill it. When it is full, a logout is
+    /// [`CookieOnly`](crate::Destroyed::CookieOnly); that, a login or a re-authentication whose old session could not be
+    /// remembered is told as [`EndedListFull`](crate::EventKind::EndedListFull).
+    pub fn ended_capacity(mut self, sessions: usize) -> Self {
+        self.ended_capacity = sessions;
         self
     }
 
@@ -275,6 +289,13 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.login_page.map(|page| LoginPage::new(page, self.public_origin.as_deref(), prefix));
         let login_page = login_page.transpose()?;
         let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
+        // Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
+        // most. In the plain form others issue them, and give them what life they like.
+        let keep_ended = self.lifetimes.leeway
+            + match self.token_form {
+                TokenForm::Typed => self.lifetimes.max_age,
+                TokenForm::Plain => self.lifetimes.absolute_lifetime,
+            };
         let codec = Codec::new(
             keys.clone(),
             realm.clone(),
@@ -312,7 +333,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             observer: self.observer,
             clock: self.clock,
             random: self.random,
-            ended: EndedList::default(),
+            ended: EndedList::new(self.ended_capacity, keep_ended),
             origin_warnings: Sparing::default(),
         })))
     }

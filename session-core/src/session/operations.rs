@@ -13,8 +13,8 @@ use crate::{Device, ErrorKind, EventKind, SessionError, SessionId, SessionPayloa
 pub enum Destroyed {
     /// The session is over: its token is refused from now on.
     Session,
-    /// Without a store, and more than a million sessions ended lately: the cookie is cleared, but a copy of the
-    /// token stays good until it expires.
+    /// Without a store, and [the list of ended sessions](crate::SessionManagerBuilder::ended_capacity) is full: the
+    /// cookie is cleared, but a copy of the token stays good until it expires.
     CookieOnly,
 }
 
@@ -51,7 +51,8 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// The user has just proven who they are once more: a new session id, the same payload, and both clocks start
-    /// again. The old token is dead at once; in hybrid mode elsewhere within the bound.
+    /// again. The old token is dead at once; in hybrid mode elsewhere within the bound. Without a store, see
+    /// [`ended_capacity`](crate::SessionManagerBuilder::ended_capacity).
     ///
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile.

@@ -133,8 +133,9 @@ impl<U: SessionPayload> Session<U> {
 
     fn end_replaced_stateless(&self, replaced: &[Shown<U>]) {
         for shown in replaced {
-            self.end_stateless(shown);
-            self.emit(EventKind::Revoked, shown.who(), None, Some(REPLACED.to_owned()));
+            if self.end_stateless(shown) {
+                self.emit(EventKind::Revoked, shown.who(), None, Some(REPLACED.to_owned()));
+            }
         }
     }
 
@@ -161,13 +162,11 @@ impl<U: SessionPayload> Session<U> {
         self.error(ErrorKind::NotFound)
     }
 
-    /// Until no token of this session can be good any more: not even one that is being issued right now.
+    /// Until no token of this session can be good any more: not even one that is being issued right now. `false`, and
+    /// an event, when there is no room.
     fn end_stateless(&self, shown: &Shown<U>) -> bool {
         let (manager, claims) = (&self.0.manager, &shown.claims);
-        let now = self.now();
-        let until = manager.lifetimes.fresh_expiry(claims.authenticated_at, now).max(claims.expires_at);
-        let until = until.plus(manager.lifetimes.leeway);
-        let remembered = manager.ended.insert(claims.sid, until, now).is_ok();
+        let remembered = manager.ended.insert(claims.sid, claims.expires_at, &*manager.clock).is_ok();
         if !remembered {
             self.emit(EventKind::EndedListFull, shown.who(), None, None);
         }
@@ -216,7 +215,6 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::ended::EndedList;
     use crate::testing::{TestRequest, logged_in_cookie};
     use crate::{KeyRing, SessionEvent, SessionManager};
 
@@ -240,8 +238,8 @@ mod tests {
             trail.lock().unwrap_or_else(PoisonError::into_inner).push(told);
         };
         let keys = KeyRing::from_secret("a secret of at least thirty-two bytes").unwrap();
-        let mut sessions = SessionManager::<User>::builder().keys(keys).observer(observer).build().unwrap();
-        Arc::get_mut(&mut sessions.0).unwrap().ended = EndedList::with_room(0);
+        let builder = SessionManager::<User>::builder().keys(keys).observer(observer);
+        let sessions = builder.ended_capacity(0).build().unwrap();
         let login = |name: &str| {
             let user = User { name: name.to_owned() };
             ready(logged_in_cookie(&sessions, user)).unwrap()

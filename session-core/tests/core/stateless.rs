@@ -1,7 +1,7 @@
 //! Sessions that live in the cookie alone.
 
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, KeyRing, Revalidation, SessionManager, TokenForm};
+use session_core::{Destroyed, ErrorKind, KeyRing, Revalidation, SessionManager, TokenForm};
 
 use crate::support::{Browser, START, User, World, big_user, seconds, user};
 
@@ -16,6 +16,54 @@ async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
     let status = sessions.check_session_status(&browser.get("/")).await.unwrap();
     assert!(status.is_expired && !status.is_valid);
     assert_eq!(status.reason, Some(ErrorKind::Expired));
+}
+
+#[tokio::test]
+async fn what_ended_does_not_come_back_when_a_clock_that_was_ahead_is_set_right() {
+    let world = World::new();
+    for sessions in world.both() {
+        let mut ann = Browser::login(&sessions, user("ann")).await;
+        ann.clone().log_out(&sessions).await;
+        let now = world.now();
+        world.clock.set(now.plus(seconds(400 * 86_400)));
+        for _ in 0..10 {
+            Browser::login(&sessions, user("eve")).await.log_out(&sessions).await;
+        }
+        let _ = sessions.delete_expired(100).await;
+        world.clock.set(now);
+        assert_eq!(ann.who(&sessions).await, None, "{sessions:?}");
+    }
+}
+
+/// The first logout fills it.
+#[tokio::test]
+async fn a_full_list_of_ended_sessions_is_told_by_whatever_finds_it_full() {
+    let world = World::new();
+    let sessions = world.builder().ended_capacity(1).build().unwrap();
+    Browser::login(&sessions, user("bob")).await.log_out(&sessions).await;
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let told = || {
+        let names = world.event_names();
+        world.events.lock().unwrap().clear();
+        names
+    };
+    let session = || {
+        let session = sessions.slot();
+        session.receive(&browser.request("DELETE", "/session"));
+        session
+    };
+    told();
+    session().create(user("ann")).await.unwrap();
+    assert_eq!(told(), ["ended_list_full", "created"]);
+    session().reauthenticate().await.unwrap();
+    assert_eq!(told(), ["ended_list_full", "created"]);
+    assert_eq!(session().destroy().await.unwrap(), Destroyed::CookieOnly);
+    assert!(told().contains(&"ended_list_full"));
+
+    let routed = session();
+    assert_eq!(session_core::routes::answer(&routed, "DELETE", "").await.status, 204);
+    assert!(routed.close(&()).set_cookie().unwrap().contains("Max-Age=0"));
+    assert!(told().contains(&"ended_list_full"));
 }
 
 #[tokio::test]
