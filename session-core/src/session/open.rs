@@ -2,7 +2,7 @@
 
 use super::tracked::Served;
 use super::{Intent, Named, Session, Shown, Who};
-use crate::token::{Claims, Refused};
+use crate::token::{Claims, Refused, Tries};
 use crate::{ErrorKind, EventKind, SessionError, SessionPayload};
 
 /// Of several sessions in one request so many are looked up.
@@ -59,7 +59,7 @@ impl<U: SessionPayload> Session<U> {
     /// [`open`](Self::open) as a use that the store learns of: hybrid mode writes down no last-seen of a session that it
     /// serves from memory.
     pub(crate) async fn open_in_store(&self) -> Result<(), SessionError> {
-        let _turn = self.0.turn.lock().await;
+        let _turn = self.take_turn().await;
         self.open_in_turn(Intent::Use).await?;
         let Some(current) = self.current() else { return Ok(()) };
         let Some(shown_at) = current.recent_at else { return Ok(()) };
@@ -131,7 +131,7 @@ impl<U: SessionPayload> Session<U> {
     async fn find_stateless(&self, intent: Intent) -> Result<(), SessionError> {
         let codec = &self.0.manager.codec;
         let now = self.now();
-        let found = self.verified(|token| codec.verify::<U>(token, now).map(Shown::with));
+        let found = self.verified(|token, tries| codec.verify_in::<U>(token, now, tries).map(Shown::with));
         let mut failure = found.failure;
         for Shown { claims, user } in found.shown.newest_first() {
             let Some(user) = user else { continue };
@@ -147,7 +147,8 @@ impl<U: SessionPayload> Session<U> {
     async fn find_tracked(&self, intent: Intent) -> Result<(), SessionError> {
         let codec = &self.0.manager.codec;
         let now = self.now();
-        let found = self.verified(|token| codec.verify_reference(token, now).map(Shown::without));
+        let found =
+            self.verified(|token, tries| codec.verify_reference_in(token, now, tries).map(Shown::without));
         let mut failure = found.failure;
         let mut reads = 0;
         for Shown { claims, .. } in found.shown.newest_first() {
@@ -176,11 +177,12 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// Verifies every token that the request shows, and notes the sessions that they name.
-    fn verified(&self, verify: impl Fn(&[u8]) -> Result<Shown<U>, Refused>) -> Found<U> {
+    fn verified(&self, verify: impl Fn(&[u8], &Tries) -> Result<Shown<U>, Refused>) -> Found<U> {
         let mut found = Found { shown: Named::NONE, failure: None };
         let Some(received) = self.0.received.get() else { return found };
+        let tries = Tries::new();
         for token in received.credential.tokens() {
-            match verify(token) {
+            match verify(token, &tries) {
                 Ok(shown) => {
                     self.state().named.push(shown.clone());
                     found.shown.push(shown);
@@ -196,9 +198,9 @@ impl<U: SessionPayload> Session<U> {
         let codec = &self.0.manager.codec;
         let now = self.now();
         if self.0.manager.store.is_some() {
-            self.verified(|token| codec.verify_reference(token, now).map(Shown::without));
+            self.verified(|token, tries| codec.verify_reference_in(token, now, tries).map(Shown::without));
         } else {
-            self.verified(|token| codec.verify::<U>(token, now).map(Shown::with));
+            self.verified(|token, tries| codec.verify_in::<U>(token, now, tries).map(Shown::with));
         }
     }
 

@@ -3,6 +3,7 @@
 //! The signatures are `jsonwebtoken`'s, through its provider by name: the process-wide default belongs to the
 //! application, and panics where two providers are compiled in and none is chosen.
 
+use ed25519_dalek::VerifyingKey;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::jwk::EllipticCurve;
@@ -149,6 +150,13 @@ impl PublicKey {
         if x.len() != 32 {
             return Err(ConfigError::new("an Ed25519 public key is 32 bytes long"));
         }
+        // A point of small order takes signatures that nobody made.
+        if x.first_chunk().and_then(|x| VerifyingKey::from_bytes(x).ok()).is_none_or(|key| key.is_weak()) {
+            return Err(ConfigError::new(
+                "this is no Ed25519 public key, or one of small order, for which anybody can sign: make another one \
+                 with openssl genpkey -algorithm ed25519",
+            ));
+        }
         Ok(Self { algorithm: SigningAlgorithm::EdDsa, key: DecodingKey::from_ed_der(&x), kid: kid(&[&x]) })
     }
 
@@ -170,6 +178,17 @@ impl PublicKey {
                 "the RSA key has {bits} bits and must have {MIN_RSA_BITS} to {MAX_RSA_BITS} \
                  (RFC 7518 section 3.3): openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072"
             )));
+        }
+        if !is_odd(modulus) {
+            return Err(ConfigError::new(
+                "the RSA key's modulus is even, so it is no product of two large primes",
+            ));
+        }
+        if !is_sound(exponent) {
+            return Err(ConfigError::new(
+                "the RSA key's public exponent must be odd, 3 or more and below 2^33 (RFC 8017 section 3.1): \
+                 openssl genpkey uses 65537",
+            ));
         }
         let key = DecodingKey::from_rsa_raw_components(modulus, exponent);
         Ok(Self { algorithm: SigningAlgorithm::Rs256, key, kid: kid(&[modulus, exponent]) })
@@ -229,6 +248,16 @@ fn public_pem<T>(
 fn without_zeros(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     bytes.get(zeros..).unwrap_or_default()
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|last| last & 1 == 1)
+}
+
+/// With an even exponent, or 1, everybody can sign; a longer one only costs time. Without leading zeros.
+fn is_sound(exponent: &[u8]) -> bool {
+    let short = exponent.len() < 5 || (exponent.len() == 5 && exponent.first() == Some(&1));
+    is_odd(exponent) && exponent != [1] && short
 }
 
 fn bad_private(algorithm: SigningAlgorithm) -> impl Fn(Error) -> ConfigError {

@@ -4,6 +4,7 @@ use super::base64::Room;
 use super::header::{self, Header, Kind};
 use super::key::Key;
 use super::ring::Keys;
+use super::tries::Tries;
 
 /// The length in bytes up to which a token is looked at, and that no token of ours exceeds: that of a cookie.
 pub(crate) const MAX_TOKEN_LEN: usize = 4096;
@@ -47,11 +48,15 @@ impl<'a> Envelope<'a> {
     /// but the signature itself and, where it is none that we write, the header.
     ///
     /// # Errors
-    /// No key of ours, a header that is not exactly ours, or (without `plain`) a token of another kind.
-    pub(super) fn authenticate(&self, keys: &Keys, plain: bool) -> Result<Kind, &'static str> {
+    /// No key of ours, a header that is not exactly ours, (without `plain`) a token of another kind, or a request that
+    /// has used up its `tries`.
+    pub(super) fn authenticate(&self, keys: &Keys, plain: bool, tries: &Tries) -> Result<Kind, &'static str> {
+        if tries.are_used_up() {
+            return Err("the request has brought too many wrong signatures");
+        }
         let mut room = Room::<MAX_SIGNATURE_LEN>::new();
         let signature = room.decode(self.signature).ok_or("the signature is not base64url")?;
-        let by = |key: &Key| key.verify(self.signed, signature);
+        let by = |key: &Key| tries.verify(key, self.signed, signature);
 
         if let Some(key) = keys.iter().find(|key| key.header().as_bytes() == self.header) {
             return signed(by(key), Kind::Session);
@@ -77,11 +82,13 @@ impl<'a> Envelope<'a> {
             return Err("the token is of another type");
         }
         let fits = |key: &&Key| key.algorithm().name() == header.alg;
-        match header.kid {
+        match header.kid.as_deref() {
             Some(kid) => {
                 let key = keys.named(kid).ok_or("no key has this kid")?;
                 if fits(&key) { signed(by(key), kind) } else { Err("the algorithm is not the key's") }
             }
+            // Ours always name their key: nobody makes us try them all.
+            None if kind == Kind::Session => Err("the token names no key"),
             None => signed(keys.iter().filter(fits).any(by), kind),
         }
     }

@@ -1,13 +1,17 @@
 //! Headers of tokens that are not, byte for byte, one that we would write.
 
+use std::borrow::Cow;
+
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer};
 
 use super::base64::Room;
+use super::split::NameSeed;
 
 /// The `typ` of our tokens (RFC 8725 section 3.11): no other kind of token passes for a session.
 pub(super) const TYP: &str = "session+jwt";
-/// Three times what the longest legal header needs.
-const MAX_BYTES: usize = 512;
+/// More than the longest legal header needs, with each byte of its `kid` written as an escape.
+const MAX_BYTES: usize = 1024;
 
 /// A header: `alg`, `typ` and `kid`, and nothing else: `crit`, `jwk`, `jku`, `x5u`, `zip`, `b64` have no place.
 #[derive(Deserialize)]
@@ -17,8 +21,9 @@ pub(super) struct Header<'a> {
     pub(super) alg: &'a str,
     #[serde(borrow, default, deserialize_with = "text")]
     typ: Option<&'a str>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    pub(super) kid: Option<&'a str>,
+    /// A name may need escapes.
+    #[serde(borrow, default, deserialize_with = "name")]
+    pub(super) kid: Option<Cow<'a, str>>,
 }
 
 /// Which kind of token `typ` says it is.
@@ -33,7 +38,8 @@ pub(super) enum Kind {
 }
 
 impl<'a> Header<'a> {
-    /// The header in one segment of a token, or `None`. Escapes in strings are refused: no legal value needs one.
+    /// The header in one segment of a token, or `None`. Escapes in `alg` and `typ` are refused: no legal value
+    /// needs one.
     pub(super) fn parse(segment: &[u8], room: &'a mut Room<MAX_BYTES>) -> Option<Self> {
         let json = std::str::from_utf8(room.decode(segment)?).ok()?;
         // A derived struct would read a JSON list as well.
@@ -64,4 +70,9 @@ pub(super) const fn room() -> Room<MAX_BYTES> {
 /// A string, and not null.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de str>, D::Error> {
     <&str>::deserialize(deserializer).map(Some)
+}
+
+/// The same, with or without escapes.
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    NameSeed.deserialize(deserializer).map(Some)
 }

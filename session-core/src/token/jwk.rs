@@ -22,10 +22,13 @@ impl Key {
     /// Anything else; an `alg` that does not fit the key; a `use` other than `sig`; `key_ops` without `verify`;
     /// a private part that does not belong to the public one; a key that is too short.
     pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        let no_jwk = || ConfigError::new("this is no JWK: a JSON object with `kty` and the key's parameters");
+        // A derived struct would read a JSON list as well.
+        if !json.trim_start().starts_with('{') {
+            return Err(no_jwk());
+        }
         // The JSON parser's message may quote the key, so it is not kept.
-        let jwk: Jwk = serde_json::from_str(json).map_err(|_| {
-            ConfigError::new("this is no JWK: a JSON object with `kty` and the key's parameters")
-        })?;
+        let jwk: Jwk = serde_json::from_str(json).map_err(|_| no_jwk())?;
         jwk.check_purpose()?;
         let key = match jwk.kty.as_str() {
             "oct" => jwk.symmetric(),
@@ -237,10 +240,18 @@ mod tests {
             r#","alg":"hs256""#,
             r#","use":"enc""#,
             r#","key_ops":["encrypt"]"#,
-            r#","kid":"a b""#,
+            r#","kid":"""#,
             r#","k":"AAAA""#,
         ] {
             assert!(oct(members).is_err(), "{members}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_the_same_values_is_no_jwk() {
+        let list = format!(r#"["oct",null,null,null,null,"{K}"{}]"#, ",null".repeat(6));
+        for list in [list.clone(), format!(" {list}")] {
+            assert!(Key::from_jwk(&list).unwrap_err().to_string().contains("object"));
         }
     }
 

@@ -20,6 +20,7 @@ mod ring;
 mod split;
 #[cfg(test)]
 mod tests;
+mod tries;
 
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ use self::payload::payload_json;
 pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
 use self::split::{place_of_fault, split};
+pub(crate) use self::tries::Tries;
 use crate::{ErrorKind, SessionId, SessionPayload, Timestamp};
 
 /// How a token says what it is. The default is [`Typed`](Self::Typed).
@@ -142,12 +144,13 @@ impl Codec {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub(crate) fn verify<U: DeserializeOwned>(
+    pub(crate) fn verify_in<U: DeserializeOwned>(
         &self,
         token: &[u8],
         now: Timestamp,
+        tries: &Tries,
     ) -> Result<(Claims, U), Refused> {
-        let (claims, payload) = self.read(token, now, self.form)?;
+        let (claims, payload) = self.read(token, now, self.form, tries)?;
         if claims.generation.is_some() {
             return Err(unusable("the token refers to a record, and here is no store", claims));
         }
@@ -161,8 +164,13 @@ impl Codec {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub(crate) fn verify_reference(&self, token: &[u8], now: Timestamp) -> Result<Claims, Refused> {
-        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed)?;
+    pub(crate) fn verify_reference_in(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        tries: &Tries,
+    ) -> Result<Claims, Refused> {
+        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries)?;
         if claims.generation.is_none() {
             return Err(unusable("the token carries a payload, and here is a store", claims));
         }
@@ -181,7 +189,7 @@ impl Codec {
         Ok(json)
     }
 
-    /// Reads as [`Self::verify`] will.
+    /// Reads as [`Self::verify_in`] will.
     fn read_back<U: SessionPayload>(&self, json: &[u8], user: &U) -> Result<(), IssueError> {
         let json = std::str::from_utf8(json).map_err(IssueError::serialize)?;
         match split::<U>(json, &mut self.nothing_found()) {
@@ -229,10 +237,11 @@ impl Codec {
         token: &[u8],
         now: Timestamp,
         form: TokenForm,
+        tries: &Tries,
     ) -> Result<(Claims, Option<U>), Refused> {
         let envelope = Envelope::open(token).map_err(refused)?;
         let plain = form == TokenForm::Plain;
-        let kind = envelope.authenticate(&self.ring.read(), plain).map_err(refused)?;
+        let kind = envelope.authenticate(&self.ring.read(), plain, tries).map_err(refused)?;
 
         let mut room = Room::<MAX_TOKEN_LEN>::new();
         let json = room.decode(envelope.claims).ok_or(refused("the claims are not base64url"))?;

@@ -144,8 +144,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
     }
 }
 
-/// The name of an entry, borrowed from the input unless it is written with escapes.
-struct NameSeed;
+/// A name, borrowed from the input unless it is written with escapes.
+pub(super) struct NameSeed;
 
 impl<'de> DeserializeSeed<'de> for NameSeed {
     type Value = Cow<'de, str>;

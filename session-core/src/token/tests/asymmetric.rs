@@ -202,7 +202,7 @@ fn jwks_that_contradict_themselves_are_refused() {
         }
         assert!(Key::from_jwk(&with(jwk, r#""use":"enc""#)).is_err());
         assert!(Key::from_jwk(&with(jwk, r#""key_ops":["encrypt"]"#)).is_err());
-        assert!(Key::from_jwk(&with(jwk, r#""kid":"no / good""#)).is_err());
+        assert!(Key::from_jwk(&with(jwk, r#""kid":"""#)).is_err());
         let good = with(jwk, r#""use":"sig","key_ops":["verify"],"kid":"named","x5t":"abc""#);
         assert_eq!(Key::from_jwk(&good).unwrap().kid(), "named");
     }
@@ -222,4 +222,105 @@ fn jwks_that_contradict_themselves_are_refused() {
     ] {
         assert!(Key::from_jwk(&jwk.replacen(from, to, 1)).is_err(), "{from} {to}");
     }
+}
+
+/// The eight points whose order divides eight, and spellings of theirs that are not canonical (RFC 8032 section 5.1.3).
+#[test]
+fn ed25519_points_of_small_order_are_refused() {
+    let ends = |first: u8, rest: u8, last: u8| {
+        let mut point = [rest; 32];
+        (point[0], point[31]) = (first, last);
+        base64::encode(point)
+    };
+    let eighth = |hex: &str| {
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let mut point: Vec<u8> = (0..64).step_by(2).map(byte).collect();
+        let plus = base64::encode(&point);
+        point[31] |= 0x80;
+        [plus, base64::encode(&point)]
+    };
+    let points = [
+        ends(1, 0, 0),
+        ends(0, 0, 0),
+        ends(0, 0, 0x80),
+        ends(0xec, 0xff, 0x7f),
+        ends(0xed, 0xff, 0x7f),
+        ends(0xed, 0xff, 0xff),
+        ends(0xee, 0xff, 0x7f),
+    ];
+    let eighths = [
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ]
+    .map(eighth);
+    for x in points.iter().chain(eighths.as_flattened()) {
+        let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+        let error = Key::from_jwk(&jwk).expect_err("anybody can sign for it").to_string();
+        assert!(error.contains("small order"), "{error}");
+    }
+}
+
+#[test]
+fn rsa_keys_that_protect_nothing_are_refused() {
+    let key = |last: u8, e: &[u8]| {
+        let mut n = [0x5a; 256];
+        (n[0], n[255]) = (0xc5, last);
+        let (n, e) = (base64::encode(n), base64::encode(e));
+        Key::from_jwk(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#))
+    };
+    for good in [&[1, 0, 1][..], &[3], &[0, 0, 1, 0, 1], &[1, 0xff, 0xff, 0xff, 0xff]] {
+        assert!(key(0x5b, good).is_ok(), "{good:?}");
+    }
+    for bad in [&[][..], &[0], &[1], &[0, 1], &[2], &[1, 0, 0], &[2, 0, 0, 0, 1], &[1, 0, 0, 0, 0, 1]] {
+        assert!(key(0x5b, bad).unwrap_err().to_string().contains("exponent"), "{bad:?}");
+    }
+    assert!(key(0x5a, &[1, 0, 1]).unwrap_err().to_string().contains("even"));
+}
+
+/// A token whose signature is wrong costs one check of each key that it could be of.
+#[test]
+fn after_four_wrong_signatures_of_a_request_no_more_are_checked() {
+    for case in cases() {
+        let codec = codec_with((case.read)(case.private).unwrap());
+        let good = codec.issue(&claims(), &ada()).unwrap();
+        let bad = codec.issue(&Claims { expires_at: now(), ..claims() }, &ada()).unwrap();
+        let (signed, _) = bad.rsplit_once('.').unwrap();
+        let bad = format!("{signed}.{}", good.rsplit_once('.').unwrap().1);
+        let read = |token: &str, tries: &Tries| {
+            codec
+                .verify_in::<User>(token.as_bytes(), now(), tries)
+                .map(drop)
+                .map_err(|refused| refused.reason)
+        };
+        let tries = Tries::new();
+        for _ in 0..3 {
+            assert_eq!(read(&bad, &tries), Err("the signature does not verify"));
+        }
+        for _ in 0..20 {
+            assert_eq!(read(&good, &tries), Ok(()), "good ones are not counted");
+        }
+        assert!(read(&bad, &tries).is_err());
+        assert_eq!(read(&good, &tries), Err("the request has brought too many wrong signatures"));
+    }
+}
+
+#[test]
+fn a_plain_token_costs_four_checks_however_many_keys_there_are() {
+    let codec = super::codec_of(KeyRing::new(Key::ed25519_pem(ED25519).unwrap()).unwrap(), TokenForm::Plain);
+    for n in 0..6 {
+        codec
+            .ring
+            .add(Key::ed25519_public_pem(ED25519_PUBLIC).unwrap().with_kid(n.to_string()).unwrap())
+            .unwrap();
+    }
+    let bad = format!(
+        "{}.{}.{}",
+        base64::encode(r#"{"alg":"EdDSA"}"#),
+        base64::encode("{}"),
+        base64::encode([7; 64])
+    );
+    let good = codec.issue(&claims(), &ada()).unwrap();
+    let tries = Tries::new();
+    assert!(codec.verify_in::<User>(bad.as_bytes(), now(), &tries).is_err());
+    assert!(codec.verify_in::<User>(good.as_bytes(), now(), &tries).is_err(), "the first token used them up");
 }

@@ -123,7 +123,7 @@ fn a_header_that_is_not_one_json_object_of_strings_is_refused() {
 #[test]
 fn our_typ_is_accepted_with_and_without_application_and_in_any_case() {
     for typ in ["session+jwt", "application/session+jwt", "Session+JWT", "APPLICATION/SESSION+JWT"] {
-        let header = format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
+        let header = our_header().replace("session+jwt", typ);
         assert!(verify(&codec(), &by_hand(header, good_claims())).is_ok(), "{typ}");
     }
 }
@@ -132,7 +132,7 @@ fn our_typ_is_accepted_with_and_without_application_and_in_any_case() {
 fn another_typ_under_the_same_secret_is_refused() {
     for typ in ["at+jwt", "logout+jwt", "dpop+jwt", "", "application/", "text/session+jwt", "session", "JWE"]
     {
-        header_is_refused(&format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#));
+        header_is_refused(&our_header().replace("session+jwt", typ));
     }
     for header in
         [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"alg":"HS256","typ":"application/jwt"}"#]
@@ -143,13 +143,8 @@ fn another_typ_under_the_same_secret_is_refused() {
 
 #[test]
 fn a_good_header_in_another_spelling_is_accepted() {
-    let kid = ring().signing_kid();
-    for header in [
-        format!(r#"{{ "typ" : "session+jwt", "kid":"{kid}", "alg":"HS256" }}"#),
-        r#"{"alg":"HS256","typ":"session+jwt"}"#.to_owned(),
-    ] {
-        assert!(verify(&codec(), &by_hand(&header, good_claims())).is_ok(), "{header}");
-    }
+    let header = format!(r#"{{ "typ" : "session+jwt", "kid":"{}", "alg":"HS256" }}"#, ring().signing_kid());
+    assert!(verify(&codec(), &by_hand(header, good_claims())).is_ok());
 }
 
 #[test]
@@ -390,5 +385,38 @@ fn a_generation_is_a_json_integer() {
         let token = by_hand(our_header(), claims_with("gen", Some(value)));
         let refused = codec().verify_reference(token.as_bytes(), now()).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::TokenInvalid, "{value}");
+    }
+}
+
+#[test]
+fn a_typed_token_that_names_no_key_is_refused() {
+    for codec in [codec(), plain()] {
+        let token = by_hand(r#"{"alg":"HS256","typ":"session+jwt"}"#, good_claims());
+        assert_eq!(verify(&codec, &token).unwrap_err().reason, "the token names no key");
+    }
+}
+
+/// Whatever is in a name, it is written as JSON, found, and found in another spelling, too.
+#[test]
+fn a_kid_of_any_characters_is_written_and_found() {
+    for kid in [
+        "a b",
+        "arn:aws:kms:eu/key@1+2=",
+        "\"},\"alg\":\"none",
+        "\\",
+        "ü€",
+        "line\nend\0",
+        &"\u{1}".repeat(128),
+    ] {
+        let codec = codec_of(
+            KeyRing::new(crate::Key::hs256(SECRET).unwrap().with_kid(kid).unwrap()).unwrap(),
+            TokenForm::Typed,
+        );
+        let token = codec.issue(&claims(), &ada()).unwrap();
+        assert!(verify(&codec, &token).is_ok(), "{kid:?}");
+        let escaped: String = kid.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+        let header = format!(r#"{{ "kid":"{escaped}","typ":"session+jwt","alg":"HS256"}}"#);
+        assert!(verify(&codec, &by_hand(header, good_claims())).is_ok(), "{kid:?}");
+        assert!(verify(&codec, &by_hand(our_header(), good_claims())).is_err(), "another name");
     }
 }

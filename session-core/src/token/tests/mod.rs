@@ -11,11 +11,12 @@ mod rotation;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::payload::IssueError;
-use super::{Claims, Codec, KeyRing, Refused, TokenForm, base64};
+use super::{Claims, Codec, KeyRing, Refused, TokenForm, Tries, base64};
 use crate::{SessionId, Timestamp};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -79,6 +80,15 @@ impl Codec {
     /// Signs whatever can be written, read back or not.
     fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
         self.sign(&self.write(claims, payload)?, self.form)
+    }
+
+    /// As of a request with nothing else.
+    fn verify<U: DeserializeOwned>(&self, token: &[u8], now: Timestamp) -> Result<(Claims, U), Refused> {
+        self.verify_in(token, now, &Tries::new())
+    }
+
+    fn verify_reference(&self, token: &[u8], now: Timestamp) -> Result<Claims, Refused> {
+        self.verify_reference_in(token, now, &Tries::new())
     }
 }
 
