@@ -381,7 +381,9 @@ impl<U: SessionPayload> Session<U> {
 
     pub(super) async fn destroy_tracked(&self) -> Result<(), SessionError> {
         let mut found = false;
-        for Endable { id, subject, .. } in self.endable(None).await? {
+        for Endable { id, subject, is_live } in self.endable(None).await? {
+            // Somebody else may end it first, as "log out everywhere" has.
+            found |= is_live;
             let key = Key { realm: &self.0.manager.realm, id };
             if self.call(|store| store.delete(key)).await? {
                 let who = Who { sid: Some(id), subject: subject.as_deref() };

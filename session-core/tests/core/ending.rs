@@ -317,3 +317,17 @@ async fn a_token_that_was_extended_ends_nothing_but_for_its_own_account_once_its
         assert_eq!(browser.who(&sessions).await.is_some(), survives, "{shows:?}");
     }
 }
+
+#[tokio::test]
+async fn logging_out_everywhere_found_a_session() {
+    let world = World::new();
+    let sessions = world.tracked();
+    for name in ["ann", "guest"] {
+        let browser = Browser::login(&sessions, user(name)).await;
+        let session = sessions.slot();
+        session.receive(&browser.post("/"));
+        assert_eq!(session.revoke_all().await.unwrap(), 1);
+    }
+    let told = world.event_names();
+    assert_eq!(told, ["created", "revoked", "created", "destroyed"]);
+}
