@@ -76,7 +76,7 @@ impl<U: SessionPayload> Session<U> {
                 false
             }
         };
-        Ok(may_end.then(|| Endable { id: record.id, subject: record.subject, is_live: true }))
+        Ok(may_end.then_some(Endable { id: record.id, subject: record.subject, is_live: true }))
     }
 
     /// A logout that ended nothing: no session was named, or none that its token may end.
