@@ -40,7 +40,9 @@ fn good() -> Odd {
 }
 
 /// What makes it odd, and what the error says of it.
-const ODDITIES: [(fn(&mut Odd), &str); 3] = [
+type Oddity = (fn(&mut Odd), &'static str);
+
+const ODDITIES: [Oddity; 3] = [
     (|user| user.profile.scores.push(f64::NAN), "`profile.scores.1`"),
     (|user| user.profile.scores[0] = f64::INFINITY, "`profile.scores.0`"),
     (|user| user.profile.motto.clear(), "`profile.motto`"),
