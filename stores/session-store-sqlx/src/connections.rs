@@ -191,7 +191,7 @@ impl<DB: Engine> Connections<DB> {
     {
         let mut done = self.read_once(&call).await?;
         for _ in 0..STALE {
-            let Some(opened) = done.from_read_only() else { break };
+            let Some(opened) = done.read_only_since() else { break };
             // Whoever reads does not wait for somebody else who looks.
             let Ok(look) = self.look.try_lock() else { break };
             if !self.has_moved(look, opened).await {
@@ -509,7 +509,7 @@ impl<DB: Engine, T> Done<DB, T> {
     }
 
     /// When the connection was made that led to a server that takes no writes; of one of the user's that is not known.
-    fn from_read_only(&self) -> Option<Instant> {
+    fn read_only_since(&self) -> Option<Instant> {
         match &self.lease {
             _ if !self.doubt.read_only => None,
             Lease::Own { opened, .. } => Some(*opened),

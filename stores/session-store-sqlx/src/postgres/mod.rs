@@ -176,7 +176,7 @@ async fn prepare(
     let version = schema::sql(VERSION, table);
     let read_version = || {
         connections.read(|mut db| async {
-            let row = sending.statement(&version).fetch_one(&mut *db).await?;
+            let row = sending.statement(&version).fetch_one(&mut db).await?;
             if !row.try_get::<bool, _>(2)? {
                 connections.write_in_transactions();
             }
@@ -300,7 +300,7 @@ impl SessionStore for PostgresStore {
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice())
                 .bind(now.unix_seconds());
-            let row = query.fetch_one(&mut *db).await?;
+            let row = query.fetch_one(&mut db).await?;
             let doubt = doubt(&row)?;
             Ok(db.done(row).with(doubt))
         });
@@ -327,7 +327,7 @@ impl SessionStore for PostgresStore {
                 .bind(generation)
                 .bind(generation.saturating_add(1))
                 .bind(now.minus(touch.grace).unix_seconds());
-            let row = query.fetch_one(&mut *db).await?;
+            let row = query.fetch_one(&mut db).await?;
             let doubt = doubt(&row)?;
             Ok(db.done(row).with(doubt))
         });
@@ -370,7 +370,7 @@ impl SessionStore for PostgresStore {
                 .bind(limit)
                 .bind(refuse)
                 .bind(realm.as_bytes());
-            let answer = record::bind(query, record).fetch_one(&mut *db).await?;
+            let answer = record::bind(query, record).fetch_one(&mut db).await?;
             Ok(db.done(answer))
         });
         let row = row.await.map_err(store_error)?;
@@ -395,7 +395,7 @@ impl SessionStore for PostgresStore {
                 .bind(realm.as_bytes())
                 .bind(record.version.checked_sub(1).map(u64::cast_signed))
                 .bind(now.unix_seconds());
-            if record::bind(query, record).execute(&mut *db).await? > 0 {
+            if record::bind(query, record).execute(&mut db).await? > 0 {
                 return Ok(db.done(Replaced::Done));
             }
             let live = self
@@ -403,7 +403,7 @@ impl SessionStore for PostgresStore {
                 .bind(realm.as_bytes())
                 .bind(record.id.as_bytes().as_slice())
                 .bind(now.unix_seconds())
-                .fetch_optional(&mut *db)
+                .fetch_optional(&mut db)
                 .await?;
             Ok(db.done(if live.is_some() { Replaced::Conflict } else { Replaced::Gone }))
         });
@@ -416,7 +416,7 @@ impl SessionStore for PostgresStore {
                 .statement(&self.0.sql.delete)
                 .bind(key.realm.as_bytes())
                 .bind(key.id.as_bytes().as_slice());
-            let deleted = query.execute(&mut *db).await? > 0;
+            let deleted = query.execute(&mut db).await? > 0;
             Ok(db.done(deleted))
         });
         let deleted = deleted.await.map_err(store_error)?;
@@ -431,7 +431,7 @@ impl SessionStore for PostgresStore {
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
                 .bind(now.unix_seconds());
-            let rows = query.fetch_all(&mut *db).await?;
+            let rows = query.fetch_all(&mut db).await?;
             let doubt = rows.first().map_or(Ok(Doubt::default()), doubt)?;
             Ok(db.done(rows).with(doubt))
         });
@@ -455,7 +455,7 @@ impl SessionStore for PostgresStore {
                 .bind(account.realm.as_bytes())
                 .bind(account.subject.as_bytes())
                 .bind(keep.as_ref().map(|id| id.as_bytes().as_slice()));
-            let answer = query.fetch_all(&mut *db).await?;
+            let answer = query.fetch_all(&mut db).await?;
             Ok(db.done(answer))
         });
         let rows = rows.await.map_err(store_error)?;
@@ -469,7 +469,7 @@ impl SessionStore for PostgresStore {
         let key = Lock::Realm(realm).key(&self.0.table);
         let deleted = self.0.connections.write(|mut db| async move {
             let query = self.statement(&self.0.sql.delete_realm).bind(key).bind(realm.as_bytes());
-            let row = query.fetch_one(&mut *db).await?;
+            let row = query.fetch_one(&mut db).await?;
             Ok(db.done(row.try_get::<i64, _>(0)?))
         });
         let deleted = deleted.await.map_err(store_error)?;
@@ -481,7 +481,7 @@ impl SessionStore for PostgresStore {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let deleted = self.0.connections.write(|mut db| async move {
             let query = self.statement(&self.0.sql.delete_expired).bind(now.unix_seconds()).bind(limit);
-            let row = query.fetch_one(&mut *db).await?;
+            let row = query.fetch_one(&mut db).await?;
             Ok(db.done(row.try_get::<i64, _>(0)?))
         });
         deleted.await.map(i64::cast_unsigned).map(crate::count).map_err(store_error)

@@ -95,7 +95,7 @@ impl PostgresStore {
         // As harmless twice as a read is.
         let told = self.0.connections.read(|mut db| async move {
             let query = self.statement(&self.0.sql.notify).bind(channels).bind(payloads);
-            let told = query.execute(&mut *db).await?;
+            let told = query.execute(&mut db).await?;
             Ok(db.done(told))
         });
         told.await
