@@ -34,6 +34,7 @@ impl Kind {
         }
     }
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     fn scheme(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",

@@ -9,6 +9,10 @@ pub(crate) enum Fault {
     /// The connection is gone. Another one may work.
     Dead,
     /// The transaction lost against another one and was rolled back: repeating it is safe.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        allow(dead_code, reason = "a file has one writer at a time")
+    )]
     Conflict,
     /// The statement needs a transaction in read committed, and did nothing in the one that it got.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "PostgreSQL's functions say so"))]

@@ -20,7 +20,10 @@ pub struct StoreOptions {
 
 /// May have a password in it.
 #[derive(Clone)]
-struct Url(String);
+struct Url(
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only PostgreSQL can be listened to"))]
+    String,
+);
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
