@@ -145,6 +145,10 @@ async fn log_out_everywhere() {
     browser.stop().await;
 }
 
+/// The page has asked everything that it asks by itself: what comes now, the test has done.
+const AT_REST: &str =
+    "latestAt < Infinity && document.querySelector('#devices li') && document.querySelector('#events li')";
+
 /// Whether a toast with this text is there: true or false in the page, since it goes by itself.
 fn said(region: &str, text: &str) -> String {
     format!("document.querySelector('{region} .toast p').textContent.includes('{text}')")
@@ -164,12 +168,11 @@ async fn a_notice_is_a_toast_and_an_error_an_alert_and_nothing_moves() {
     log_in(&browser).await;
     for framework in 0..3 {
         browser.go(&demo.url(framework)).await;
-        browser.until("document.querySelectorAll('#events li').length > 0 && !document.hidden").await;
+        browser.until(AT_REST).await;
         let before = browser.evaluate(PLACES).await;
         browser.evaluate("window.fetch = () => Promise.reject()").await;
         browser.click("#visit").await;
-        browser.find("#alert[role=alert] .toast.error").await;
-        assert!(browser.text("#alert p").await.starts_with("The server does not answer."));
+        browser.until(&said("#alert[role=alert]", "The server does not answer.")).await;
         assert_eq!(browser.evaluate(PLACES).await, before, "on {}", FRAMEWORKS[framework]);
         browser.click("#alert .close").await;
         assert_eq!(browser.count(".toast:not([hidden])").await, 0);
@@ -196,7 +199,7 @@ async fn the_end_is_told_before_and_can_be_put_off() {
     log_in(&browser).await;
     for framework in 0..3 {
         browser.go(&demo.url(framework)).await;
-        browser.until("document.querySelectorAll('#events li').length > 0").await;
+        browser.until(AT_REST).await;
         assert!(!browser.find("#warning").await.is_displayed().await.unwrap());
         world.advance(86_400 - 60);
         browser.evaluate(ASK).await;
