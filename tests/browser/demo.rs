@@ -166,14 +166,14 @@ async fn a_notice_is_a_toast_and_an_error_an_alert_and_nothing_moves() {
     let demo = Demo::in_memory().await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
-    for framework in 0..3 {
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         browser.go(&demo.url(framework)).await;
         browser.until(AT_REST).await;
         let before = browser.evaluate(PLACES).await;
         browser.evaluate("window.fetch = () => Promise.reject()").await;
         browser.click("#visit").await;
         browser.until(&said("#alert[role=alert]", "The server does not answer.")).await;
-        assert_eq!(browser.evaluate(PLACES).await, before, "on {}", FRAMEWORKS[framework]);
+        assert_eq!(browser.evaluate(PLACES).await, before, "on {name}");
         browser.click("#alert .close").await;
         assert_eq!(browser.count(".toast:not([hidden])").await, 0);
 
@@ -197,7 +197,7 @@ async fn the_end_is_told_before_and_can_be_put_off() {
     let demo = Demo::of(&world).await;
     browser.go(&demo.url(0)).await;
     log_in(&browser).await;
-    for framework in 0..3 {
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         browser.go(&demo.url(framework)).await;
         browser.until(AT_REST).await;
         assert!(!browser.find("#warning").await.is_displayed().await.unwrap());
@@ -398,13 +398,13 @@ async fn forced_colours_keep_the_active_tab() {
     let demo = Demo::in_memory().await;
     let forced = json!([{ "name": "forced-colors", "value": "active" }]);
     browser.devtools("Emulation.setEmulatedMedia", json!({ "features": forced })).await;
-    for framework in 0..3 {
+    for (framework, name) in FRAMEWORKS.into_iter().enumerate() {
         browser.go(&demo.url(framework)).await;
         let ground = |css: &str| format!("getComputedStyle(document.querySelector('{css}')).backgroundColor");
         let active = browser.evaluate(&ground(".tabs [aria-current]")).await;
         assert_ne!(active, browser.evaluate(&ground(".tabs a:not([aria-current])")).await);
         assert_ne!(active, browser.evaluate(&ground(".tabs")).await);
-        assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "on {}", FRAMEWORKS[framework]);
+        assert_eq!(browser.evaluate(TOO_PALE).await, json!([]), "on {name}");
     }
     browser.stop().await;
 }

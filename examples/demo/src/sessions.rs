@@ -78,7 +78,8 @@ pub fn builder(keys: KeyRing, store: Chosen, events: Arc<Events>) -> SessionMana
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
