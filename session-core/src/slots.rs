@@ -46,6 +46,18 @@ impl Slots {
         Ok(Some(session))
     }
 
+    /// A slot for `manager`, where two for one payload are a mistake, too: for frameworks that look before they start.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter); `Misuse` when another manager has the payload `U`.
+    pub fn reserve<U: SessionPayload>(&mut self, manager: &SessionManager<U>) -> Result<(), SessionError> {
+        let is_taken = self.get::<U>().is_some();
+        self.enter(manager)?;
+        let twins = || format!("two session managers for one payload type: {}", type_name::<U>());
+        let error = || SessionError::new(ErrorKind::Misuse, manager.0.clock.now()).detail(twins());
+        if is_taken { Err(error()) } else { Ok(()) }
+    }
+
     /// The session whose payload is `U`; of several the one of the innermost layer.
     #[must_use]
     pub fn get<U: SessionPayload>(&self) -> Option<Session<U>> {

@@ -46,13 +46,9 @@ impl<U: SessionPayload> Fairing for SessionFairing<U> {
         if rocket.state::<Managers>().is_none() {
             rocket = rocket.manage(Managers::default());
         }
-        let twin = rocket.state::<Self>().is_some();
-        let clash = match rocket.state::<Managers>().map(|managers| lock(managers).enter(&self.0)) {
-            Some(Err(error)) => error.to_string(),
-            _ if twin => format!("two session fairings for one payload type: {}", std::any::type_name::<U>()),
-            _ => return Ok(register_catchers(rocket.manage(self.clone()))),
-        };
-        log::error!("{clash}");
+        let clash = rocket.state::<Managers>().and_then(|managers| lock(managers).reserve(&self.0).err());
+        let Some(error) = clash else { return Ok(register_catchers(rocket.manage(self.clone()))) };
+        log::error!("{error}");
         Err(rocket)
     }
 

@@ -16,23 +16,7 @@ pub struct Head<'a, 'r>(pub &'a Request<'r>);
 
 impl Headers for Head<'_, '_> {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        let jar = if name == "cookie" { self.jar() } else { &[] };
-        self.0.headers().get(name).chain(jar.iter().map(String::as_str)).map(str::as_bytes)
-    }
-}
-
-impl Head<'_, '_> {
-    /// The cookies of a request that has no `Cookie` line: Rocket's test client puts its own into the jar alone. A server
-    /// fills the jar from the lines, which core reads better. A cookie that was cleared stays in the client's jar, empty.
-    fn jar(&self) -> &[String] {
-        struct Jar(Vec<String>);
-        let cookies = self.0.cookies();
-        if self.0.headers().contains("cookie") || cookies.iter().next().is_none() {
-            return &[];
-        }
-        let whole = |cookie: &&Cookie<'_>| !cookie.value().is_empty() && !cookie.value().contains(';');
-        let pair = |cookie: &Cookie<'_>| format!("{}={}", cookie.name(), cookie.value());
-        &self.0.local_cache(|| Jar(cookies.iter().filter(whole).map(pair).collect())).0
+        self.0.headers().get(name).map(str::as_bytes)
     }
 }
 
@@ -55,6 +39,11 @@ impl RequestHead for Head<'_, '_> {
 
     fn peer(&self) -> Option<IpAddr> {
         self.0.remote().map(|address| address.ip())
+    }
+
+    /// Rocket's test client puts its cookies here alone; a server fills it from the header lines.
+    fn jar(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.cookies().iter().map(Cookie::name_value)
     }
 }
 

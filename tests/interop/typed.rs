@@ -1,7 +1,7 @@
 //! The default form: `jose` reads our tokens as JWS, and can be told to check what sets them apart.
 
 use serde_json::{Value, json};
-use session_core::{Clock as _, ConfigError, Key, KeyRing};
+use session_core::{Clock as _, ConfigError, ErrorKind, Key, KeyRing};
 
 use super::{COOKIE, DAY, Jose, members, open, present, secret_keys, token_of, zoe, zoe_in_json};
 use crate::harness::World;
@@ -141,7 +141,7 @@ async fn a_reader_that_asks_for_nothing_takes_a_reference_and_finds_no_user_in_i
     assert_eq!(reading.refused.as_deref(), CLAIM);
 }
 
-/// The default form needs nothing of ours: any JWS library writes it.
+/// The default form needs nothing of ours: any JWS library writes it, with the name of the key in its header.
 #[tokio::test]
 async fn jose_can_write_the_typed_form() {
     let Some(jose) = Jose::find() else { return };
@@ -154,6 +154,9 @@ async fn jose_can_write_the_typed_form() {
     for (name, time) in [("iat", now), ("auth_time", now), ("exp", now + DAY)] {
         claims[name] = json!(time);
     }
-    let token = jose.sign(json!({ "alg": "HS256", "typ": "session+jwt" }), &claims);
+    let kid = sessions.keys().signing_kid();
+    let token = jose.sign(json!({ "alg": "HS256", "typ": "session+jwt", "kid": kid }), &claims);
     assert_eq!(*open(&sessions, &token).await.unwrap().user().unwrap(), zoe());
+    let nameless = jose.sign(json!({ "alg": "HS256", "typ": "session+jwt" }), &claims);
+    assert_eq!(open(&sessions, &nameless).await.unwrap_err().kind(), ErrorKind::TokenInvalid);
 }

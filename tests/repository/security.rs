@@ -49,17 +49,15 @@ fn files(name: &str) -> Vec<PathBuf> {
     let mut modules: Vec<&str> = name[start.len()..].split("::").collect();
     modules.pop();
     // The contract of stores is a list of tests that a macro stamps.
-    if modules.first() == Some(&"conformance") || (*start, modules.as_slice()) == ("core::", &["memory"]) {
+    if modules.contains(&"conformance") || (*start, modules.as_slice()) == ("core::", &["memory"]) {
         return rust_files(&root().join("stores/session-store-conformance/src"));
     }
     let mut files = Vec::new();
     while !modules.is_empty() {
         let path = modules.iter().fold(root().join(place), |path, module| path.join(module));
         files.extend([path.with_extension("rs"), path.join("mod.rs")]);
-        // The module `tests` of a file is in the file.
-        if modules.pop() != Some("tests") {
-            break;
-        }
+        // A module can be in the file of the one around it.
+        modules.pop();
     }
     files
 }

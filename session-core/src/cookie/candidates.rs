@@ -4,7 +4,7 @@
 use memchr::memchr_iter;
 
 use super::MAX_SIZE;
-use crate::Headers;
+use crate::RequestHead;
 
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
@@ -21,10 +21,13 @@ pub(crate) struct Candidates {
 impl Candidates {
     /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
     /// after [`MOST`] finds. A value longer than any cookie of ours is left out.
-    pub(crate) fn from_head(head: &impl Headers, name: &str) -> Self {
+    pub(crate) fn from_head(head: &impl RequestHead, name: &str) -> Self {
         let mut found: [&[u8]; MOST] = [&[]; MOST];
-        let pairs = head.header("cookie").flat_map(pairs);
+        let mut lines = head.header("cookie").peekable();
+        let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
+        let pairs = lines.flat_map(pairs);
         let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
+        let values = values.chain(in_jar.into_iter().flatten());
         let fitting = values.filter(|value| value.len() <= MAX_SIZE);
         let mut count = 0;
         for (slot, value) in found.iter_mut().zip(fitting) {
@@ -52,6 +55,12 @@ impl Candidates {
     }
 }
 
+/// A cookie that was cleared may stay in a jar, empty.
+fn from_jar<'a>(head: &'a impl RequestHead, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let ours = head.jar().filter(move |(known, value)| *known == name && !value.is_empty());
+    ours.map(|(_, value)| value.as_bytes())
+}
+
 /// What stands between the semicolons.
 fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
@@ -70,9 +79,12 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Headers;
     use crate::testing::TestRequest;
 
     fn found(lines: &[&[u8]]) -> Vec<Vec<u8>> {
@@ -120,15 +132,53 @@ mod tests {
         assert_eq!(found(&[line.as_bytes()]).len(), MOST);
     }
 
+    /// Cookie lines, and what a framework keeps beside them.
+    struct Kept<L> {
+        lines: L,
+        jar: &'static [(&'static str, &'static str)],
+    }
+
+    impl<L: Iterator<Item = &'static [u8]> + Clone> Headers for Kept<L> {
+        fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+            self.lines.clone()
+        }
+    }
+
+    impl<L: Iterator<Item = &'static [u8]> + Clone> RequestHead for Kept<L> {
+        fn method(&self) -> &str {
+            "GET"
+        }
+
+        fn target(&self) -> &str {
+            "/"
+        }
+
+        fn authority(&self) -> Option<&str> {
+            None
+        }
+
+        fn peer(&self) -> Option<IpAddr> {
+            None
+        }
+
+        fn jar(&self) -> impl Iterator<Item = (&str, &str)> {
+            self.jar.iter().copied()
+        }
+    }
+
     #[test]
     fn after_sixteen_nothing_more_is_read() {
-        struct Endless;
-        impl Headers for Endless {
-            fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-                std::iter::repeat(&b"sid=x"[..])
-            }
-        }
-        assert_eq!(Candidates::from_head(&Endless, "sid").iter().count(), MOST);
+        let endless = Kept { lines: std::iter::repeat(&b"sid=x"[..]), jar: &[] };
+        assert_eq!(Candidates::from_head(&endless, "sid").iter().count(), MOST);
+    }
+
+    #[test]
+    fn a_jar_is_read_where_there_is_no_line() {
+        let jar = &[("sid", ""), ("side", "a"), ("sid", "token; sid=forged")];
+        let found = Candidates::from_head(&Kept { lines: std::iter::empty(), jar }, "sid");
+        assert_eq!(found.iter().collect::<Vec<_>>(), [b"token; sid=forged"]);
+        let line = Kept { lines: std::iter::once(&b"other=x"[..]), jar };
+        assert_eq!(Candidates::from_head(&line, "sid").iter().count(), 0);
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub trait RequestHead: Headers {
 
     /// The address of the peer of the connection, when it is known. Never one that a header claims.
     fn peer(&self) -> Option<IpAddr>;
+
+    /// Cookies that the framework keeps beside the header lines, as a test client of its own may: names and values as
+    /// they were set. Looked at only where the request has no `Cookie` line. Default: none.
+    fn jar(&self) -> impl Iterator<Item = (&str, &str)> {
+        std::iter::empty()
+    }
 }
 
 /// The one value of a header that may come once only: `Ok(None)` without one, `Err` when two contradict each other.

@@ -50,13 +50,14 @@ local function opens(record)
   return ahead < 1
 end
 
--- The next version; nil when there is none, and then the record stays as it is.
+-- The next version; nil when there is none (`SessionRecord::LAST`, 2^63 - 1), and then the record stays as it is.
 local function counted(record)
   local high, low = struct.unpack('>I4I4', record, 6)
-  if low < 4294967295 then
-    return struct.pack('>I4I4', high, low + 1)
+  low = low + 1
+  if low == 4294967296 then
+    high, low = high + 1, 0
   end
-  return high < 4294967295 and struct.pack('>I4I4', high + 1, 0) or nil
+  return high < 2147483648 and struct.pack('>I4I4', high, low) or nil
 end
 
 -- Redis may have evicted the index: a session that is used takes its place in it again. This look also keeps the index

@@ -264,7 +264,7 @@ impl Statements {
             // The function is called only when the time has come, for a token that opens the session, where writing is
             // possible.
             read_and_touch: sql(r#"SELECT {columns}, read_only, CASE WHEN last_seen <= $4 AND NOT read_only
-                       AND (generation <= $6 OR generation = $7 AND coalesce(first_used_at > $8, true))
+                       AND (generation BETWEEN 0 AND $6 OR generation = $7 AND coalesce(first_used_at > $8, true))
                        AND version BETWEEN 0 AND 9223372036854775806
                        THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
                    FROM {found} realm = $1 AND id = $2 AND ends_at > $3"#),
