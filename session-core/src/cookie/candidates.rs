@@ -140,7 +140,7 @@ mod tests {
 
     impl<L: Iterator<Item = &'static [u8]> + Clone> Headers for Kept<L> {
         fn header<'a>(&'a self, _name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-            self.lines.clone()
+            self.lines.clone().map(|line| -> &[u8] { line })
         }
     }
 
