@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::{Clock, SessionId, Timestamp};
 
-/// So many entries are looked at with each insertion: one more than come in, so that a list that was long gets short.
+/// So many entries are looked at with each insertion: more than come in, so that a list that was long gets short.
 const LOOKED_AT: usize = 4;
 
 /// The ended ids.

@@ -154,7 +154,7 @@ async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), Sessi
     session.require_store()?;
     session.confirm().await?;
     match manager.fresh_for_revocation {
-        Some(limit) if !session.is_guest() => session.require_fresh(limit).await,
+        Some(limit) if session.has_account() => session.require_fresh(limit).await,
         _ => Ok(()),
     }
 }

@@ -73,8 +73,10 @@ async fn every_operation_and_every_route_says_so<F: Framework>() {
         Request::get("/vip"),
         Request::post("/visits"),
         Request::post("/reauthenticate"),
+        Request::post("/session"),
         Request::post("/session/refresh"),
         Request::get("/session/list"),
+        Request::delete("/session/list"),
         Request::delete("/session/list/AAAAAAAAAAAAAAAAAAAAAA"),
         Request::post("/session/revoke-others"),
     ];
@@ -98,7 +100,9 @@ async fn without_credentials_a_401_names_the_scheme_alone<F: Framework>() {
     let requests = [
         Request::get("/me"),
         Request::post("/visits"),
+        Request::post("/session"),
         Request::get("/session/list"),
+        Request::delete("/session/list"),
         Request::get("/me").cookie("other=x"),
         Request::get("/me").header("Authorization", "Basic YTpi"),
     ];

@@ -7,7 +7,7 @@ use super::root;
 use super::source::{code, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 10] = [
+const PLACES: [(&str, &str); 12] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("repository::", "tests/repository"),
@@ -16,6 +16,8 @@ const PLACES: [(&str, &str); 10] = [
     ("session_core::", "session-core/src"),
     ("session_axum::", "session-axum/tests"),
     ("session_actix::", "session-actix/tests"),
+    ("session_rocket::", "session-rocket/tests"),
+    ("session_demo::", "examples/demo/src"),
     ("session_store_sqlx::", "stores/session-store-sqlx/tests/sqlx"),
     ("session_store_redis::", "stores/session-store-redis/tests/redis"),
 ];

@@ -291,11 +291,10 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
         // Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
         // most. In the plain form others issue them, and give them what life they like.
-        let keep_ended = self.lifetimes.leeway
-            + match self.token_form {
-                TokenForm::Typed => self.lifetimes.max_age,
-                TokenForm::Plain => self.lifetimes.absolute_lifetime,
-            };
+        let keep_ended = self.lifetimes.leeway.saturating_add(match self.token_form {
+            TokenForm::Typed => self.lifetimes.max_age,
+            TokenForm::Plain => self.lifetimes.absolute_lifetime,
+        });
         let codec = Codec::new(
             keys.clone(),
             realm.clone(),

@@ -145,7 +145,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// `StoreRequired` without a store; `StoreUnavailable`.
     pub async fn revoke_account(&self, subject: &str) -> Result<u64, SessionError> {
-        self.revoke_account_keeping(subject, None).await
+        Ok(self.end_account(subject, None).await?.len() as u64)
     }
 
     /// Ends every session of this manager, guests included (ASVS 7.4.5). Answers how many.
@@ -169,11 +169,12 @@ impl<U: SessionPayload> SessionManager<U> {
         self.slot().call(|store| store.delete_expired(now, limit)).await
     }
 
-    pub(crate) async fn revoke_account_keeping(
+    /// Ends the sessions of an account, all but `keep`. Answers which.
+    pub(crate) async fn end_account(
         &self,
         subject: &str,
         keep: Option<SessionId>,
-    ) -> Result<u64, SessionError> {
+    ) -> Result<Vec<SessionId>, SessionError> {
         let account = Account { realm: &self.0.realm, subject };
         let now = self.0.clock.now();
         let ended = self.slot().call(|store| store.delete_account(account, keep, now)).await?;
@@ -187,7 +188,7 @@ impl<U: SessionPayload> SessionManager<U> {
                 Some("the account's sessions were ended".to_owned()),
             );
         }
-        Ok(ended.len() as u64)
+        Ok(ended)
     }
 
     /// The key ring, for rotation at run time.

@@ -60,9 +60,9 @@ impl<U: SessionPayload> Session<U> {
     }
 }
 
-/// Whether the response can hold what is somebody's, also of a session that this request has ended.
+/// Whether the response can hold what is somebody's, also of a session that has ended meanwhile.
 fn found_somebody<U>(state: &State<U>) -> bool {
-    state.current.is_some() || !matches!(state.outgoing, Outgoing::Nothing)
+    state.found || state.current.is_some() || !matches!(state.outgoing, Outgoing::Nothing)
 }
 
 /// Whether a list in a header has this member (RFC 9110 section 5.6.1).

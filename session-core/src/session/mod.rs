@@ -60,6 +60,8 @@ struct State<U> {
     /// The sessions that the request names under our signature, usable or not.
     named: Named<U>,
     current: Option<Current<U>>,
+    /// There was one, and it has ended meanwhile: the response can still hold what is its user's.
+    found: bool,
     outgoing: Outgoing,
     closed: bool,
     panicked: bool,
@@ -103,6 +105,7 @@ impl<U: SessionPayload> SessionManager<U> {
                 opened: None,
                 named: Named::NONE,
                 current: None,
+                found: false,
                 outgoing: Outgoing::Nothing,
                 closed: false,
                 panicked: false,
@@ -137,9 +140,9 @@ impl<U: SessionPayload> Session<U> {
         Some(Arc::clone(&current.user))
     }
 
-    /// Whether there is a session, and nobody is logged in.
-    pub(crate) fn is_guest(&self) -> bool {
-        self.state().current.as_ref().is_some_and(Current::is_guest)
+    /// Whether the store lists the session under an account, whatever its payload says.
+    pub(crate) fn has_account(&self) -> bool {
+        self.state().current.as_ref().is_some_and(|current| current.account().is_some())
     }
 
     /// How the session stands now, for the client as it is after this response: by the token that it showed, or by the
@@ -276,6 +279,11 @@ impl<U: SessionPayload> Shown<U> {
 }
 
 impl<U> State<U> {
+    /// The session is over, though not by an operation of this request.
+    fn lose(&mut self) {
+        self.found |= self.current.take().is_some();
+    }
+
     fn reason(&self) -> ErrorKind {
         match &self.opened {
             Some(Err(error)) => error.kind(),

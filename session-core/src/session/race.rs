@@ -70,7 +70,10 @@ impl<U: SessionPayload> Session<U> {
 
     async fn wait_in_line<'a>(&'a self, race: &mut Race<'a>, id: SessionId) -> Result<(), SessionError> {
         let Some(place) = self.0.manager.turns.join(id) else { return Ok(()) };
-        race.turn = Some(self.call(|_| async move { Ok(place.turn().await) }).await?);
+        let Some(store) = self.0.manager.store.as_deref() else { return Ok(()) };
+        let turn = async move { Ok(place.turn().await) };
+        let waited = self.0.patience.within(store, &*self.0.manager.clock, turn).await;
+        race.turn = Some(waited.map_err(|_| self.kept_changing())?);
         Ok(())
     }
 
@@ -85,11 +88,12 @@ impl<U: SessionPayload> Session<U> {
         most.mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX))
     }
 
-    /// Nothing was changed, and a later attempt may find less of a crowd.
+    /// Nothing was changed, and a later attempt may find less of a crowd. No failure of the store: whoever has a session
+    /// can cause it.
     pub(super) fn kept_changing(&self) -> SessionError {
         let kind = ErrorKind::StoreUnavailable;
         let detail = "the session kept changing; try again";
-        self.emit(EventKind::StoreFailed, super::Who::default(), Some(kind), Some(detail.to_owned()));
+        self.emit(EventKind::Rejected, super::Who::default(), Some(kind), Some(detail.to_owned()));
         self.error(kind).detail(detail)
     }
 }

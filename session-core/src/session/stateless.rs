@@ -38,10 +38,10 @@ impl<U: SessionPayload> Session<U> {
         let Some(current) = self.current() else { return Err(self.refusal()) };
         let user = match self.revalidate(&current.user).await {
             Revalidation::Keep => Arc::clone(&current.user),
-            Revalidation::Replace(user) => {
-                self.same_account(current.user.subject(), user.subject())?;
-                Arc::new(user)
-            }
+            Revalidation::Replace(user) => match self.same_account(current.user.subject(), user.subject()) {
+                Ok(()) => Arc::new(user),
+                Err(error) => return self.not_renewed(intent, &current, error),
+            },
             Revalidation::Defer => return Ok(None),
             Revalidation::End => return Err(self.end_disabled_stateless(&current)),
         };
@@ -60,24 +60,30 @@ impl<U: SessionPayload> Session<U> {
             ..current.claims
         };
         let renewed = Current::stateless(user, claims);
-        match self.issue_stateless(&renewed) {
+        let issued = self.issue_stateless(&renewed);
+        match issued.and_then(|token| self.check_size(&token).map(|()| token)) {
             Ok(token) => {
                 self.send_stateless(renewed, token.clone())?;
                 self.emit_about(EventKind::Refreshed, &claims);
                 Ok(Some(token))
             }
-            // An automatic refresh never fails the request.
-            Err(error) if intent == Intent::Use => {
-                self.emit(
-                    EventKind::Rejected,
-                    Who::session(&claims, renewed.user.subject()),
-                    Some(error.kind()),
-                    Some(error.to_string()),
-                );
-                Ok(None)
-            }
-            Err(error) => Err(error),
+            Err(error) => self.not_renewed(intent, &current, error),
         }
+    }
+
+    /// An automatic refresh never fails the request: the session goes on with the token that it has.
+    fn not_renewed(
+        &self,
+        intent: Intent,
+        current: &Current<U>,
+        error: SessionError,
+    ) -> Result<Option<SessionToken>, SessionError> {
+        if intent != Intent::Use {
+            return Err(error);
+        }
+        let who = Who::session(&current.claims, current.user.subject());
+        self.emit(EventKind::Rejected, who, Some(error.kind()), Some(error.to_string()));
+        Ok(None)
     }
 
     pub(super) fn create_stateless(&self, user: U) -> Result<SessionToken, SessionError> {
@@ -157,7 +163,7 @@ impl<U: SessionPayload> Session<U> {
     fn end_disabled_stateless(&self, current: &Current<U>) -> SessionError {
         let ended = current.shown();
         self.end_stateless(&ended);
-        self.state().current = None;
+        self.state().lose();
         self.emit(EventKind::Revoked, ended.who(), None, Some("revalidation ended it".into()));
         self.error(ErrorKind::NotFound)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::decide::{Change, Step, decide};
 use super::ending::Endable;
+use super::race::Race;
 use super::{Current, Intent, Session, Who};
 use crate::manager::{ReplayPolicy, Revalidation};
 use crate::store::{
@@ -16,6 +17,8 @@ use crate::{ErrorKind, EventKind, SessionError, SessionId, SessionPayload, Sessi
 
 /// Lost races and writes of one request before it gives up.
 const ROUNDS: usize = 16;
+/// So many races an automatic write may lose before the request is served without.
+const AUTOMATIC_LOSSES: usize = 3;
 
 /// A session good for this request, and its newest token when the client should have it.
 pub(super) struct Served<U> {
@@ -42,6 +45,7 @@ impl<U: SessionPayload> Session<U> {
     ) -> Result<Served<U>, SessionError> {
         let explicit = wanted == Intent::Refresh;
         let mut intent = wanted;
+        let (mut race, mut losses) = (Race::default(), 0);
         let mut record = self.read(token, intent).await?;
         for _ in 0..ROUNDS {
             match decide(&self.0.manager.lifetimes, token, record.as_ref(), now, intent) {
@@ -60,12 +64,20 @@ impl<U: SessionPayload> Session<U> {
                         return self.serve(token, Arc::new(next), true);
                     }
                     Ok(Written::Done(next)) => record = Some(next),
+                    Ok(Written::Lost) if explicit => {
+                        Box::pin(self.lost_race(&mut race, token.sid)).await?;
+                        now = self.now();
+                        record = self.read(token, Intent::Observe).await?;
+                    }
                     Ok(Written::Lost) => {
                         now = self.now();
+                        losses += 1;
                         match self.read(token, Intent::Observe).await {
                             Ok(newest) => record = newest,
-                            Err(error) if explicit => return Err(error),
                             Err(_) => intent = Intent::Observe,
+                        }
+                        if losses == AUTOMATIC_LOSSES {
+                            intent = Intent::Observe;
                         }
                     }
                     Ok(Written::Deferred) => intent = Intent::Observe,
@@ -209,7 +221,8 @@ impl<U: SessionPayload> Session<U> {
                 }
                 Ok(Written::Done(next))
             }
-            Replaced::Conflict | Replaced::Gone => Ok(Written::Lost),
+            Replaced::Conflict => Ok(Written::Lost),
+            Replaced::Gone => Ok(Written::Ended(None)),
         }
     }
 
@@ -412,7 +425,7 @@ impl<U: SessionPayload> Session<U> {
     pub(super) fn gone(&self) -> SessionError {
         let error = self.error(ErrorKind::NotFound);
         let mut state = self.state();
-        state.current = None;
+        state.lose();
         state.opened = Some(Err(error.clone()));
         error
     }

@@ -72,6 +72,12 @@ if most >= 0 and #ids / 16 >= most then
   end
 end
 
+-- A login that ends a session makes room for itself. The new one comes first all the same, so that the old one is still
+-- there if it is refused: Redis lets a script that has begun to write go on without memory, and to delete nothing is a
+-- beginning.
+if old or #evicted > 0 then
+  redis.call('DEL', session(''))
+end
 if not epoch then
   epoch = string.sub(id, 1, 4) -- random, so that no epoch that was lost comes back
   redis.call('SET', base, epoch, 'PX', ttl)

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use session_core::store::{SessionRecord, SessionStore};
+use session_core::store::{Create, Created, Replaces, SessionLimit, SessionRecord, SessionStore};
 use session_core::{ErrorKind, SessionId};
 
-use crate::support::{Bench, Server, Service, needs_redis, run};
+use crate::support::{Bench, Server, Service, done, needs_redis, run};
 
 /// A server that has the sessions of a bench and no memory for anything more.
 async fn full(subjects: &[&str]) -> (Server, Bench, Vec<SessionRecord>) {
@@ -74,6 +74,35 @@ async fn everybody_can_be_ended_and_is_swept_away() {
     assert_eq!(left, [bench.base().into_bytes()], "the epoch stays, and counts on");
     is_sound(&server, &bench, &[]).await;
     assert_eq!(bench.read(records[0].id).await, None, "no login brings back what had ended");
+}
+
+/// What goes makes room for what comes; where nothing goes, nothing changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ends_a_session_makes_room_for_itself() {
+    needs_redis!();
+    let (server, bench, records) = full(&["ann", "ann", "ann"]).await;
+    let login = async |options: Create| {
+        let record = bench.login("ann");
+        (record.id, bench.store.create(&bench.realm, &record, options, bench.now).await)
+    };
+    let (_, refused) = login(Create::default()).await;
+    assert!(refused.unwrap_err().is_retryable());
+    assert_eq!(ids(&bench.list("ann").await), ids(&records));
+
+    let replaces = Some(Replaces::IfPresent(records[0].id));
+    let (first, replacing) = login(Create { replaces, ..Create::default() }).await;
+    assert_eq!(replacing.unwrap(), done());
+    let replaces = Some(Replaces::MustExist { id: records[1].id, version: records[1].version });
+    let (second, rotating) = login(Create { replaces, ..Create::default() }).await;
+    assert_eq!(rotating.unwrap(), done());
+    let limit = Some(SessionLimit::EvictOldest(3));
+    let (third, evicting) = login(Create { limit, ..Create::default() }).await;
+    assert!(matches!(evicting.unwrap(), Created::Done { evicted } if evicted.len() == 1));
+    let listed = ids(&bench.list("ann").await);
+    assert_eq!(listed.len(), 3);
+    assert!(listed.contains(&third) && !listed.contains(&records[0].id) && !listed.contains(&records[1].id));
+    assert!(listed.contains(&first) || listed.contains(&second));
+    drop(server);
 }
 
 #[tokio::test(flavor = "multi_thread")]
