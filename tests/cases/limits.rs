@@ -1,6 +1,9 @@
 //! The differences between frameworks that are allowed: exactly these.
 
-use session_core::TrustedProxies;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use session_core::{EventKind, SessionEvent, TrustedProxies};
 
 use crate::harness::{Actix, Axum, Framework, Rocket, World};
 use crate::wire::Request;
@@ -28,10 +31,16 @@ fn beside_a_neighbour(request: Request, cookie: &str) -> Request {
     request.cookie([b"a=\xe4; ", cookie.as_bytes()].concat())
 }
 
-/// Whether the session lives on after a logout, and after a login, in whose Cookie line a neighbour wrote Latin-1. Both
-/// say that all went well.
-async fn lives_on<F: Framework>() -> (bool, bool) {
-    let (_world, server) = World::with_store::<F>().await;
+/// Whether the session lives on after a logout, and after a login, in whose Cookie line a neighbour wrote Latin-1, and
+/// how often an event told of a logout without a session. Both say that all went well.
+async fn lives_on<F: Framework>() -> (bool, bool, usize) {
+    let (world, told) = (World::new(), Arc::new(AtomicUsize::new(0)));
+    let trail = Arc::clone(&told);
+    let observer = move |event: &SessionEvent| {
+        let is_one = event.kind == EventKind::LogoutWithoutSession;
+        trail.fetch_add(usize::from(is_one), Ordering::SeqCst);
+    };
+    let server = world.serve::<F>(world.tracked().observer(observer)).await;
     let lives = async |cookie: &str| {
         server.send(Request::get("/maybe").cookie(cookie)).await.expect(200).text() == "alice"
     };
@@ -40,14 +49,14 @@ async fn lives_on<F: Framework>() -> (bool, bool) {
     server.send(beside_a_neighbour(Request::delete("/session"), &first)).await.expect(204);
     let login = Request::post("/login").body("name=bob");
     server.send(beside_a_neighbour(login, &second)).await.expect(200);
-    (lives(&first).await, lives(&second).await)
+    (lives(&first).await, lives(&second).await, told.load(Ordering::SeqCst))
 }
 
 #[tokio::test]
 async fn beside_a_line_in_latin_1_a_logout_or_login_ends_nothing_on_rocket_only() {
-    assert_eq!(lives_on::<Axum>().await, (false, false));
-    assert_eq!(lives_on::<Actix>().await, (false, false));
-    assert_eq!(lives_on::<Rocket>().await, (true, true));
+    assert_eq!(lives_on::<Axum>().await, (false, false, 0));
+    assert_eq!(lives_on::<Actix>().await, (false, false, 0));
+    assert_eq!(lives_on::<Rocket>().await, (true, true, 1));
 }
 
 /// Who somebody with a broken bearer token and a good cookie is. It should decide alone.

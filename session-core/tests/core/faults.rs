@@ -59,6 +59,11 @@ async fn a_store_that_lost_its_index_leaves_out_nobody_who_asks() {
     assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
     assert!(session.revoke(&devices[0].id).await.unwrap());
     assert_eq!(browser.who(&sessions).await, None);
+
+    let other = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session.receive(&other.post("/"));
+    assert_eq!(session.revoke_all().await.unwrap(), 1, "the one that asks");
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub(crate) struct Faulty {
     /// What a call takes, by this clock.
     pub(crate) takes: Arc<std::sync::Mutex<Option<(ManualClock, Duration)>>>,
     pub(crate) calls: Arc<AtomicUsize>,
+    /// How long each short pause was to be.
+    pub(crate) pauses: Arc<std::sync::Mutex<Vec<Duration>>>,
     /// What others end; `None` cuts the connection that brings the news.
     pub(crate) news: Channel<Option<News>>,
     /// Each ends a pause.
@@ -219,6 +221,7 @@ impl SessionStore for Faulty {
             return Box::pin(std::future::ready(()));
         }
         if self.is_remote.load(Ordering::SeqCst) && duration < Duration::from_millis(100) {
+            self.pauses.lock().unwrap().push(duration);
             return Box::pin(tokio::task::yield_now());
         }
         if duration != Duration::from_secs(2) {

@@ -65,6 +65,20 @@ async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more() {
     }
 }
 
+/// What the handler has loaded is on its way all the same.
+#[tokio::test]
+async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {
+    let sessions = World::new().tracked();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let session = sessions.slot();
+    session.receive(&browser.get("/"));
+    session.open().await.unwrap();
+    sessions.revoke_account("ann").await.unwrap();
+    assert!(session.update(|user| user.visits += 1).await.is_err());
+    let changes: Vec<_> = session.close(&()).into_iter().collect();
+    assert!(changes.contains(&HeaderChange::Set("cache-control", "no-store".into())), "{changes:?}");
+}
+
 #[tokio::test]
 async fn an_answer_with_our_cookie_is_not_stored() {
     for sessions in World::new().both() {

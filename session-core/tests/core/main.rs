@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "asymmetric")]
+mod asymmetric;
 mod bearer;
 mod ending;
 mod errors;

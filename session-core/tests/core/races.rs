@@ -173,6 +173,34 @@ async fn whoever_loses_every_race_gives_up_and_has_changed_nothing() {
     }
 }
 
+/// Two processes that wait equally long meet again.
+#[tokio::test]
+async fn who_lost_to_another_process_pauses_for_a_random_time_of_some_milliseconds() {
+    let scene = Scene::new().await;
+    let update = scene.opened().await;
+    scene.store.conflicts.store(true, Ordering::SeqCst);
+    assert_eq!(kind(count(update).await), UNAVAILABLE);
+    let mut pauses = scene.store.pauses.lock().unwrap().clone();
+    assert!(pauses.len() > 90 && pauses.iter().all(|pause| pause.as_millis() <= 32), "{pauses:?}");
+    pauses.sort();
+    pauses.dedup();
+    assert!(pauses.len() > 80, "{pauses:?}");
+}
+
+#[tokio::test]
+async fn an_automatic_write_that_loses_every_race_fails_no_request() {
+    for is_remote in [true, false] {
+        let scene = Scene::new().await;
+        scene.world.advance(86_400 - 600);
+        scene.store.is_remote.store(is_remote, Ordering::SeqCst);
+        scene.store.conflicts.store(true, Ordering::SeqCst);
+        scene.calls();
+        let mut browser = scene.browser.clone();
+        assert_eq!(browser.who(&scene.sessions).await.as_deref(), Some("ann"));
+        assert!(scene.calls() <= 8);
+    }
+}
+
 #[tokio::test]
 async fn all_calls_of_an_operation_share_one_deadline() {
     let scene = Scene::new().await;

@@ -197,6 +197,36 @@ async fn a_changed_account_goes_on_with_its_new_payload_in_both_modes() {
     }
 }
 
+/// Sizes around the limits of the token and of the cookie.
+#[tokio::test]
+async fn a_replacement_that_does_not_fit_fails_no_request() {
+    for bytes in (2_600..3_100).step_by(4) {
+        let world = World::new();
+        let ask = move |_user| async move { Revalidation::Replace(big_user("ann", bytes)) };
+        let sessions = world.builder().revalidate(ask).build().unwrap();
+        let browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_400 - 100);
+        assert!(sessions.get_session(&browser.get("/")).await.unwrap().is_some(), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_of_another_account_fails_no_request_but_an_explicit_refresh() {
+    let world = World::new();
+    let ask = |_user| async { Revalidation::Replace(user("eve")) };
+    let managers = [
+        world.builder().revalidate(ask).build().unwrap(),
+        world.builder().revalidate(ask).store(world.store.clone()).build().unwrap(),
+    ];
+    for sessions in managers {
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_400 - 100);
+        assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+        let explicit = sessions.refresh_session(&browser.post("/")).await.map(drop);
+        assert_eq!(explicit.map_err(|error| error.kind()), Err(ErrorKind::Misuse));
+    }
+}
+
 #[tokio::test]
 async fn who_cannot_tell_refreshes_next_time() {
     let world = World::new();

@@ -489,6 +489,39 @@ impl SessionPayload for Renamed {
     }
 }
 
+/// A program whose next version names no accounts.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Nameless(User);
+
+impl SessionPayload for Nameless {
+    fn subject(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_lists_under_an_account_is_no_guest_that_may_end_it_without_a_recent_login() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    Browser::login(&sessions, user("ann")).await;
+    let deployed = SessionManager::<Nameless>::builder()
+        .keys(KeyRing::from_secret(SECRET).unwrap())
+        .clock(world.clock.clone())
+        .store(world.store.clone())
+        .fresh_for_revocation(seconds(300))
+        .build()
+        .unwrap();
+    world.advance(300);
+    for (method, path) in [("DELETE", "/list"), ("POST", "/revoke-others")] {
+        let session = deployed.slot();
+        session.receive(&browser.request(method, "/"));
+        assert_eq!(session_core::routes::answer(&session, method, path).await.status, 401);
+    }
+    assert_eq!(sessions.list_account("ann").await.unwrap().len(), 2);
+}
+
 #[tokio::test]
 async fn a_deploy_that_names_accounts_in_another_way_still_reaches_their_sessions() {
     let world = World::new();
