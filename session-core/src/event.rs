@@ -99,7 +99,8 @@ pub struct SessionEvent {
     pub detail: Option<String>,
 }
 
-/// Sees every event, in the task that caused it: hand it on if writing it down takes time.
+/// Sees every event, in the task that caused it: hand it on if writing it down takes time. Strangers can cause events
+/// without an account (`Rejected`, `LogoutWithoutSession`) with each request: an audit trail keeps counts of these, not rows.
 ///
 /// Any `Fn(&SessionEvent)` is one.
 pub trait SessionObserver: Send + Sync + 'static {
