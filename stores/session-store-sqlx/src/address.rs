@@ -65,15 +65,25 @@ pub(crate) fn check(url: &str, wanted: Kind) -> Result<(), StoreError> {
 }
 
 /// An address as errors name it: without password and parameters.
+///
+/// What comes before the first slash of a URL is the host, so a password with a slash that was not escaped
+/// (`app:7/secret@host/database`) leads to a host `app` and a database `secret@host/database`. Only a plain name is
+/// quoted, therefore.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn place(kind: Kind, user: &str, host: &str, port: u16, database: Option<&str>) -> String {
     let scheme = kind.scheme();
-    let database = database.unwrap_or_default();
+    let database = database.filter(|name| name.chars().all(is_plain)).unwrap_or_default();
     // A folder has no port, but the name of a socket in it can have one.
     if host.starts_with('/') {
         return format!("{scheme}://{user}@localhost/{database} at {host}");
     }
     format!("{scheme}://{user}@{host}:{port}/{database}")
+}
+
+/// What names of databases are made of, and nothing that ends a password in a URL.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn is_plain(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '_' | '-' | '.' | '$')
 }
 
 #[cfg(test)]
@@ -103,6 +113,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[test]
+    fn a_place_has_a_plain_name_of_a_database_or_none() {
+        let place = |host, database| place(Kind::Postgres, "me", host, 5432, database);
+        for name in ["sessions", "my-app_2.0", "größe", "a$b"] {
+            assert_eq!(place("db", Some(name)), format!("postgres://me@db:5432/{name}"));
+            assert_eq!(place("/run", Some(name)), format!("postgres://me@localhost/{name} at /run"));
+        }
+        for name in ["secret@db/x", "secret@db", "se/cret", "a:secret", "a secret"] {
+            assert_eq!(place("db", Some(name)), "postgres://me@db:5432/");
+            assert_eq!(place("/run", Some(name)), "postgres://me@localhost/ at /run");
+        }
+        assert_eq!(place("db", None), "postgres://me@db:5432/");
     }
 
     #[test]

@@ -76,14 +76,17 @@ impl<'a> Statement<'a> {
     async fn run(self, db: &mut PgConnection) -> Result<Answer, Error> {
         if !self.sending.unprepared.load(Ordering::Relaxed) {
             match answer(db, self.prepared()).await {
-                // Neither was executed, and no direct connection says so: somebody began to share it.
+                // It was not executed. Most likely somebody began to share the connection. An application that lets go
+                // of all prepared statements on a pool of its own (DISCARD ALL) is answered the same: from now on the
+                // store is slower there, and as right.
                 Err(error) if is_of_others(&error) => {
                     self.sending.unprepared.store(true, Ordering::Relaxed);
                 }
                 answer => return answer,
             }
         }
-        answer(db, sqlx::raw_sql(AssertSqlSafe(self.literal()))).await
+        let answer = answer(db, sqlx::raw_sql(AssertSqlSafe(self.literal()))).await;
+        answer.map_err(|error| if has_code(&error, ABORTED) { start_over() } else { error })
     }
 
     fn prepared(&self) -> sqlx::query::Query<'_, Postgres, sqlx::postgres::PgArguments> {
@@ -96,25 +99,47 @@ impl<'a> Statement<'a> {
         })
     }
 
-    /// Each `$n` replaced by the literal of its value. None of our statements has another `$`.
+    /// Each `$n` replaced by the literal of its value, but for one in quotes: in the name of a schema.
     fn literal(&self) -> String {
-        let mut pieces = self.sql.as_str().split('$');
         let mut text = PREAMBLE.to_owned();
-        text.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = piece.split_at(digits);
-            let value =
-                number.parse::<usize>().ok().and_then(|number| self.values.get(number.wrapping_sub(1)));
-            match value {
-                Some(value) => value.write_to(&mut text),
-                // The server refuses it.
-                None => text.push('$'),
-            }
-            text.push_str(rest);
+        let mut rest = self.sql.as_str();
+        while let Some(at) = rest.find(['$', '"', '\'']) {
+            let (before, from) = rest.split_at(at);
+            text.push_str(before);
+            rest = match from.strip_prefix('$') {
+                Some(after) => self.write_value(after, &mut text),
+                None => copy_quoted(from, &mut text),
+            };
         }
+        text.push_str(rest);
         text
     }
+
+    /// The value that the number after a `$` stands for. Answers what comes after the number.
+    fn write_value<'s>(&self, after: &'s str, text: &mut String) -> &'s str {
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = after.split_at(digits);
+        let value = number.parse::<usize>().ok().and_then(|number| self.values.get(number.wrapping_sub(1)));
+        match value {
+            Some(value) => value.write_to(text),
+            // The server says what is wrong with it.
+            None => {
+                text.push('$');
+                text.push_str(number);
+            }
+        }
+        rest
+    }
+}
+
+/// What begins with a quote, up to the next one of its kind. Answers what comes after it. (A quote that is doubled ends
+/// one such piece and begins the next.)
+fn copy_quoted<'s>(from: &'s str, text: &mut String) -> &'s str {
+    let mut quotes = from.match_indices(|character| from.starts_with(character));
+    let end = quotes.nth(1).map_or(from.len(), |(at, quote)| at + quote.len());
+    let (quoted, rest) = from.split_at(end);
+    text.push_str(quoted);
+    rest
 }
 
 impl Value<'_> {
@@ -212,12 +237,21 @@ async fn answer<'q>(db: &mut PgConnection, query: impl Execute<'q, Postgres> + '
     Ok(answer)
 }
 
+/// The transaction failed before, and takes no statement any more.
+const ABORTED: &str = "25P02";
+
 /// The prepared statement is not there (26000), or there is another one of that name (42P05).
 fn is_of_others(error: &Error) -> bool {
-    error
-        .as_database_error()
-        .and_then(|error| error.code())
-        .is_some_and(|code| code == "26000" || code == "42P05")
+    has_code(error, "26000") || has_code(error, "42P05")
+}
+
+fn has_code(error: &Error, wanted: &str) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == wanted)
+}
+
+/// As if the connection were lost: the transaction is, nothing of it happened, and the next one is sent unprepared.
+fn start_over() -> Error {
+    Error::Protocol("a prepared statement was gone, and the transaction with it".to_owned())
 }
 
 #[cfg(test)]
@@ -247,5 +281,26 @@ mod tests {
             statement.literal().strip_prefix(PREAMBLE).unwrap(),
             r"SELECT '-9223372036854775808'::bigint, NULL::bigint, true, '10'::bigint, E'\\x273b2044524f50205441424c4520783b202d2d'::bytea, NULL::bytea, E'\\x'::bytea, ARRAY[convert_from(E'\\x612762'::bytea, 'UTF8'), convert_from(E'\\x5c'::bytea, 'UTF8')]::text[], ARRAY[]::text[], false"
         );
+    }
+
+    #[test]
+    fn placeholders_in_names_and_strings_are_none() {
+        for (sql, wanted) in [
+            (
+                r#"SELECT $1 FROM "a$1"."t" WHERE a = $2"#,
+                r#"SELECT '7'::bigint FROM "a$1"."t" WHERE a = true"#,
+            ),
+            (r#""a""$1""""'$2".t, $2"#, r#""a""$1""""'$2".t, true"#),
+            (r#"'"$1''"' || "$1'", $1"#, r#"'"$1''"' || "$1'", '7'::bigint"#),
+            ("$3 $0 $ $$1", "$3 $0 $ $'7'::bigint"),
+            (r#"$1"$1"#, r#"'7'::bigint"$1"#),
+            ("größe$2ß\"ü$1\"", "größetrueß\"ü$1\""),
+            ("", ""),
+        ] {
+            let text = AssertSqlSafe(sql).into_sql_str();
+            let sending = Sending::default();
+            let statement = sending.statement(&text).bind(7).bind(true);
+            assert_eq!(statement.literal().strip_prefix(PREAMBLE), Some(wanted), "{sql}");
+        }
     }
 }
