@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use redis::io::tcp::{TcpSettings, socket2};
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ServerErrorKind,
+};
 use session_core::store::StoreError;
 
 use crate::error::{connect_error, store_error};
@@ -19,6 +21,11 @@ const OLDEST: (u32, u32) = (6, 2);
 
 pub(crate) async fn connect(url: &str) -> Result<(Link, Subscriber), StoreError> {
     let address = Address::parse(url)?;
+    let place = address.place();
+    to(address).await.map_err(|error| error.about(place))
+}
+
+async fn to(address: Address) -> Result<(Link, Subscriber), StoreError> {
     if address.tls {
         prepare_tls()?;
     }
@@ -143,6 +150,8 @@ fn prepare_tls() -> Result<(), StoreError> {
 /// What an address says.
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
+    /// As it was written, for errors.
+    scheme: String,
     cluster: bool,
     tls: bool,
     nodes: Vec<String>,
@@ -169,6 +178,7 @@ impl Address {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| {
             wrong("must begin with redis://, rediss://, redis+unix://, redis-cluster:// or rediss-cluster://")
         })?;
+        let written = scheme.to_owned();
         let (cluster, scheme) =
             scheme.strip_suffix("-cluster").map_or((false, scheme), |scheme| (true, scheme));
         let tls = match scheme {
@@ -181,7 +191,7 @@ impl Address {
             }
         };
         if !cluster {
-            return Ok(Self { cluster, tls, nodes: vec![url.to_owned()] });
+            return Ok(Self { scheme: written, cluster, tls, nodes: vec![url.to_owned()] });
         }
         let (credentials, hosts) = match rest.rsplit_once('@') {
             Some((credentials, hosts)) => (format!("{credentials}@"), hosts),
@@ -192,7 +202,26 @@ impl Address {
             .map(|host| if host.is_empty() { None } else { Some(format!("{scheme}://{credentials}{host}")) })
             .collect::<Option<_>>()
             .ok_or_else(|| wrong("names no node of the cluster: redis-cluster://host:port,host:port"))?;
-        Ok(Self { cluster, tls, nodes })
+        Ok(Self { scheme: written, cluster, tls, nodes })
+    }
+
+    /// As errors name it: without user and password, which are easily mistaken for each other. Only its scheme where it
+    /// cannot be told for certain what is host and what is password.
+    fn place(&self) -> String {
+        let nodes: Option<Vec<_>> = self.nodes.iter().map(|node| host_in(node)).collect();
+        format!("{}://{}", self.scheme, nodes.map_or_else(|| "..".into(), |nodes| nodes.join(",")))
+    }
+}
+
+/// The host and port of a server, or the path of its socket.
+fn host_in(node: &str) -> Option<String> {
+    let info = node.into_connection_info().ok()?;
+    // A password that has one of these letters unescaped ends the host too early.
+    let is_cut = || node.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?', '#']));
+    match info.addr() {
+        ConnectionAddr::Unix(path) => Some(path.display().to_string()),
+        _ if is_cut().is_some_and(|(_, after)| after.contains('@')) => None,
+        address => Some(address.to_string()),
     }
 }
 
@@ -243,7 +272,28 @@ mod tests {
         assert_eq!(address.nodes, ["redis://me:p%40ss@a:1", "redis://me:p%40ss@b:2"]);
         assert!(address.cluster && !address.tls);
         let address = Address::parse("rediss-cluster://a:1").unwrap();
-        assert_eq!(address, Address { cluster: true, tls: true, nodes: vec!["rediss://a:1".into()] });
+        assert!(address.cluster && address.tls);
+        assert_eq!(address.nodes, ["rediss://a:1"]);
+    }
+
+    #[test]
+    fn an_address_is_named_without_its_password() {
+        for (url, place) in [
+            ("redis://localhost", "redis://localhost:6379"),
+            ("redis://me:secret@a:1/2", "redis://a:1"),
+            ("valkey://secret@a:1?protocol=resp3", "valkey://a:1"),
+            ("redis://:s%2Fecret@[::1]:1", "redis://::1:1"),
+            ("redis+unix:///run/redis.sock?user=me&pass=secret", "redis+unix:///run/redis.sock"),
+            ("redis-cluster://me:secret@a:1, b:2/", "redis-cluster://a:1,b:2"),
+            ("redis-cluster://me:secret@a:1,b:port", "redis-cluster://.."),
+            ("redis://:secret@a:port", "redis://.."),
+            ("redis://:secret", "redis://.."),
+            ("redis://secret/and@a:1", "redis://.."),
+            ("redis://me:1234#secret@a:1", "redis://.."),
+            ("redis://secret?@a:1", "redis://.."),
+        ] {
+            assert_eq!(Address::parse(url).unwrap().place(), place, "{url}");
+        }
     }
 
     #[test]

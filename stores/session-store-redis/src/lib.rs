@@ -108,6 +108,8 @@
 //!   half a microsecond. Reads and updates tell nothing.
 //! * On a cluster any node passes on what every node is told; after a loss the next node of the address is listened to.
 //!   (`SPUBLISH` would spare the other nodes, but needs Redis 7.)
+//! * A listener stays with a server that became a replica until that closes the connection. Only how fast news arrive
+//!   depends on it.
 //! * A server that is silent for five seconds is asked whether it is still there, and counts as lost if it is not.
 //! * A store made from a connection of your own tells, and hears if it is given a client to make connections with:
 //!   [`listening_through`](RedisStore::listening_through).
@@ -134,17 +136,19 @@
 //! reach Redis, or Redis turned it away.
 //!
 //! **Where nothing can be written, sessions are read**: without memory or disk, with too few replicas, on a replica,
-//! without a permission, in a cluster that is down for changes or moves the slot. A read that finds last-seen due then
-//! costs a second command; where Redis holds changes back rather than refuse them (as failovers and shutdowns do), half a
-//! second. Nobody can log in meanwhile, and with an idle timeout those who were not seen for that long
-//! are logged out, since it could not be written down. Logouts and revocations work without memory: each deletes before
-//! it writes anything.
+//! without a permission, in a cluster that is down for changes. A read that finds last-seen due then costs a second
+//! command; where Redis holds changes back rather than refuse them (as failovers and shutdowns do), half a second.
+//! Nobody can log in meanwhile, and with an idle timeout those who were not seen for that long are logged out, since it
+//! could not be written down. While a cluster moves the slot, a session is read as long as it and the epoch are where
+//! they were, and is unavailable (503) once one of them has gone ahead. Logouts and revocations work without memory:
+//! each deletes before it writes anything.
 //!
 //! **After a switch-over** the old primary, now a replica, is read for a second at most: once a second a read takes
 //! `INFO replication` along, and when that names a replica the connection is made anew, so that an address that has
 //! moved is followed, and the read is sent again. A write that a replica refuses does the same at once, and is not
-//! lost. Where the address still leads to a replica, that is read: as it lags behind its primary, so do logouts
-//! elsewhere. One that has lost its primary is read for 30 seconds, and then calls fail until there is a primary, or
+//! lost; connections are made anew at most once a second. A replica also refuses what would come to nothing (the limit is
+//! reached, the record was changed): it may not know. Where the address still leads to a replica, that is read: as it
+//! lags behind its primary, so do logouts elsewhere. One that has lost its primary is read for 30 seconds, and then calls fail until there is a primary, or
 //! that one is back (with `replica-serve-stale-data no` they fail at once). A primary that was cut off and does not
 //! know that it was replaced looks like any other: see `min-replicas-to-write`. In a cluster a replica sends readers on
 //! to its primary.

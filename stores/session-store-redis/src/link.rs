@@ -20,8 +20,8 @@ use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr
 
 /// How often a command that was turned away is sent.
 const ATTEMPTS: u32 = 3;
-/// A connection that is of no use is replaced at most so often.
-const RENEWAL: Duration = Duration::from_millis(250);
+/// A connection that is of no use is replaced at most so often: what answers at the address can stay a replica.
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// What may be done with a command whose outcome is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,14 +71,14 @@ struct Connection {
 
 struct Renewal {
     client: Client,
-    last: Mutex<Instant>,
+    last: Mutex<Option<Instant>>,
 }
 
 impl Link {
     pub(crate) fn connect_lazily(client: Client) -> RedisResult<Self> {
         let connections =
             Both { reads: Connection::new(manager(&client)?), changes: Connection::new(manager(&client)?) };
-        let renewal = Some(Renewal { client, last: Mutex::new(Instant::now()) });
+        let renewal = Some(Renewal { client, last: Mutex::default() });
         Ok(Self::Single(Arc::new(Single { connections, renewal })))
     }
 
@@ -154,7 +154,7 @@ fn primary_of(base: &Base) -> RoutingInfo {
 impl Single {
     async fn send(&self, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
         let connection = self.connections.of(repeat);
-        // A server that is no primary refuses a change by itself.
+        // A server that is no primary refuses a change by itself: there is no script that answers before it writes.
         if repeat == Repeat::Never {
             self.ask(connection, command).await
         } else {
@@ -192,13 +192,13 @@ impl Single {
     fn renew(&self) -> bool {
         let Some(renewal) = &self.renewal else { return false };
         let mut last = renewal.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() < RENEWAL {
+        if last.is_some_and(|last| last.elapsed() < RENEWAL) {
             return false;
         }
         let (Ok(reads), Ok(changes)) = (manager(&renewal.client), manager(&renewal.client)) else {
             return false;
         };
-        *last = Instant::now();
+        *last = Some(Instant::now());
         self.connections.reads.becomes(reads);
         self.connections.changes.becomes(changes);
         true

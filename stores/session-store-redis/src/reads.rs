@@ -16,6 +16,8 @@ use crate::record::is_of;
 const FLIGHTS: usize = 4;
 /// The most sessions of one command: some microseconds of the server's time.
 const MOST: usize = 64;
+/// From so many waiting on, those who have given up are sent away.
+const CROWD: usize = 1_024;
 
 pub(crate) struct Reads {
     link: Link,
@@ -25,6 +27,8 @@ pub(crate) struct Reads {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
+    /// At how many waiting it is time to look who of them has given up.
+    crowded: usize,
     flights: usize,
 }
 
@@ -56,6 +60,11 @@ impl Reads {
             realms.insert(base.clone(), Queue::default());
         }
         let Some(queue) = realms.get_mut(base) else { return false };
+        // While the server hangs no flight takes anybody away. Who is left counts half, so that to look costs each little.
+        if queue.waiting.len() >= queue.crowded {
+            queue.waiting.retain(|waiting| !waiting.answer.is_closed());
+            queue.crowded = (2 * queue.waiting.len()).max(CROWD);
+        }
         queue.waiting.push(waiting);
         let is_free = queue.flights < FLIGHTS;
         queue.flights += usize::from(is_free);
@@ -163,4 +172,28 @@ fn values_of(answer: Value, sessions: usize) -> RedisResult<Vec<Option<Vec<u8>>>
 
 fn unreadable() -> RedisError {
     (ErrorKind::Parse, "MGET answered something else than the values of its keys").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::Prefix;
+
+    #[tokio::test]
+    async fn who_has_given_up_does_not_pile_up() {
+        let link = Link::connect_lazily(redis::Client::open("redis://127.0.0.1:1").unwrap()).unwrap();
+        let (reads, base) = (Reads::new(link), Prefix::default().realm("r"));
+        let id = SessionId::from_bytes([7; 16]);
+        let mut patient = Vec::new();
+        for place in 0..100_000 {
+            let (answer, answered) = oneshot::channel();
+            reads.enqueue(&base, Waiting { id, answer });
+            if place % 50 == 0 {
+                patient.push(answered);
+            }
+        }
+        let waiting = std::mem::take(&mut reads.realms().get_mut(&base).unwrap().waiting);
+        assert!(waiting.len() <= 2 * patient.len(), "{}", waiting.len());
+        assert_eq!(waiting.iter().filter(|waiting| !waiting.answer.is_closed()).count(), patient.len());
+    }
 }

@@ -65,7 +65,8 @@ impl RedisStore {
     ///
     /// # Errors
     /// Permanent: an address that cannot be used, a feature that is off, a wrong password, a server older than
-    /// Redis 6.2, a cluster behind a `redis://` address. Unavailable: nobody answers.
+    /// Redis 6.2, a cluster behind a `redis://` address. Unavailable: nobody answers. Each names the address, without
+    /// user and password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let (link, subscriber) = connect(url).await?;
         Ok(Self { subscriber: Some(Arc::new(subscriber)), ..Self::new(link) })

@@ -3,15 +3,15 @@ local id, record, ttl, now, replaced = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[
 local most, evicts = tonumber(ARGV[7]), ARGV[8] == '1'
 
 if load(id) then
-  return 'T'
+  return refuse('T')
 end
 local old = replaced ~= '' and load(replaced)
 if ARGV[6] ~= '' then
   if not old or ends_at(old) <= now then
-    return 'G'
+    return refuse('G')
   end
   if string.sub(old, 6, 13) ~= ARGV[6] then
-    return 'C'
+    return refuse('C')
   end
 end
 
@@ -62,7 +62,7 @@ if most >= 0 and #ids / 16 >= most then
   local excess = #living + 1 - most
   if excess > 0 then
     if not evicts then
-      return 'L'
+      return refuse('L')
     end
     table.sort(living, leaves_first)
     for place = 1, math.min(excess, #living) do
@@ -71,6 +71,9 @@ if most >= 0 and #ids / 16 >= most then
     end
   end
 end
+
+-- Asked before anything is written: who lacks the permission must not find a session stored.
+local others = subject and redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
 
 -- A login that ends a session makes room for itself. The new one comes first all the same, so that the old one is still
 -- there if it is refused: Redis lets a script that has begun to write go on without memory, and to delete nothing is a
@@ -86,7 +89,6 @@ store(id, record, ttl)
 if subject then
   write_ids(redis.call, bucket, subject, tidy(without(ids, gone)) .. id)
   outlive(bucket, ttl)
-  local others = redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
   for at = 1, #others, 2 do
     local before = others[at + 1]
     local after = tidy(before)

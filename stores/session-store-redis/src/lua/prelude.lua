@@ -87,6 +87,13 @@ local function tell(ended)
   end
 end
 
+-- What is refused changes nothing, but a replica must not refuse it: it may not know. So there is a change that changes
+-- nothing, which works without memory.
+local function refuse(why)
+  redis.call('HDEL', base .. '#', '')
+  return why
+end
+
 local function outlive(key, ttl)
   if redis.call('PTTL', key) < tonumber(ttl) then
     redis.call('PEXPIRE', key, ttl)

@@ -6,7 +6,7 @@ use session_core::store::{Create, News, Replaces, SessionRecord, SessionStore, S
 use session_store_redis::RedisStore;
 
 use crate::listen::Ear;
-use crate::support::{Bench, Server, ask, done, needs_redis, next, replacing, run, wait_for};
+use crate::support::{Bench, Server, ask, done, evicting, needs_redis, next, replacing, run, wait_for};
 
 async fn refused(url: &str) -> StoreError {
     let error = RedisStore::connect(url).await.unwrap_err();
@@ -20,11 +20,17 @@ async fn an_address_where_nobody_answers_may_answer_later() {
     let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = nobody.local_addr().unwrap().port();
     drop(nobody);
-    let error = refused(&format!("redis://:secret@127.0.0.1:{port}")).await;
+    let error = refused(&format!("redis://me:secret@127.0.0.1:{port}/1")).await;
     assert!(error.is_retryable() && error.source().is_some());
+    assert!(error.to_string().starts_with(&format!("redis://127.0.0.1:{port}: ")), "{error}");
     #[cfg(feature = "cluster")]
-    assert!(refused(&format!("redis-cluster://127.0.0.1:{port}")).await.is_retryable());
-    assert!(refused("redis+unix:///nowhere/redis.sock").await.is_retryable());
+    {
+        let error = refused(&format!("redis-cluster://:secret@127.0.0.1:{port},localhost:{port}")).await;
+        let place = format!("redis-cluster://127.0.0.1:{port},localhost:{port}: ");
+        assert!(error.is_retryable() && error.to_string().starts_with(&place), "{error}");
+    }
+    let error = refused("redis+unix:///nowhere/redis.sock?pass=secret").await;
+    assert!(error.is_retryable() && error.to_string().starts_with("redis+unix:///nowhere/redis.sock: "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +46,7 @@ async fn what_is_no_address_never_works() {
     ] {
         assert!(!refused(url).await.is_retryable());
     }
+    assert!(refused("redis://:secret@a:port").await.to_string().starts_with("redis://..: "));
     #[cfg(not(feature = "tls"))]
     for url in ["rediss://a", "rediss-cluster://a:1"] {
         assert!(refused(url).await.to_string().contains("feature `tls`"));
@@ -55,6 +62,18 @@ async fn a_wrong_password_is_told() {
     for credentials in ["", ":secret@", "nobody:secret@"] {
         let error = refused(&format!("redis://{credentials}127.0.0.1:{}", server.port)).await;
         assert!(!error.is_retryable() && error.to_string().contains("password"), "{error}");
+        assert!(error.to_string().contains(&format!("redis://127.0.0.1:{}: ", server.port)), "{error}");
+    }
+    #[cfg(feature = "cluster")]
+    {
+        let error = refused(&format!("redis-cluster://:secret@127.0.0.1:{}", server.port)).await;
+        assert!(
+            error.to_string().contains(&format!("redis-cluster://127.0.0.1:{}: ", server.port)),
+            "{error}"
+        );
+        let error = refused(&format!("redis-cluster://:correct@127.0.0.1:{}", server.port)).await;
+        let place = format!("redis-cluster://127.0.0.1:{}: this Redis is not part", server.port);
+        assert!(error.to_string().contains(&place) && !error.to_string().contains("correct@"), "{error}");
     }
     assert!(RedisStore::connect(&format!("redis://:correct@127.0.0.1:{}", server.port)).await.is_ok());
 }
@@ -110,6 +129,15 @@ async fn a_user_who_lacks_one_permission_is_told() {
         println!("without {command}: {error}");
         assert!(!error.is_retryable() && error.to_string().contains("permission"), "{error}");
     }
+    // What a login asks first stores nothing when it is refused.
+    let sound = Bench { store: server.store().await, ..bench("hrandfield").await };
+    let old = sound.stored("ann").await;
+    let poor = Bench { store: bench("hrandfield").await.store, ..sound.clone() };
+    let new = sound.login("ann");
+    let options = replacing(Replaces::IfPresent(old.id));
+    poor.store.create(&poor.realm, &new, options, poor.now).await.unwrap_err();
+    assert_eq!(sound.read(new.id).await, None);
+    assert_eq!(sound.list("ann").await, [old]);
     run(&mut server.admin(), &["ACL", "SETUSER", "keys", "on", ">pw", "~other:*", "&*", "+@all"]);
     let bench = bench("keys").await;
     let error = bench.store.read(bench.key(bench.login("ann").id), bench.now).await.unwrap_err();
@@ -141,7 +169,7 @@ async fn a_server_without_memory_says_so_and_nothing_is_half_done() {
     let old = bench.stored("ann").await;
     run(&mut server.admin(), &["CONFIG", "SET", "maxmemory", "1"]);
     let new = bench.login("ann");
-    let options = replacing(Replaces::IfPresent(old.id));
+    let options = evicting(2);
     let error = bench.store.create(&bench.realm, &new, options, bench.now).await.unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("memory"), "{error}");
     assert_eq!(bench.list("ann").await, std::slice::from_ref(&old));

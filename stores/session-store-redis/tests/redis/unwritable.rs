@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use session_core::store::{Create, SessionStore};
+use session_core::store::{
+    Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
+};
 use session_store_redis::RedisStore;
 
 #[cfg(feature = "cluster")]
 use crate::cluster::bench_on;
 #[cfg(feature = "cluster")]
 use crate::support::Cluster;
-use crate::support::{Bench, Server, Service, TOUCH, ask, done, needs_redis, run, wait_for};
+use crate::support::{
+    Bench, Server, Service, TOUCH, ask, done, needs_redis, next, random_id, replacing, run, wait_for,
+};
 
 /// Sessions whose last-seen is due are read as they are while `refuse` is in force, by a process that knows them, by one
 /// that does not, and by a manager, again and again; nothing can be written; and `allow` brings all back.
@@ -190,6 +194,77 @@ async fn a_logout_on_a_server_that_takes_no_changes_is_an_error() {
     }
 }
 
+/// It may not know what happened since: what it answers about a login or a change would be believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_changes_refuses_no_login_and_no_change_by_itself() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    let ann = bench.stored("ann").await;
+    let changed = bench.stored("bob").await;
+    bench.store.replace(&bench.realm, &next(&changed), bench.now).await.unwrap();
+    run(&mut server.admin(), &["REPLICAOF", "127.0.0.1", "1"]);
+    let new = bench.login("ann");
+    let limit = Create { limit: Some(SessionLimit::Refuse(1)), ..Create::default() };
+    let after = |id, version| replacing(Replaces::MustExist { id, version });
+    for (what, record, options) in [
+        ("the id is taken", &ann, Create::default()),
+        ("the limit is reached", &new, limit),
+        ("the predecessor is gone", &new, after(random_id(), 0)),
+        ("the predecessor was changed", &new, after(changed.id, 0)),
+    ] {
+        let answer = bench.store.create(&bench.realm, record, options, bench.now).await;
+        assert!(is_by_a_replica(answer), "{what}");
+    }
+    let moved = SessionRecord { subject: Some("carl".into()), ..next(&ann) };
+    for (what, record) in
+        [("changed", next(&changed)), ("gone", next(&new)), ("it is another account's", moved)]
+    {
+        assert!(is_by_a_replica(bench.store.replace(&bench.realm, &record, bench.now).await), "{what}");
+    }
+    // As soon as it is primary its answers count.
+    run(&mut server.admin(), &["REPLICAOF", "NO", "ONE"]);
+    assert_eq!(bench.create(&new, limit).await, Created::LimitReached);
+    assert_eq!(bench.create(&ann, Create::default()).await, Created::IdTaken);
+    assert_eq!(bench.create(&new, after(random_id(), 0)).await, Created::PredecessorGone);
+    assert_eq!(bench.create(&new, after(changed.id, 0)).await, Created::PredecessorChanged);
+    let replaced = bench.store.replace(&bench.realm, &next(&changed), bench.now).await;
+    assert_eq!(replaced.unwrap(), Replaced::Conflict);
+    assert_eq!(bench.read(new.id).await, None);
+}
+
+fn is_by_a_replica<T>(answer: Result<T, StoreError>) -> bool {
+    answer.is_err_and(|error| error.is_retryable() && error.to_string().contains("replica"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lasting_replica_is_connected_to_at_most_once_a_second() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    let record = bench.stored("ann").await;
+    let mut admin = server.admin();
+    run(&mut admin, &["REPLICAOF", "127.0.0.1", "1"]);
+    let mut connections = || -> u64 {
+        let info: String = ask(&mut admin, &["INFO", "stats"]);
+        let made = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        made.unwrap().parse().unwrap()
+    };
+    let (before, start) = (connections(), Instant::now());
+    while start.elapsed() < Duration::from_secs(3) {
+        assert_eq!(bench.touch(record.id).await.as_ref(), Some(&record));
+        let login = bench.login("bob");
+        assert!(is_by_a_replica(
+            bench.store.create(&bench.realm, &login, Create::default(), bench.now).await
+        ));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let made = connections() - before;
+    println!("{made} connections in {:?}", start.elapsed());
+    // One for reads and one for changes, at the beginning and once a second.
+    assert!(made <= 2 * (start.elapsed().as_secs() + 1), "{made} connections in {:?}", start.elapsed());
+}
+
 /// An address that leads to one server, and then to another one for those who connect anew.
 struct Address {
     port: u16,
@@ -281,7 +356,7 @@ async fn a_touch_that_meets_a_replica_is_a_read_and_follows_the_address() {
     switch_over(&one, &two, &address);
     let elsewhere = Bench { store: two.store().await, ..bench.clone() };
     let start = Instant::now();
-    // A connection that is a quarter of a second old is not replaced.
+    // A connection that took another's place is kept for a second.
     while elsewhere.read(record.id).await.unwrap().last_seen != bench.at(60) {
         assert!(start.elapsed() < Duration::from_secs(20), "the new primary is not written");
         assert_eq!(bench.touch(record.id).await.map(|read| read.id), Some(record.id));
