@@ -96,6 +96,10 @@ impl StoreOptions {
     ///
     /// Saying so saves the two connections and dozen round trips of finding out, and is certain where that is not quite:
     /// behind a balancer in front of several poolers, or one that is to become such a pooler while the store is in use.
+    ///
+    /// Statements carry their values in their text there, payloads included, and who logs statements logs those: the
+    /// server (`log_min_duration_statement`, the `STATEMENT` line of an error), the pooler, and sqlx for a pool of yours,
+    /// unless its options say `disable_statement_logging`.
     #[must_use]
     pub fn transaction_pooler(mut self, is_one: bool) -> Self {
         self.transaction_pooler = is_one;

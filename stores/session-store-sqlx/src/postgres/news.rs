@@ -15,19 +15,20 @@ use std::time::Duration;
 
 use session_core::SessionId;
 use session_core::store::{News, StoreError};
-use sqlx::Error;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Error, Postgres, Row as _};
 use tokio::time::timeout;
 
 use super::pooler::{self, Manners};
 use super::{PostgresStore, address_of};
 use crate::StoreOptions;
+use crate::connections::{Engine as _, connect};
 use crate::error::{connect_error, store_error};
 use crate::lock::Lock;
 
 /// How long one statement may take before its news is given up, and a listener's connection before that fails.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After so long a silence the server is asked whether it is still there.
+/// After so long a silence the server is asked whether it is still there, and still the one to listen to.
 const SILENCE: Duration = Duration::from_secs(30);
 /// So much news goes into one statement.
 const TOGETHER: usize = 1000;
@@ -117,7 +118,8 @@ impl PostgresStore {
         self.0.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs until the connection is lost.
+    /// Runs until the connection is lost, or leads to a server that takes no writes any more while the address leads to
+    /// another one: whoever writes there is not heard here.
     pub(super) async fn hear(
         &self,
         realm: &str,
@@ -127,9 +129,12 @@ impl PostgresStore {
         listener.listen(&self.channel(realm)).await.map_err(store_error)?;
         loop {
             let Ok(told) = timeout(SILENCE, listener.try_recv()).await else {
-                let sign_of_life = sqlx::query("SELECT 1").execute(&mut listener);
-                let answer = timeout(PATIENCE, sign_of_life).await.map_err(|_| lost())?;
-                answer.map_err(store_error)?;
+                let sign_of_life = takes_no_writes(&mut listener);
+                let read_only = timeout(PATIENCE, sign_of_life).await.map_err(|_| lost())?;
+                if read_only.map_err(store_error)? && self.0.listeners.have_moved().await {
+                    end(listener).await;
+                    return Err(lost());
+                }
                 continue;
             };
             let told = told.map_err(store_error)?.ok_or_else(lost)?;
@@ -177,12 +182,36 @@ impl Listeners {
         Ok(listener)
     }
 
+    /// Whether a new connection leads to a server that takes writes. One that is read-only on purpose is listened to:
+    /// it costs a connection after each silence.
+    async fn have_moved(&self) -> bool {
+        let look = async {
+            let mut fresh = connect::<Postgres>(&self.pool.connect_options()).await?;
+            let read_only = Postgres::ask(&mut fresh, Postgres::IS_READ_ONLY).await?;
+            let _ = fresh.close().await;
+            Ok::<_, Error>(read_only == 0)
+        };
+        matches!(timeout(PATIENCE, look).await, Ok(Ok(true)))
+    }
+
     pub(super) async fn close(&self) {
         if self.own {
             // Somebody who listens but is never polled keeps it open: not our wait.
             let _ = timeout(Duration::from_secs(1), self.pool.close()).await;
         }
     }
+}
+
+async fn takes_no_writes(listener: &mut PgListener) -> Result<bool, Error> {
+    let row = sqlx::raw_sql(Postgres::IS_READ_ONLY).fetch_one(listener).await?;
+    Ok(row.try_get::<i64, _>(0)? != 0)
+}
+
+/// Ends the server's process, too: the listener would hand a connection that works back to the user's pool, from which
+/// the next one would get it again.
+async fn end(mut listener: PgListener) {
+    let goodbye = sqlx::raw_sql("SELECT pg_terminate_backend(pg_backend_pid())").execute(&mut listener);
+    let _ = timeout(PATIENCE, goodbye).await;
 }
 
 fn own_connections(address: &PgConnectOptions) -> PgPool {

@@ -8,6 +8,7 @@ use session_core::store::{
 };
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use session_test_servers::{Sql, SqlServer};
+use sqlx::postgres::PgPoolOptions;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -183,6 +184,66 @@ async fn a_server_that_has_fallen_silent_is_noticed() {
     let error = listener.task.await.unwrap().unwrap_err();
     assert!(error.is_retryable() && error.to_string().contains("lost"), "{error}");
     server.resume();
+}
+
+/// On a URL and on a pool of the user's, whose connections to the old server are good for nothing any more.
+#[tokio::test]
+async fn a_demoted_server_is_listened_to_until_the_address_leads_elsewhere() {
+    let (Some(first), Some(second)) = (SqlServer::start(Sql::Postgres), SqlServer::start(Sql::Postgres))
+    else {
+        return;
+    };
+    // The address is a link to the socket of one of them.
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join(".s.PGSQL.5432");
+    let lead_to = |server: &SqlServer| {
+        let _ = std::fs::remove_file(&socket);
+        std::os::unix::fs::symlink(server.socket(), &socket).unwrap();
+    };
+    let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
+    let table = "login\\_sessions";
+    lead_to(&second);
+    PostgresStore::connect(&url).await.unwrap();
+    for on_a_pool in [false, true] {
+        first.run("ALTER SYSTEM RESET default_transaction_read_only");
+        first.run("SELECT pg_reload_conf()");
+        lead_to(&first);
+        let store = if on_a_pool {
+            let pool = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+            PostgresStore::from_pool(pool).await.unwrap()
+        } else {
+            PostgresStore::connect(&url).await.unwrap()
+        };
+        let store: Arc<dyn SessionStore> = Arc::new(store);
+        let listener = Listener::start(&first, table, store.clone()).await;
+        first.run("ALTER SYSTEM SET default_transaction_read_only = on");
+        first.run("SELECT pg_reload_conf()");
+        for _ in 0..2 {
+            after_a_silence().await;
+            assert!(!listener.task.is_finished(), "there is no other server");
+        }
+        lead_to(&second);
+        after_a_silence().await;
+        let error = listener.ends().await;
+        assert!(error.is_retryable() && error.to_string().contains("lost"), "{error}");
+        let began = Instant::now();
+        while !listening(&first, table).is_empty() {
+            assert!(began.elapsed() < PATIENCE, "the connection stays open");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // The store's statements go to the new server, too.
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        Listener::start(&second, table, store.clone()).await.task.abort();
+    }
+}
+
+/// Lets the listener's time run, and then gives it a moment to ask.
+async fn after_a_silence() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    tokio::time::sleep(Duration::from_millis(500)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -173,6 +173,57 @@ async fn a_pooler_that_begins_to_share_while_the_store_is_in_use_is_noticed() {
     assert!(store.delete(key).await.unwrap());
 }
 
+/// The second of the two connections that look waits for the first one; nothing else does.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_connection_for_each_user_is_enough_in_session_mode() {
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+    let settings = ["pool_mode = session", "default_pool_size = 1"];
+    let Some(pooler) = PgBouncer::start(server, &settings) else { return };
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
+    let url = pooler.url();
+    let store = timeout(PATIENCE, PostgresStore::connect_with(&url, options)).await;
+    let store = store.expect("it waits for a connection").unwrap();
+    begins_and_ends(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_has_all_the_connections_of_its_role_is_enough() {
+    let Some(server) = SqlServer::start(Sql::Postgres) else { return };
+    server.run("CREATE ROLE app LOGIN PASSWORD 'x' CONNECTION LIMIT 2; GRANT ALL ON SCHEMA public TO app");
+    for connections in [1, 2] {
+        let pool = PgPoolOptions::new().max_connections(connections).min_connections(connections);
+        let pool = pool.connect(&server.url_of("app:x", "sessions")).await.unwrap();
+        let store = PostgresStore::from_pool(pool.clone()).await.unwrap();
+        begins_and_ends(&store).await;
+        pool.close().await;
+    }
+    server.run("ALTER ROLE app CONNECTION LIMIT 0");
+    let error = PostgresStore::connect(&server.url_of("app:x", "sessions")).await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(error.is_retryable() && source.contains("too many connections"), "{error}: {source}");
+}
+
+/// As an application may do to its own pool; also within the transactions that another isolation level asks for.
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_that_somebody_let_go_of_are_noticed() {
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+    for (isolation, most_failures) in [("read committed", 0), ("serializable", 1)] {
+        let address: PgConnectOptions = server.url().parse().unwrap();
+        let address = address.options([("default_transaction_isolation", isolation)]);
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(address).await.unwrap();
+        let options = StoreOptions::default().table(fresh_table());
+        let store = PostgresStore::from_pool_with(pool.clone(), options).await.unwrap();
+        begins_and_ends(&store).await;
+        sqlx::raw_sql("DEALLOCATE ALL").execute(&pool).await.unwrap();
+        let mut failures = 0;
+        while let Err(error) = store.create(REALM, &login("ann"), Create::default(), now()).await {
+            failures += 1;
+            assert!(error.is_retryable() && failures <= most_failures, "{isolation}: {error}");
+        }
+        begins_and_ends(&store).await;
+    }
+}
+
 #[tokio::test]
 async fn a_startup_parameter_that_the_pooler_refuses_is_said_and_no_lost_connection() {
     let Some(pooler) = PgBouncer::shared() else { return };
@@ -205,6 +256,14 @@ async fn a_cache_of_no_statements_leaves_none_on_the_server() {
     }
     let left = sqlx::raw_sql("SELECT count(*) FROM pg_prepared_statements").fetch_one(&pool).await.unwrap();
     assert_eq!(left.get::<i64, _>(0), 0, "prepared statements that nobody will use");
+}
+
+async fn begins_and_ends(store: &PostgresStore) {
+    let record = login("ann");
+    let key = Key { realm: REALM, id: record.id };
+    store.create(REALM, &record, Create::default(), now()).await.unwrap();
+    assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
+    assert!(store.delete(key).await.unwrap());
 }
 
 /// As another application would connect.
