@@ -42,13 +42,17 @@ pub fn folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Takes the rights of everybody else away.
+/// Takes the rights of everybody else away. What a link leads to is made if it is not there, before somebody makes it
+/// for everybody to read.
 ///
 /// # Errors
 /// When the file is not ours.
 #[cfg(unix)]
 pub fn narrow(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    if path.is_symlink() && !path.try_exists()? {
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    }
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o077 == 0 {
         return Ok(());
@@ -82,4 +86,28 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
 #[cfg(not(unix))]
 pub fn is_private(_path: &Path) -> io::Result<bool> {
     Ok(true)
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_a_link_leads_to_is_narrowed_or_made_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let [target, link] = ["target", "link"].map(|name| folder.path().join(name));
+        symlink(&target, &link).unwrap();
+        assert_eq!(new_file(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        narrow(&link).unwrap();
+        assert!(is_private(&target).unwrap());
+        fs::write(&target, "kept").unwrap();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        narrow(&link).unwrap();
+        assert!(is_private(&target).unwrap());
+        assert_eq!(fs::read(&target).unwrap(), b"kept");
+        assert_eq!(narrow(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 }
