@@ -19,9 +19,11 @@ use std::time::{Duration, Instant};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Database, Error, Pool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::Fault;
+use crate::touch::Touches;
 
 /// How long a call waits for a free connection, and for a new one. Core's own deadline (2 s by default) is shorter.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,13 +92,17 @@ pub(crate) struct Connections<DB: Database> {
     careful_writes: AtomicBool,
     /// The last look at what is behind the address now. Locked while somebody looks.
     look: tokio::sync::Mutex<Look>,
+    pub(crate) touches: Touches,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Look {
+    /// When it was over.
     at: Option<Instant>,
     /// It found a server that takes writes.
     found: bool,
+    /// The next one. It goes on when nobody waits for it any more, since connecting may take longer than any caller has.
+    under_way: Option<JoinHandle<Result<bool, Error>>>,
 }
 
 /// Where the connections come from.
@@ -145,6 +151,8 @@ pub(crate) struct Done<DB: Database, T> {
     answer: T,
     doubt: Doubt,
     undo: bool,
+    /// It was said in a transaction of ours.
+    in_transaction: bool,
 }
 
 /// Why an answer may be worth less than it seems, as the connection said beside it.
@@ -178,6 +186,7 @@ impl<DB: Engine> Connections<DB> {
             careful_reads: AtomicBool::new(false),
             careful_writes: AtomicBool::new(careful),
             look: tokio::sync::Mutex::default(),
+            touches: Touches::default(),
         }
     }
 
@@ -214,7 +223,8 @@ impl<DB: Engine> Connections<DB> {
             answer = self.run(call, true, &begin).await;
         }
         match answer {
-            Ok(Done { doubt: Doubt { settings: true, .. }, mut lease, .. }) if begin().is_none() => {
+            // Others may have learnt in between that reads need transactions: what counts is how this one was made.
+            Ok(Done { doubt: Doubt { settings: true, .. }, in_transaction: false, mut lease, .. }) => {
                 // It may have begun a transaction by reading.
                 DB::say(&mut lease, DB::ROLLBACK).await?;
                 lease.hand_on();
@@ -233,6 +243,16 @@ impl<DB: Engine> Connections<DB> {
         F: Future<Output = Result<Done<DB, T>, Error>>,
     {
         self.change(None, call).await
+    }
+
+    /// A write that nobody needs, which is not run again.
+    #[cfg(feature = "mysql")]
+    pub(crate) async fn write_once<T, F>(&self, call: impl Fn(Lease<DB>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Done<DB, T>, Error>>,
+    {
+        let begin = || self.careful_writes.load(Ordering::Relaxed).then_some(DB::BEGIN);
+        self.run(&call, false, &begin).await.map(Done::hand_on)
     }
 
     /// From now on no write is a bare statement.
@@ -313,6 +333,7 @@ impl<DB: Engine> Connections<DB> {
         let Some(begin) = begin else { return call(lease).await };
         DB::say(&mut lease, begin).await?;
         let mut done = call(lease).await?;
+        done.in_transaction = true;
         DB::say(&mut done.lease, if done.undo { DB::ROLLBACK } else { DB::COMMIT }).await?;
         Ok(done)
     }
@@ -320,33 +341,34 @@ impl<DB: Engine> Connections<DB> {
     /// Whether a server that takes writes is found where a connection from `since` leads to one that takes none. Looks
     /// at most once a second: a server may be read-only on purpose.
     async fn has_moved(&self, mut look: tokio::sync::MutexGuard<'_, Look>, since: Instant) -> bool {
-        let is_recent = look.at.is_some_and(|at| at.elapsed() < LOOK);
-        // Of a connection of the user's pool it is not known when it was made.
-        let is_old =
-            look.at.is_some_and(|at| since < at) || (is_recent && matches!(self.source, Source::Pool(_)));
-        if look.found && is_old {
-            return true;
+        if look.under_way.is_none() {
+            let is_recent = look.at.is_some_and(|at| at.elapsed() < LOOK);
+            // Of a connection of the user's pool it is not known when it was made.
+            let is_old =
+                look.at.is_some_and(|at| since < at) || (is_recent && matches!(self.source, Source::Pool(_)));
+            if look.found && is_old {
+                return true;
+            }
+            if is_recent {
+                return false;
+            }
         }
-        if is_recent {
-            return false;
-        }
-        let at = Instant::now();
-        *look = Look { at: Some(at), found: false };
-        look.found = matches!(timeout(LOOK, self.finds_one_that_takes_writes()).await, Ok(Ok(true)));
+        let finds = || tokio::spawn(finds_one_that_takes_writes::<DB>(self.options()));
+        let Ok(answer) = timeout(LOOK, look.under_way.get_or_insert_with(finds)).await else { return false };
+        // Not when it began: what began, or was opened, while it lasted may have met the old server.
+        let over = Instant::now();
+        *look = Look { at: Some(over), found: matches!(answer, Ok(Ok(true))), under_way: None };
         if look.found {
-            self.retire(at);
+            self.retire(over);
         }
         look.found
     }
 
-    async fn finds_one_that_takes_writes(&self) -> Result<bool, Error> {
-        let mut fresh = match &self.source {
-            Source::Own(own) => connect::<DB>(&own.options).await?,
-            Source::Pool(pool) => connect::<DB>(&pool.connect_options()).await?,
-        };
-        let read_only = DB::ask(&mut fresh, DB::IS_READ_ONLY).await?;
-        close(fresh).await;
-        Ok(read_only == 0)
+    fn options(&self) -> Options<DB> {
+        match &self.source {
+            Source::Own(own) => own.options.clone(),
+            Source::Pool(pool) => pool.connect_options().as_ref().clone(),
+        }
     }
 
     /// Closes what was opened before, as soon as nobody uses it.
@@ -407,17 +429,18 @@ impl<DB: Engine> Own<DB> {
         Ok(Lease::Own { connection, opened, home: Arc::clone(self), permit })
     }
 
-    /// An idle connection that was used just now or answers.
+    /// An idle connection that was used just now or answers. When one does not, the others were not used for as long,
+    /// and to ask each of them could take longer than anybody waits.
     async fn pop(&self) -> Option<(DB::Connection, Instant)> {
-        loop {
-            let Idle { mut connection, opened, used } = self.idle().pop()?;
-            if used.elapsed() < DOUBT {
-                return Some((connection, opened));
-            }
-            if let Ok(Ok(())) = timeout(DOUBT, connection.ping()).await {
-                return Some((connection, opened));
-            }
+        let Idle { mut connection, opened, used } = self.idle().pop()?;
+        if used.elapsed() < DOUBT {
+            return Some((connection, opened));
         }
+        if let Ok(Ok(())) = timeout(DOUBT, connection.ping()).await {
+            return Some((connection, opened));
+        }
+        self.idle().retain(|idle| idle.used.elapsed() < DOUBT);
+        None
     }
 
     fn push(&self, connection: DB::Connection, opened: Instant) {
@@ -482,7 +505,7 @@ impl<DB: Engine> Lease<DB> {
 
     /// The answer, after which the connection is handed on.
     pub(crate) fn done<T>(self, answer: T) -> Done<DB, T> {
-        Done { lease: self, answer, doubt: Doubt::default(), undo: false }
+        Done { lease: self, answer, doubt: Doubt::default(), undo: false, in_transaction: false }
     }
 
     /// The answer, after which the transaction is rolled back.
@@ -566,4 +589,12 @@ pub(crate) async fn connect<DB: Engine>(options: &Options<DB>) -> Result<DB::Con
 /// Says goodbye, so that the server logs no lost client.
 async fn close<C: Connection>(connection: C) {
     let _ = timeout(DOUBT, connection.close()).await;
+}
+
+async fn finds_one_that_takes_writes<DB: Engine>(options: Options<DB>) -> Result<bool, Error> {
+    let mut fresh = connect::<DB>(&options).await?;
+    let read_only = timeout(PATIENCE, DB::ask(&mut fresh, DB::IS_READ_ONLY)).await;
+    let read_only = read_only.map_err(|_| Error::PoolTimedOut)??;
+    close(fresh).await;
+    Ok(read_only == 0)
 }

@@ -141,6 +141,12 @@ impl Fault {
         }
     }
 
+    /// Whether the server refused a statement, and listens for the next one.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn leaves_the_connection(error: &sqlx::Error) -> bool {
+        matches!(error, sqlx::Error::Database(_)) && Self::of(error) != Self::Dead
+    }
+
     fn advice(self) -> (bool, &'static str) {
         match self {
             Self::Dead => (true, "the connection to the database was lost; the next call opens another one"),

@@ -69,7 +69,8 @@
 //!
 //! A server that takes no writes (a replica, `default_transaction_read_only`, `read_only`, a full disk, a missing right)
 //! serves reads: whoever is logged in goes on, last-seen stays where it is, and what has to be written is an error that a
-//! retry can help.
+//! retry can help. A touch that fails, or takes longer than half a second, costs the read nothing; for a second after it
+//! the store tries no other.
 //!
 //! # Switch-over
 //!
@@ -77,9 +78,10 @@
 //! still lead there. On PostgreSQL and MySQL each read says beside its answer whether its server takes writes
 //! (`transaction_read_only`; `read_only`, `innodb_read_only`), and a write is refused there. Then a new connection is
 //! made to the address, at most once a second. If that one leads to a server that takes writes, the connections from
-//! before are closed, and the read, or the write that was refused, is made once more. So no write fails because of a
-//! connection that is out of date, and **a demoted server is read for at most one second** after it takes no writes and the
-//! address leads elsewhere, or two where connecting takes long. In hybrid mode the manager's bound comes on top. A server
+//! before are closed, and the read, or the write that was refused, is made once more. So, where
+//! connecting takes less than a second, no write fails because of a connection that is out of date, and **a demoted server is read for at most one second** after it takes no writes and the
+//! address leads elsewhere, longer where connecting takes a second or more: a look goes on for five seconds even if whoever
+//! began it gives up, and the call after it learns what it found. In hybrid mode the manager's bound comes on top. A server
 //! that is read-only on purpose gets one connection a second for it.
 //!
 //! With a pool of your own the same is done: its idle connections are taken out and closed. Those that something else uses
@@ -97,7 +99,7 @@
 //! |---|---|
 //! | PostgreSQL: `default_transaction_isolation` | changes that need `read committed` refuse to run in another level, and are run in a transaction that has it |
 //! | `synchronous_commit = off` | switched on for the transaction that changes a session (`local`, `remote_apply` and so on are left as they are); off for a touch, which nobody waits for |
-//! | `search_path`, temporary tables | statements and functions name the schema in which the tables were found or made |
+//! | `search_path`, temporary tables | statements name the schema in which the tables were found, and functions the one in which they were made; a temporary table is looked for last |
 //! | `default_transaction_read_only` | obeyed: that is how a primary is fenced off |
 //! | `statement_timeout`, `lock_timeout`, `idle_in_transaction_session_timeout`, `transaction_timeout`, `row_security` | an error that says so, or a new connection; nothing is half done |
 //! | `DateStyle`, `TimeZone`, `bytea_output`, `standard_conforming_strings`, `transform_null_equals`, `plan_cache_mode`, `plpgsql.*`, collations | without effect: numbers and bytes only, in binary or as literals that none of them changes, and no ambiguous names |
@@ -145,7 +147,7 @@ mod record;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod touch;
 
 #[cfg(feature = "mysql")]

@@ -21,7 +21,7 @@ use crate::address::{self, Kind};
 use crate::connections::{Connections, Done, Doubt, Engine, Lease, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
-use crate::{StoreOptions, record, schema, touch};
+use crate::{StoreOptions, record, schema};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// Rows of the table of locks.
@@ -257,6 +257,44 @@ impl MySqlStore {
         Ok(query.execute(connection).await?.rows_affected() > 0)
     }
 
+    async fn replace_one(
+        &self,
+        connection: &mut MySqlConnection,
+        realm: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Result<Replaced, Error> {
+        let update = record::bind(sqlx::query(self.0.sql.replace.clone()), record)
+            .bind(realm.as_bytes())
+            .bind(record.id.as_bytes().as_slice())
+            .bind(record.version.checked_sub(1).map(u64::cast_signed))
+            .bind(now.unix_seconds());
+        if update.execute(&mut *connection).await?.rows_affected() > 0 {
+            return Ok(Replaced::Done);
+        }
+        let live = sqlx::query(self.0.sql.live_version.clone())
+            .bind(realm.as_bytes())
+            .bind(record.id.as_bytes().as_slice())
+            .bind(now.unix_seconds())
+            .fetch_optional(connection)
+            .await?;
+        Ok(if live.is_some() { Replaced::Conflict } else { Replaced::Gone })
+    }
+
+    /// A replacement that nobody needs: it is tried once, and one that is refused keeps its connection. Every read would
+    /// cost one otherwise, for as long as touches are refused.
+    async fn write_seen(&self, realm: &str, seen: &SessionRecord, now: Timestamp) -> Result<Replaced, Error> {
+        let written = self.0.connections.write_once(|mut db| async move {
+            match self.replace_one(&mut db, realm, seen, now).await {
+                Ok(replaced) => Ok(db.done(Ok(replaced))),
+                Err(error) if Fault::of(&error) == Fault::Conflict => Ok(db.undone(Ok(Replaced::Conflict))),
+                Err(error) if Fault::leaves_the_connection(&error) => Ok(db.undone(Err(error))),
+                Err(error) => Err(error),
+            }
+        });
+        written.await?
+    }
+
     async fn delete_account_in_turn(
         &self,
         transaction: &mut MySqlConnection,
@@ -459,7 +497,13 @@ impl SessionStore for MySqlStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         match self.find(key, now).await? {
             (Some(record), Doubt { read_only: false, .. }) => {
-                Ok(touch::touch(self, key.realm, record, touch, now).await)
+                let touches = &self.0.connections.touches;
+                match touch.apply(&record, now).filter(|_| touches.are_worth_trying()) {
+                    Some(seen) => {
+                        Ok(touches.outcome(record, &seen, self.write_seen(key.realm, &seen, now)).await)
+                    }
+                    None => Ok(Some(record)),
+                }
             }
             (record, _) => Ok(record),
         }
@@ -489,21 +533,8 @@ impl SessionStore for MySqlStore {
     ) -> Result<Replaced, StoreError> {
         check_sizes(realm, record)?;
         let replaced = self.0.connections.write(|mut db| async move {
-            let update = record::bind(sqlx::query(self.0.sql.replace.clone()), record)
-                .bind(realm.as_bytes())
-                .bind(record.id.as_bytes().as_slice())
-                .bind(record.version.checked_sub(1).map(u64::cast_signed))
-                .bind(now.unix_seconds());
-            if update.execute(&mut *db).await?.rows_affected() > 0 {
-                return Ok(db.done(Replaced::Done));
-            }
-            let live = sqlx::query(self.0.sql.live_version.clone())
-                .bind(realm.as_bytes())
-                .bind(record.id.as_bytes().as_slice())
-                .bind(now.unix_seconds())
-                .fetch_optional(&mut *db)
-                .await?;
-            Ok(db.done(if live.is_some() { Replaced::Conflict } else { Replaced::Gone }))
+            let replaced = self.replace_one(&mut db, realm, record, now).await?;
+            Ok(db.done(replaced))
         });
         replaced.await.map_err(store_error)
     }

@@ -27,7 +27,7 @@ use crate::address::{self, Kind};
 use crate::connections::{Connections, Doubt, Engine, speech};
 use crate::error::{Fault, connect_error, store_error};
 use crate::lock::Lock;
-use crate::{StoreOptions, record, schema};
+use crate::{StoreOptions, record, schema, touch};
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -307,14 +307,18 @@ impl SessionStore for PostgresStore {
         row.await.and_then(|row| record::if_found(&row)).map_err(store_error)
     }
 
-    /// A lost touch costs nothing, so whatever keeps the server from writing keeps nobody from reading: what fails for
-    /// another reason than the connection is read again without a touch.
+    /// A lost touch costs nothing, so whatever keeps the server from writing keeps nobody from reading: what fails, or
+    /// takes long, is read again without a touch.
     async fn read_and_touch(
         &self,
         key: Key<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
+        let touches = &self.0.connections.touches;
+        if !touches.are_worth_trying() {
+            return self.read(key, now).await;
+        }
         let generation = i64::try_from(touch.generation).unwrap_or(i64::MAX);
         let row = self.0.connections.read(|mut db| async move {
             let query = self
@@ -327,14 +331,25 @@ impl SessionStore for PostgresStore {
                 .bind(generation)
                 .bind(generation.saturating_add(1))
                 .bind(now.minus(touch.grace).unix_seconds());
-            let row = query.fetch_one(&mut db).await?;
-            let doubt = doubt(&row)?;
-            Ok(db.done(row).with(doubt))
+            match touch::within_time(query.fetch_one(&mut db)).await.unwrap_or(Err(Error::PoolTimedOut)) {
+                Ok(row) => {
+                    let doubt = doubt(&row)?;
+                    Ok(db.done(Ok(row)).with(doubt))
+                }
+                // Every read would cost a connection otherwise, for as long as touches are refused.
+                Err(error) if Fault::leaves_the_connection(&error) => Ok(db.done(Err(error))),
+                Err(error) => Err(error),
+            }
         });
         match row.await {
-            Ok(row) => touched(&row, touch, now).map_err(store_error),
-            Err(error) if Fault::of(&error) == Fault::Dead => Err(store_error(error)),
-            Err(_) => self.read(key, now).await,
+            Ok(Ok(row)) => touched(&row, touch, now).map_err(store_error),
+            Ok(Err(error)) | Err(error) => {
+                // A touch that lost against another one says nothing of the next.
+                if Fault::of(&error) != Fault::Conflict {
+                    touches.failed();
+                }
+                self.read(key, now).await
+            }
         }
     }
 

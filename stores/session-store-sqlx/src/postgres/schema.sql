@@ -19,12 +19,16 @@ CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
 
 -- What functions have in common: they find the table where it was when they were made, whatever the caller's search_path
--- says. Those that need each of their statements to see what was committed before it refuse to run in another isolation
+-- says (see the end). Those that need each of their statements to see what was committed before it refuse to run in another isolation
 -- level (25004), and are called again in a transaction that has this one. And what they changed is on the disk when they
 -- are done, even where synchronous_commit is off.
 
 CREATE OR REPLACE FUNCTION "{table}_begin_v{version}"() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    -- A server that was demoted must not answer from what it knows: a refusal would write nothing, and be believed.
+    IF current_setting('transaction_read_only') = 'on' THEN
+        RAISE EXCEPTION 'the session store needs a server that takes writes' USING ERRCODE = '25006';
+    END IF;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the session store needs the isolation level read committed' USING ERRCODE = '25004';
     END IF;
@@ -47,7 +51,7 @@ CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
     p_user_agent bytea, p_ip_address bytea,
     OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
-) LANGUAGE plpgsql SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     found_version bigint;
 BEGIN
@@ -114,7 +118,7 @@ $$;
 -- nothing but a later one. For the same reason nobody waits for a lock on the table, for the disk or for a standby.
 CREATE OR REPLACE FUNCTION "{table}_touch_v{version}"(
     p_realm bytea, p_id bytea, p_version bigint, p_now bigint, p_idle_end bigint
-) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '300ms' AS $$
+) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '300ms' AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires_at, p_idle_end), version = p_version + 1
@@ -130,7 +134,7 @@ $$;
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(
     p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea
-) RETURNS SETOF bytea LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_account_lock);
@@ -145,7 +149,7 @@ $$;
 
 -- Ends everybody's, with the same care.
 CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(p_realm_lock bigint, p_realm bytea)
-RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     deleted bigint;
 BEGIN
@@ -165,7 +169,7 @@ $$;
 -- that lives again was skipped, or is no longer expired by the inner condition; one that would come to life in between
 -- has to wait, and is gone then.
 CREATE OR REPLACE FUNCTION "{table}_delete_expired_v{version}"(p_now bigint, p_limit bigint)
-RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     deleted bigint;
 BEGIN
@@ -175,6 +179,24 @@ BEGIN
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
     RETURN deleted;
+END
+$$;
+
+-- The functions look into the schema in which all of this was made, by its name: "$user" would be somebody else when
+-- they are called. A temporary table is looked for last, which is first where it is not named. (SET search_path FROM
+-- CURRENT could say neither.)
+DO $$
+DECLARE
+    target regprocedure;
+BEGIN
+    FOR target IN
+        SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+            WHERE n.nspname = current_schema() AND p.proname IN (
+                '{table}_create_v{version}', '{table}_touch_v{version}', '{table}_delete_account_v{version}',
+                '{table}_delete_realm_v{version}', '{table}_delete_expired_v{version}')
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', target, current_schema());
+    END LOOP;
 END
 $$;
 

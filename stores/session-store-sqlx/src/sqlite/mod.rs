@@ -23,7 +23,7 @@ use self::file::File;
 use crate::address::{self, Kind};
 use crate::connections::{Connections, Done, Engine, Lease, connect, speech};
 use crate::error::{Fault, connect_error, store_error};
-use crate::{StoreOptions, record, schema, touch};
+use crate::{StoreOptions, record, schema};
 
 const SCHEMA: &str = include_str!("schema.sql");
 /// How long a writer waits for one of another process: less than core's deadline, so that the answer says why.
@@ -366,7 +366,11 @@ impl SessionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
         let Some(record) = self.read(key, now).await? else { return Ok(None) };
-        Ok(touch::touch(self, key.realm, record, touch, now).await)
+        let touches = &self.0.connections.touches;
+        match touch.apply(&record, now).filter(|_| touches.are_worth_trying()) {
+            Some(seen) => Ok(touches.outcome(record, &seen, self.replace(key.realm, &seen, now)).await),
+            None => Ok(Some(record)),
+        }
     }
 
     async fn create(

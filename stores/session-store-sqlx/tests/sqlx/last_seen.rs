@@ -41,7 +41,13 @@ async fn only_a_token_that_opens_the_session_moves_last_seen<B: Backend>() {
         let record = SessionRecord { generation: newest, first_used_at, ..login("ann") };
         store.create(REALM, &record, Create::default(), begin).await.unwrap();
         let key = Key { realm: REALM, id: record.id };
-        let read = store.read_and_touch(key, touch(asks), later).await.unwrap().unwrap();
+        let began = std::time::Instant::now();
+        let mut read = store.read_and_touch(key, touch(asks), later).await.unwrap().unwrap();
+        // On a loaded machine a touch may take too long, and the next ones pause.
+        while moves && read.last_seen != later && began.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            read = store.read_and_touch(key, touch(asks), later).await.unwrap().unwrap();
+        }
         let case = format!("{asks} asks for {newest}, first used {first_used_at:?}");
         assert_eq!(read.last_seen, if moves { later } else { record.last_seen }, "{case}");
         assert_eq!(store.read(key, later).await.unwrap(), Some(read), "{case}");
@@ -97,8 +103,13 @@ async fn is_moved_again(store: &dyn SessionStore, records: &[SessionRecord], fau
     let later = now().plus(INTERVAL);
     for record in records {
         let key = Key { realm: REALM, id: record.id };
-        let read = store.read_and_touch(key, touch(0), later).await.unwrap().unwrap();
-        assert!(read.last_seen > record.last_seen, "{fault} is over");
+        // After one that failed, touches pause.
+        let began = std::time::Instant::now();
+        while store.read_and_touch(key, touch(0), later).await.unwrap().unwrap().last_seen == record.last_seen
+        {
+            assert!(began.elapsed() < Duration::from_secs(10), "{fault} is over");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "mysql")]
 mod mysql {
     use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use session_core::store::{Account, Create, Key, SessionStore as _};
     use session_store_sqlx::{MySqlStore, StoreOptions};
@@ -108,8 +109,13 @@ mod mysql {
     async fn what_nobody_committed_is_not_read() {
         let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
         let table = fresh_table();
-        let pool = MySqlPoolOptions::new().max_connections(1).after_connect(|db, _| {
-            let set = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
+        // The store is made with a connection that is as it should be.
+        let made = AtomicUsize::new(0);
+        let pool = MySqlPoolOptions::new().max_connections(20).after_connect(move |db, _| {
+            let set = match made.fetch_add(1, Ordering::SeqCst) {
+                0 => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                _ => "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",
+            };
             Box::pin(async move { sqlx::Executor::execute(db, set).await.map(|_| ()) })
         });
         let pool = pool.connect(&server.url()).await.unwrap();
@@ -121,8 +127,10 @@ mod mysql {
         let mut transaction = other.begin().await.unwrap();
         let delete = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
         sqlx::raw_sql(delete).execute(&mut *transaction).await.unwrap();
-        let read = store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
-        assert_eq!(read, Some(record));
+        let key = Key { realm: REALM, id: record.id };
+        for read in futures_util::future::join_all((0..20).map(|_| store.read(key, now()))).await {
+            assert_eq!(read.unwrap().as_ref(), Some(&record));
+        }
     }
 
     /// The pool is the application's, which relies on its settings.
@@ -161,11 +169,13 @@ mod mysql {
 #[cfg(feature = "postgres")]
 mod postgres {
     use std::sync::OnceLock;
+    use std::time::Duration;
 
-    use session_core::store::{Create, Key, SessionStore as _};
+    use session_core::store::{Account, Create, Key, SessionRecord, SessionStore as _, Touch};
     use session_store_sqlx::{PostgresStore, StoreOptions};
     use session_test_servers::{Sql, SqlServer};
     use sqlx::postgres::PgPoolOptions;
+    use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
     use crate::backend::{REALM, fresh_table, login, now};
 
@@ -264,11 +274,63 @@ mod postgres {
         let key = Key { realm: REALM, id: ended.id };
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&ended));
         assert!(store.delete(key).await.unwrap());
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("DROP TABLE pg_temp.{table}")))
-            .execute(&pool)
-            .await
-            .unwrap();
+        let rows = || server.run(&format!("SELECT count(*) FROM public.{table}")).trim().to_owned();
+        for _ in 0..2 {
+            store.create(REALM, &other, Create::default(), now()).await.unwrap();
+            assert_eq!(rows(), "1");
+            touches(&store, &other).await;
+            let account = Account { realm: REALM, subject: "ann" };
+            assert_eq!(store.delete_account(account, None, now()).await.unwrap(), [other.id]);
+            assert_eq!(rows(), "0");
+        }
         store.create(REALM, &other, Create::default(), now()).await.unwrap();
-        assert_eq!(server.run(&format!("SELECT count(*) FROM public.{table}")).trim(), "1");
+        assert_eq!(store.delete_realm(REALM).await.unwrap(), 1);
+        store.create(REALM, &other, Create::default(), now()).await.unwrap();
+        assert_eq!(store.delete_expired(other.ends_at, 10).await.unwrap(), 1);
+        assert_eq!(rows(), "0");
+    }
+
+    async fn touches(store: &PostgresStore, record: &SessionRecord) {
+        let (interval, grace) = (Duration::from_secs(60), Duration::ZERO);
+        let touch = Touch { interval, idle_timeout: None, generation: 0, grace };
+        let later = now().plus(interval);
+        let read = store.read_and_touch(Key { realm: REALM, id: record.id }, touch, later).await;
+        assert_eq!(read.unwrap().unwrap().last_seen, later);
+    }
+
+    /// One role makes the tables, where `"$user"` leads it, and another one uses them. What is printed is run piece by
+    /// piece, as psql does.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn functions_look_where_they_were_made_whoever_calls_them() {
+        let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+        server.run(
+            r#"CREATE ROLE keeper LOGIN PASSWORD 'x'; CREATE SCHEMA keeper AUTHORIZATION keeper;
+               CREATE ROLE guest LOGIN PASSWORD 'x'; CREATE SCHEMA guest AUTHORIZATION guest;
+               ALTER ROLE guest SET search_path = keeper"#,
+        );
+        for printed in [false, true] {
+            let table = fresh_table();
+            let options = StoreOptions::default().table(&table);
+            let keeper = server.url_of("keeper:x", "sessions");
+            if printed {
+                let mut db = PgConnection::connect(&keeper).await.unwrap();
+                for piece in PostgresStore::schema_sql(&options).unwrap().split("\n\n") {
+                    sqlx::raw_sql(AssertSqlSafe(piece)).execute(&mut db).await.unwrap();
+                }
+            } else {
+                PostgresStore::connect_with(&keeper, options.clone()).await.unwrap();
+            }
+            server.run(&format!(
+                "GRANT USAGE ON SCHEMA keeper TO guest; GRANT ALL ON ALL TABLES IN SCHEMA keeper TO guest;
+                 CREATE TABLE guest.{table} (LIKE keeper.{table}); GRANT ALL ON guest.{table} TO guest"
+            ));
+            let guest = server.url_of("guest:x", "sessions");
+            let store = PostgresStore::connect_with(&guest, options.migrate(false)).await.unwrap();
+            let record = login("ann");
+            store.create(REALM, &record, Create::default(), now()).await.unwrap();
+            assert_eq!(server.run(&format!("SELECT count(*) FROM keeper.{table}")).trim(), "1");
+            touches(&store, &record).await;
+            assert_eq!(store.delete_realm(REALM).await.unwrap(), 1);
+        }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use session_core::store::{Create, Key, SessionRecord, SessionStore, Touch};
+use session_core::store::{Create, Created, Key, SessionLimit, SessionRecord, SessionStore, Touch};
 use session_store_sqlx::StoreOptions;
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::{REALM, login, now};
 
@@ -24,6 +24,7 @@ macro_rules! on_servers {
             use session_test_servers::Sql::Postgres as KIND;
             use sqlx::postgres::PgPoolOptions as PoolOptions;
             on_servers!(@ $($test)*);
+            on_servers!(@own idle_connections_that_are_silent_cost_one_question);
         }
         #[cfg(feature = "mysql")]
         mod mysql {
@@ -31,6 +32,15 @@ macro_rules! on_servers {
             use session_test_servers::Sql::MariaDb as KIND;
             use sqlx::mysql::MySqlPoolOptions as PoolOptions;
             on_servers!(@ $($test)*);
+            on_servers!(@own idle_connections_that_are_silent_cost_one_question);
+        }
+    };
+    // A pool of sqlx is not asked by the store.
+    (@own $test:ident) => {
+        #[tokio::test(flavor = "multi_thread")] async fn $test() {
+            let own = async |url: String, options| Store::connect_with(&url, options).await.unwrap();
+            let Some(servers) = super::Servers::start(KIND).await else { return };
+            super::$test(&servers, own).await;
         }
     };
     (@ $($test:ident)*) => {
@@ -52,6 +62,10 @@ on_servers! {
     a_demoted_server_costs_no_write
     a_process_that_only_reads_sees_what_ended_at_the_new_server
     a_server_that_is_read_only_on_purpose_is_read_and_left_in_peace
+    a_touch_that_is_refused_costs_no_connection
+    writes_that_begin_while_somebody_looks_do_not_fail
+    a_server_to_which_connecting_takes_long_is_found
+    a_demoted_server_refuses_no_login
 }
 
 /// A server, its successor, and the address by which the store knows them.
@@ -61,6 +75,10 @@ struct Servers {
     port: u16,
     target: watch::Sender<PathBuf>,
     connections: Arc<AtomicUsize>,
+    /// How long it takes to be connected.
+    delay: watch::Sender<Duration>,
+    /// Connections from before it changed are silent for ever.
+    silence: watch::Sender<()>,
 }
 
 impl Servers {
@@ -79,17 +97,24 @@ impl Servers {
         let port = listener.local_addr().unwrap().port();
         let (target, connections) = (watch::Sender::new(first.socket()), Arc::new(AtomicUsize::new(0)));
         let (aim, counter) = (target.subscribe(), Arc::clone(&connections));
+        let (delay, silence) = (watch::Sender::new(Duration::ZERO), watch::Sender::new(()));
+        let (wait, silenced) = (delay.subscribe(), silence.clone());
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let target = aim.borrow().clone();
+                let (target, wait) = (aim.borrow().clone(), *wait.borrow());
+                let mut silenced = silenced.subscribe();
                 tokio::spawn(async move {
+                    sleep(wait).await;
                     let mut server = UnixStream::connect(target).await?;
-                    copy_bidirectional(&mut client, &mut server).await
+                    tokio::select! {
+                        end = copy_bidirectional(&mut client, &mut server) => end,
+                        _ = silenced.changed() => std::future::pending().await,
+                    }
                 });
             }
         });
-        Some(Self { first, second, port, target, connections })
+        Some(Self { first, second, port, target, connections, delay, silence })
     }
 
     fn url(&self) -> String {
@@ -120,6 +145,7 @@ impl Servers {
 
     async fn return_to_the_first(&self) {
         self.demote(false);
+        self.delay.send_replace(Duration::ZERO);
         self.target.send_replace(self.first.socket());
     }
 
@@ -142,6 +168,9 @@ impl Servers {
         (store, records)
     }
 }
+
+const TOUCH: Touch =
+    Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
 
 fn key(record: &SessionRecord) -> Key<'static> {
     Key { realm: REALM, id: record.id }
@@ -227,14 +256,113 @@ async fn a_server_that_is_read_only_on_purpose_is_read_and_left_in_peace<S: Sess
     servers.demote(true);
     until_ok(async || refusing(&store).await).await;
     let (before, began) = (servers.connections.load(Ordering::SeqCst), Instant::now());
-    let (interval, grace) = (Duration::from_secs(60), Duration::ZERO);
-    let touch = Touch { interval, idle_timeout: None, generation: 0, grace };
     for record in records.iter().cycle().take(1000) {
         // That their last-seen is due changes nothing.
-        let read = store.read_and_touch(key(record), touch, now().plus(interval)).await;
+        let read = store.read_and_touch(key(record), TOUCH, now().plus(TOUCH.interval)).await;
         assert_eq!(read.unwrap().as_ref(), Some(record));
     }
     let opened = servers.connections.load(Ordering::SeqCst) - before;
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
     assert!(opened <= seconds + 1, "{opened} connections in {seconds} seconds");
+}
+
+async fn a_touch_that_is_refused_costs_no_connection<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = servers.in_use(&connect).await;
+    let (refuse, no_more) = if servers.is_postgres() {
+        let refuse = "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE EXCEPTION 'as told' USING ERRCODE = '53100'; END $$;
+            CREATE TRIGGER fail BEFORE UPDATE ON login_sessions FOR EACH ROW EXECUTE FUNCTION fail()";
+        (refuse, "DROP TRIGGER fail ON login_sessions")
+    } else {
+        let refuse = "CREATE TRIGGER fail BEFORE UPDATE ON login_sessions FOR EACH ROW
+            SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1021";
+        (refuse, "DROP TRIGGER fail")
+    };
+    servers.first.run(refuse);
+    let before = servers.connections.load(Ordering::SeqCst);
+    let began = Instant::now();
+    // Long enough for several touches to be tried.
+    while began.elapsed() < Duration::from_millis(2500) {
+        let reads = records[..5]
+            .iter()
+            .map(|record| store.read_and_touch(key(record), TOUCH, now().plus(TOUCH.interval)));
+        for (read, record) in join_all(reads).await.into_iter().zip(&records) {
+            assert_eq!(read.unwrap().as_ref(), Some(record));
+        }
+    }
+    let opened = servers.connections.load(Ordering::SeqCst) - before;
+    servers.first.run(no_more);
+    assert_eq!(opened, 0, "new connections");
+}
+
+/// The store is in use, and the first server takes no writes any more; the address leads to the second one, slowly.
+async fn demoted<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+    delay: Duration,
+) -> (S, Vec<SessionRecord>) {
+    let (store, records) = servers.in_use(&connect).await;
+    servers.demote(true);
+    let there = connect(servers.url(), StoreOptions::default()).await;
+    until_ok(async || refusing(&there).await).await;
+    servers.delay.send_replace(delay);
+    servers.move_on();
+    (store, records)
+}
+
+async fn writes_that_begin_while_somebody_looks_do_not_fail<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = demoted(servers, connect, Duration::from_millis(300)).await;
+    let before = servers.connections.load(Ordering::SeqCst);
+    let others = async {
+        while servers.connections.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
+        join_all(records[1..6].iter().map(|record| store.delete(key(record)))).await
+    };
+    let (first, others) = tokio::join!(store.delete(key(&records[0])), others);
+    for deleted in others.into_iter().chain([first]) {
+        assert!(deleted.unwrap());
+    }
+}
+
+async fn a_server_to_which_connecting_takes_long_is_found<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = demoted(servers, connect, Duration::from_millis(1300)).await;
+    // Whoever gave up is followed by somebody who hears of it.
+    let began = Instant::now();
+    while store.delete(key(&records[0])).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody finds the new server");
+    }
+}
+
+async fn a_demoted_server_refuses_no_login<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, _) = demoted(servers, &connect, Duration::ZERO).await;
+    let there = connect(servers.url(), StoreOptions::default()).await;
+    there.delete_realm(REALM).await.unwrap();
+    let limit = Some(SessionLimit::Refuse(1));
+    let login = store.create(REALM, &login("ann"), Create { replaces: None, limit }, now()).await;
+    assert!(matches!(login.unwrap(), Created::Done { .. }), "only the old server knows the others");
+}
+
+async fn idle_connections_that_are_silent_cost_one_question<S: SessionStore>(
+    servers: &Servers,
+    connect: impl AsyncFn(String, StoreOptions) -> S,
+) {
+    let (store, records) = servers.in_use(&connect).await;
+    servers.silence.send_replace(());
+    // So long are they trusted.
+    sleep(Duration::from_millis(1100)).await;
+    let read = timeout(Duration::from_secs(2), store.read(key(&records[0]), now())).await;
+    assert_eq!(read.expect("core's deadline").unwrap().as_ref(), Some(&records[0]));
 }
