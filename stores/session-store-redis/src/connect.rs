@@ -18,6 +18,8 @@ pub(crate) const LOST: Duration = Duration::from_secs(5);
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// With `SET .. PX`, `HRANDFIELD`, and scripts that may call them.
 const OLDEST: (u32, u32) = (6, 2);
+const CLUSTER_IS_OFF: &str =
+    "the address is that of a Redis cluster: turn on the feature `cluster` of session-store-redis";
 
 pub(crate) async fn connect(url: &str) -> Result<(Link, Subscriber), StoreError> {
     let address = Address::parse(url)?;
@@ -28,6 +30,10 @@ pub(crate) async fn connect(url: &str) -> Result<(Link, Subscriber), StoreError>
 async fn to(address: Address) -> Result<(Link, Subscriber), StoreError> {
     if address.tls {
         prepare_tls()?;
+    }
+    // Before anybody is asked: it is as true when nobody answers.
+    if address.cluster && !cfg!(feature = "cluster") {
+        return Err(StoreError::permanent(CLUSTER_IS_OFF));
     }
     let nodes = address.nodes.iter().map(|node| settings(node)).collect::<Result<Vec<_>, _>>()?;
     let clients =
@@ -113,9 +119,7 @@ fn check_cluster(state: &str) -> Result<(), StoreError> {
 
 #[cfg(not(feature = "cluster"))]
 async fn connect_cluster(_nodes: Vec<ConnectionInfo>, _is_cluster: Option<bool>) -> Result<Link, StoreError> {
-    Err(StoreError::permanent(
-        "the address is that of a Redis cluster: turn on the feature `cluster` of session-store-redis",
-    ))
+    Err(StoreError::permanent(CLUSTER_IS_OFF))
 }
 
 fn settings(node: &str) -> Result<ConnectionInfo, StoreError> {
