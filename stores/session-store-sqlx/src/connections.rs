@@ -262,7 +262,7 @@ impl<DB: Engine> Connections<DB> {
     }
 
     /// [`Self::write`], in a transaction that begins so.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[cfg(feature = "mysql")]
     pub(crate) async fn transact<T, F>(
         &self,
         begin: &'static str,
