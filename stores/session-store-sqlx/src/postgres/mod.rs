@@ -18,7 +18,7 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
-use sqlx::{Error, Postgres, Row, SqlStr};
+use sqlx::{ConnectOptions as _, Error, Postgres, Row, SqlStr};
 
 use self::news::{Listeners, Outbox};
 use self::pooler::{Manners, manners};
@@ -48,7 +48,10 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// server connections between transactions is found out when the store is made, with two connections and a dozen
 /// round trips. If it does, statements go out unprepared, each as one message: still one round trip, which costs the
 /// server more, since it plans each time. The same holds with `statement-cache-capacity=0`.
-/// [`StoreOptions::transaction_pooler`] says so without asking. Two things do not work through such a pooler:
+/// [`StoreOptions::transaction_pooler`] says so without asking. Such statements carry their values as text, payloads
+/// included, and who logs statements logs those: the server (`log_min_duration_statement`, the `STATEMENT` line of an
+/// error) and sqlx for a pool of yours, unless its options say `disable_statement_logging`. The store's own connections
+/// log none. Two things do not work through such a pooler:
 ///
 /// - `LISTEN`. [`SessionStore::listen`] fails with a sentence, so hybrid mode goes on within its bound without news;
 ///   [`StoreOptions::listen_url`] gives it an address of PostgreSQL itself. What ends here is told in any case.
@@ -515,7 +518,8 @@ impl SessionStore for PostgresStore {
 fn address_of(url: &str) -> Result<PgConnectOptions, StoreError> {
     address::check(url, Kind::Postgres)?;
     let parsed = PgConnectOptions::from_str(url).map_err(connect_error)?;
-    Ok(parsed.extra_float_digits(None))
+    // Statements that go out unprepared carry payloads in their text.
+    Ok(parsed.extra_float_digits(None).disable_statement_logging())
 }
 
 /// As errors name it.
