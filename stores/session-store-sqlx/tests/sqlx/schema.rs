@@ -457,6 +457,14 @@ mod files {
             let key = Key { realm: REALM, id: record.id };
             assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
         }
+        // Nor does a read that is to be written down fail.
+        let touch =
+            Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
+        for record in &stored {
+            let key = Key { realm: REALM, id: record.id };
+            let seen = store.read_and_touch(key, touch, now()).await.unwrap();
+            assert_eq!(seen.map(|seen| seen.id), Some(record.id));
+        }
         std::fs::remove_file(ballast).unwrap();
         store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
         for record in &stored {
