@@ -1,11 +1,12 @@
 //! What every subject works on: one user, one token, one request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use session_core::store::MemoryStore;
-use session_core::{Headers, KeyRing, RequestHead, SessionManager, SessionPayload};
+use session_core::{adapter::{Headers, RequestHead}, KeyRing, SessionManager, SessionPayload};
 
 use crate::limit::Limit;
 use crate::measure::wait;
@@ -26,8 +27,8 @@ pub struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

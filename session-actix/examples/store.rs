@@ -12,6 +12,8 @@
 //! curl -b jar -c jar -X DELETE http://127.0.0.1:3000/session
 //! ```
 
+use std::borrow::Cow;
+
 use actix_web::web::{Form, Json, Redirect, get, post};
 use actix_web::{App, Either, HttpResponse, HttpServer};
 use serde::{Deserialize, Serialize};
@@ -26,8 +28,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

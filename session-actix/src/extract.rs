@@ -7,7 +7,10 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use session_core::{Guard, IntoInner, Session, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{
+    Guard, IntoInner, Session, SessionError, SessionPayload,
+    adapter::{Slots, no_layer},
+};
 
 use crate::translate::{Head, respond};
 

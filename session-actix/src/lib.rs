@@ -9,7 +9,7 @@
 //! struct User { user_id: String }
 //!
 //! impl SessionPayload for User {
-//!     fn subject(&self) -> Option<&str> { Some(&self.user_id) }
+//!     fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) }
 //! }
 //!
 //! async fn login(session: Session<User>, user: Form<User>) -> Result<Redirect, Rejection> {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage, HttpResponse};
-use session_core::{Session, SessionError, SessionManager, SessionPayload, Slots};
+use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
 
 use crate::Rejection;
 use crate::translate::{Lines, apply};

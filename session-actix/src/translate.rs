@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, ResponseChanges};
+use session_core::adapter::{HeaderChange, Headers, PlainResponse, RequestHead, ResponseChanges};
 
 /// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
 /// like.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
@@ -10,8 +11,8 @@ use actix_web::http::{StatusCode, header};
 use actix_web::test::{TestRequest, call_service, init_service, try_call_service};
 use actix_web::{App, Error, HttpRequest, HttpResponse, ResponseError, web};
 use serde::{Deserialize, Serialize};
+use session_actix::core::adapter::{Headers, RequestHead};
 use session_actix::core::store::MemoryStore;
-use session_actix::core::{Headers, RequestHead};
 use session_actix::{
     Authenticated, CookieSettings, Head, KeyRing, MaybeAuthenticated, Rejection, Session, SessionManager,
     SessionMiddleware, SessionPayload, routes,
@@ -23,8 +24,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.name)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.name).into())
     }
 }
 
@@ -34,8 +35,8 @@ struct Admin {
 }
 
 impl SessionPayload for Admin {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.name)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.name).into())
     }
 }
 

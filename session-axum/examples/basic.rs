@@ -9,6 +9,8 @@
 //! curl -b jar -c jar -X POST http://127.0.0.1:3000/logout
 //! ```
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -26,8 +28,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

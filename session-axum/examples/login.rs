@@ -8,6 +8,8 @@
 //! Open <http://127.0.0.1:3000/account>: the browser is sent to the login page and, as `alice` with `wonderland` or
 //! `bob` with `builder`, back to where it wanted to go. Only alice gets to see <http://127.0.0.1:3000/admin>.
 
+use std::borrow::Cow;
+
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -29,8 +31,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

@@ -12,6 +12,7 @@
 //! curl -b jar -c jar -X DELETE http://127.0.0.1:3000/session
 //! ```
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use axum::http::StatusCode;
@@ -31,8 +32,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

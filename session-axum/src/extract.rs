@@ -5,7 +5,10 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use session_core::{Guard, IntoInner, Session, SessionError, SessionPayload, Slots, no_layer};
+use session_core::{
+    Guard, IntoInner, Session, SessionError, SessionPayload,
+    adapter::{Slots, no_layer},
+};
 
 use crate::translate::{Head, respond};
 

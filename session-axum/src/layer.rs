@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use pin_project_lite::pin_project;
-use session_core::{Session, SessionError, SessionManager, SessionPayload, Slots};
+use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
 use tower_layer::Layer;
 use tower_service::Service;
 

@@ -47,7 +47,7 @@ async fn answer<U: SessionPayload>(request: Request, depth: usize) -> Result<Res
     let (parts, _body) = request.into_parts();
     let session = receive::<U>(&parts)?;
     let path = below(parts.uri.path(), depth);
-    Ok(respond(session_core::routes::answer(&session, parts.method.as_str(), path).await))
+    Ok(respond(session_core::adapter::routes::answer(&session, parts.method.as_str(), path).await))
 }
 
 /// What follows the first `depth` segments, which a prefix may have parameters in.

@@ -9,7 +9,10 @@ use axum::extract::{ConnectInfo, OriginalUri};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, Session, SessionPayload};
+use session_core::{
+    Session, SessionPayload,
+    adapter::{HeaderChange, Headers, PlainResponse, RequestHead},
+};
 
 /// A request as core sees it, for handlers that use the [manager](crate::SessionManager) without a session.
 ///

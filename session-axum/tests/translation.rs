@@ -13,7 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
-use session_axum::core::{Headers, PlainResponse, RequestHead};
+use session_axum::core::adapter::{Headers, PlainResponse, RequestHead};
 use session_axum::{
     CookieSettings, Extract, Head, KeyRing, MaybeAuthenticated, Rejection, Session, SessionLayer,
     SessionManager, SessionPayload, respond, routes,
@@ -26,8 +26,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 
@@ -38,8 +38,8 @@ struct Admin {
 }
 
 impl SessionPayload for Admin {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.admin_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.admin_id).into())
     }
 }
 

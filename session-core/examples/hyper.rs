@@ -6,6 +6,7 @@
 //! curl -b jar http://127.0.0.1:3000/me
 //! ```
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,8 +18,8 @@ use hyper::{Request, Response, server};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use session_core::{
-    HeaderChange, Headers, KeyRing, PlainResponse, RequestHead, ResponseChanges, SessionError,
-    SessionManager, SessionPayload, routes,
+    KeyRing, SessionError, SessionManager, SessionPayload,
+    adapter::{HeaderChange, Headers, PlainResponse, RequestHead, ResponseChanges, routes},
 };
 use tokio::net::TcpListener;
 
@@ -32,8 +33,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

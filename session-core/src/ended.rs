@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 4;
 /// The ended ids.
 #[derive(Debug)]
 pub(crate) struct EndedList {
-    room: usize,
+    capacity: usize,
     /// For so long after a session has ended a token of it can be good.
     keep: Duration,
     /// Lets the usual case, an empty list, pass without the lock.
@@ -48,9 +48,9 @@ struct Entry {
 pub(crate) struct Full;
 
 impl EndedList {
-    /// For `room` ids, about 100 bytes each. `keep` is how long a token can be good that was issued just now.
-    pub(crate) fn new(room: usize, keep: Duration) -> Self {
-        Self { room, keep, len: AtomicUsize::new(0), ids: RwLock::default() }
+    /// For `capacity` ids, about 100 bytes each. `keep` is how long a token can be good that was issued just now.
+    pub(crate) fn new(capacity: usize, keep: Duration) -> Self {
+        Self { capacity, keep, len: AtomicUsize::new(0), ids: RwLock::default() }
     }
 
     /// Whether `id` has ended here. Never forgets one whose tokens could still be good.
@@ -66,7 +66,7 @@ impl EndedList {
         let (now, steady) = (clock.now(), clock.steady());
         ids.forget_some(now, steady);
         let until = now.plus(self.keep).max(expires_at);
-        let outcome = ids.insert(id, until, steady.saturating_add(self.keep), self.room);
+        let outcome = ids.insert(id, until, steady.saturating_add(self.keep), self.capacity);
         self.len.store(ids.entries.len(), Ordering::Release);
         outcome
     }
@@ -82,9 +82,15 @@ impl EndedList {
 
 impl Ids {
     /// One that ended before keeps the later times.
-    fn insert(&mut self, id: SessionId, until: Timestamp, steady: Duration, room: usize) -> Result<(), Full> {
+    fn insert(
+        &mut self,
+        id: SessionId,
+        until: Timestamp,
+        steady: Duration,
+        capacity: usize,
+    ) -> Result<(), Full> {
         let known = self.entries.get(&id).copied();
-        if known.is_none() && self.entries.len() >= room {
+        if known.is_none() && self.entries.len() >= capacity {
             return Err(Full);
         }
         if let Some(known) = known {
@@ -148,8 +154,8 @@ mod tests {
     }
 
     impl Bench {
-        fn with_room(room: usize) -> Self {
-            Self { clock: ManualClock::at(at(1_000)), list: EndedList::new(room, KEEP) }
+        fn with_capacity(capacity: usize) -> Self {
+            Self { clock: ManualClock::at(at(1_000)), list: EndedList::new(capacity, KEEP) }
         }
 
         /// Ends a session whose token expires so many seconds from now.
@@ -164,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_kept_until_its_time_and_not_longer() {
-        let bench = Bench::with_room(10);
+        let bench = Bench::with_capacity(10);
         bench.end(1, 50).unwrap();
         bench.clock.advance(seconds(99));
         bench.end(2, 50).unwrap();
@@ -176,7 +182,7 @@ mod tests {
 
     #[test]
     fn ending_twice_keeps_the_later_time() {
-        let bench = Bench::with_room(10);
+        let bench = Bench::with_capacity(10);
         bench.end(1, 50).unwrap();
         bench.clock.advance(seconds(60));
         bench.end(1, 50).unwrap();
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_full_list_says_so_and_forgets_nobody() {
-        let bench = Bench::with_room(2);
+        let bench = Bench::with_capacity(2);
         bench.end(1, 50).unwrap();
         bench.clock.advance(seconds(10));
         bench.end(2, 50).unwrap();
@@ -202,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_ahead_and_is_corrected_brings_nobody_back() {
-        let bench = Bench::with_room(10);
+        let bench = Bench::with_capacity(10);
         bench.end(1, 50).unwrap();
         bench.clock.set(at(1_000_000));
         bench.end(2, 0).unwrap();
@@ -216,7 +222,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_outlasts_the_others_holds_up_none_of_them() {
-        let bench = Bench::with_room(10);
+        let bench = Bench::with_capacity(10);
         bench.end(1, 10_000).unwrap();
         bench.end(2, 50).unwrap();
         bench.clock.advance(KEEP);
@@ -226,7 +232,7 @@ mod tests {
 
     #[test]
     fn however_many_are_over_an_insertion_looks_at_a_few() {
-        let bench = Bench::with_room(10_000);
+        let bench = Bench::with_capacity(10_000);
         (0..10_000).for_each(|n| bench.end(n, 50).unwrap());
         bench.clock.advance(KEEP);
         for n in 0..1_000 {

@@ -16,7 +16,7 @@ use crate::{ErrorKind, Session, SessionError, SessionPayload};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Clone, Serialize, Deserialize)]
 /// # struct User { user_id: String, role: String }
-/// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<std::borrow::Cow<'_, str>> { Some((&self.user_id).into()) } }
 ///
 /// struct AdminOnly(Authenticated<User>);
 ///
@@ -203,13 +203,13 @@ impl<U: SessionPayload, const SECONDS: u64> Deref for Fresh<U, SECONDS> {
 
 impl<U: SessionPayload> Session<U> {
     /// Refuses unless the login is less than `limit` ago. In hybrid mode it asks the store, too, as
-    /// [`confirm`](Self::confirm) does.
+    /// [`recheck`](Self::recheck) does.
     ///
     /// # Errors
     /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
     /// `StoreUnavailable`.
     pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
-        match self.confirm().await {
+        match self.recheck().await {
             // An error of this request's own: a browser may be sent to the login page.
             Err(error) if error.kind().is_unauthenticated() => {}
             confirmed => confirmed?,

@@ -1,5 +1,6 @@
 //! Login sessions for any Rust web framework.
 
+pub mod adapter;
 mod clock;
 mod cookie;
 mod ended;
@@ -12,9 +13,7 @@ mod manager;
 mod payload;
 mod request;
 mod response;
-pub mod routes;
 mod session;
-mod slots;
 mod sparing;
 mod status;
 pub mod store;
@@ -32,12 +31,9 @@ pub use id::SessionId;
 pub use lifetimes::Lifetimes;
 pub use manager::{Outcome, ReplayPolicy, Revalidation, SessionManager, SessionManagerBuilder};
 pub use payload::SessionPayload;
-pub use request::{
-    CrossOrigin, CrossOriginRefusal, Headers, RequestHead, ReturnTo, TrustedProxies, checked_next,
-};
-pub use response::{HeaderChange, PlainResponse, ResponseChanges, SessionToken};
+pub use request::{CrossOrigin, ReturnTo, TrustedProxies, checked_next};
+pub use response::SessionToken;
 pub use session::{Destroyed, Session};
-pub use slots::{Slots, no_layer};
 pub use status::{Device, SessionMetadata, SessionStatus};
 pub use time::Timestamp;
 pub use token::{Key, KeyRing, SigningAlgorithm, TokenForm};

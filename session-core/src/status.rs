@@ -121,7 +121,7 @@ pub struct SessionMetadata {
     pub created_at: Timestamp,
     /// The last use that was written down (with a store at most once per
     /// [`last_seen_interval`](crate::Lifetimes::last_seen_interval)); without a store the last refresh.
-    pub last_accessed: Timestamp,
+    pub last_seen: Timestamp,
     /// When the session expires if nobody refreshes it.
     pub expires_at: Timestamp,
     /// The browser at login; without a store the one of this request.
@@ -141,7 +141,7 @@ pub struct Device {
     /// When it was created, by a login.
     pub created_at: Timestamp,
     /// The last use that was written down.
-    pub last_accessed: Timestamp,
+    pub last_seen: Timestamp,
     /// When it expires if nobody refreshes it.
     pub expires_at: Timestamp,
     /// The browser at login.

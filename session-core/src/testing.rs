@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::{Clock, Headers, RequestHead, SessionError, SessionManager, SessionPayload, Timestamp};
+use crate::request::{Headers, RequestHead};
+use crate::{Clock, SessionError, SessionManager, SessionPayload, Timestamp};
 
 /// A clock that moves when told. Clones show the same time.
 #[derive(Clone, Debug)]

@@ -9,6 +9,8 @@
 //! curl -b jar -c jar -X POST http://127.0.0.1:3000/logout
 //! ```
 
+use std::borrow::Cow;
+
 use rocket::form::{Form, FromForm};
 use rocket::response::{Redirect, status::Unauthorized};
 use rocket::serde::json::Json;
@@ -25,8 +27,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

@@ -8,6 +8,8 @@
 //! Open <http://127.0.0.1:3000/account>: the browser is sent to the login page and, as `alice` with `wonderland` or
 //! `bob` with `builder`, back to where it wanted to go. Only alice gets to see <http://127.0.0.1:3000/admin>.
 
+use std::borrow::Cow;
+
 use rocket::form::{Form, FromForm};
 use rocket::http::uri::Origin;
 use rocket::response::{Redirect, content::RawHtml, status::Unauthorized};
@@ -27,8 +29,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

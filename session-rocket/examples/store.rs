@@ -12,6 +12,8 @@
 //! curl -b jar -c jar -X DELETE http://127.0.0.1:3000/session
 //! ```
 
+use std::borrow::Cow;
+
 use rocket::form::{Form, FromForm};
 use rocket::response::{Redirect, status::Unauthorized};
 use rocket::serde::json::Json;
@@ -28,8 +30,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

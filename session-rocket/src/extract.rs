@@ -6,7 +6,7 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, IntoInner, SessionError, no_layer};
+use session_core::{Guard, IntoInner, SessionError, adapter::no_layer};
 
 use crate::fairing::{SessionFairing, cached, session};
 use crate::translate::respond;

@@ -7,7 +7,7 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
 use rocket::response::Responder;
 use rocket::{Build, Request, Response, Rocket};
-use session_core::{Session, SessionError, SessionManager, SessionPayload, Slots};
+use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
 
 use crate::Rejection;
 use crate::translate::{Head, NOSNIFF, close};

@@ -8,7 +8,7 @@
 //!
 //! #[derive(Clone, Serialize, Deserialize)]
 //! struct User { user_id: String }
-//! impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+//! impl SessionPayload for User { fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } }
 //!
 //! #[post("/login")]
 //! async fn login(session: Session<User>) -> Result<Redirect, Rejection> {
@@ -59,7 +59,7 @@
 //! # use serde::{Deserialize, Serialize};
 //! # use session_rocket::{Authenticated, KeyRing, Rejection, Session, SessionFairing, SessionManager, SessionPayload};
 //! # #[derive(Clone, Serialize, Deserialize)] struct User { user_id: String }
-//! # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+//! # impl SessionPayload for User { fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } }
 //! # #[post("/login")] async fn login(session: Session<User>) -> Result<(), Rejection> {
 //! #     session.create(User { user_id: "alice".into() }).await?; Ok(()) }
 //! # #[get("/me")] fn me(user: Authenticated<User>) -> String { user.user_id.clone() }

@@ -8,7 +8,7 @@ use session_core::{SessionManager, SessionPayload};
 use crate::fairing::{SessionFairing, session};
 use crate::translate::{close, respond};
 
-/// The [session routes](session_core::routes::answer) for a browser front end, to mount under a prefix:
+/// The [session routes](session_core::adapter::routes::answer) for a browser front end, to mount under a prefix:
 /// `.mount("/session", session_rocket::routes(&sessions))`.
 ///
 /// They answer every method on every path from the prefix on, before any other route there, with or without the
@@ -32,7 +32,8 @@ impl<U: SessionPayload> Handler for SessionRoutes<U> {
             Err(error) => return Outcome::Success(respond(request, error.to_response())),
         };
         let (method, path) = (request.method().as_str(), below_prefix(request));
-        let mut response = respond(request, session_core::routes::answer(&session, method, path).await);
+        let mut response =
+            respond(request, session_core::adapter::routes::answer(&session, method, path).await);
         if request.rocket().state::<SessionFairing<U>>().is_none() {
             close(&session, &mut response);
         }

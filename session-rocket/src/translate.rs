@@ -5,7 +5,10 @@ use std::net::IpAddr;
 
 use rocket::http::{Cookie, HeaderMap, Status};
 use rocket::{Request, Response};
-use session_core::{HeaderChange, Headers, PlainResponse, RequestHead, Session, SessionPayload};
+use session_core::{
+    Session, SessionPayload,
+    adapter::{HeaderChange, Headers, PlainResponse, RequestHead},
+};
 
 use crate::fairing::{Managers, cached};
 

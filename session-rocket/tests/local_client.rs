@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+use std::borrow::Cow;
+
 use rocket::http::{Cookie, CookieJar, Header};
 use rocket::local::{asynchronous, blocking};
 use rocket::{Build, Rocket, get, post, routes};
@@ -17,8 +19,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

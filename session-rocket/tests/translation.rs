@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use rocket::response::stream::TextStream;
 use rocket::{Build, Request, Rocket, catch, catchers, get, post, routes};
 use serde::{Deserialize, Serialize};
 use session_rocket::core::store::{
-    Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError,
+    Account, Create, Created, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
 };
 use session_rocket::core::{SessionId, Timestamp};
 
@@ -28,8 +29,8 @@ struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 
@@ -39,8 +40,8 @@ struct Admin {
 }
 
 impl SessionPayload for Admin {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.admin_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.admin_id).into())
     }
 }
 
@@ -232,7 +233,7 @@ struct Down;
 
 #[rocket::async_trait]
 impl SessionStore for Down {
-    async fn read(&self, _: Key<'_>, _: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, _: RecordKey<'_>, _: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         Err(StoreError::unavailable("down"))
     }
 
@@ -250,7 +251,7 @@ impl SessionStore for Down {
         Err(StoreError::unavailable("down"))
     }
 
-    async fn delete(&self, _: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, _: RecordKey<'_>) -> Result<bool, StoreError> {
         Err(StoreError::unavailable("down"))
     }
 

@@ -21,6 +21,8 @@
 //! | `/session/**` `/nested/session/**` | the session routes |
 //! | `POST /admin/login` `GET /admin/me` `/both` | a second manager, if there is one |
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use session_core::{
     Authenticated, Fresh, Guard, MaybeAuthenticated, Session, SessionError, SessionManager, SessionPayload,
@@ -52,8 +54,8 @@ impl User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        (self.name != "guest").then_some(self.user_id.as_str())
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        (self.name != "guest").then(|| (&self.user_id).into())
     }
 }
 
@@ -64,8 +66,8 @@ pub(crate) struct Admin {
 }
 
 impl SessionPayload for Admin {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.admin_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.admin_id).into())
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, MemoryStore, Replaced, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
+    Touch,
 };
 use session_core::{SessionId, Timestamp};
 use tokio::sync::watch;
@@ -123,14 +124,14 @@ impl FaultyStore {
 
 #[async_trait]
 impl SessionStore for FaultyStore {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         self.call("read", self.0.memory.read(key, now)).await
     }
 
     /// A write only when there is something to touch, as in a real store: a replica that only reads still reads.
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -159,7 +160,7 @@ impl SessionStore for FaultyStore {
         self.call("replace", self.0.memory.replace(realm, record, now)).await
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         self.call("delete", self.0.memory.delete(key)).await
     }
 

@@ -6,6 +6,8 @@ mod plain;
 mod refused;
 mod typed;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use session_core::testing::{TestRequest, logged_in_cookie};
@@ -32,8 +34,8 @@ struct Member {
 }
 
 impl SessionPayload for Member {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use session_core::store::{Account, Create, Created, Key, SessionLimit, SessionStore, Touch};
+use session_core::store::{Account, Create, Created, RecordKey, SessionLimit, SessionStore, Touch};
 
 use crate::sample::{REALM, Sample, id};
 
@@ -100,7 +100,7 @@ impl Place {
 
     async fn validate(&self, number: u64, interval: Duration) {
         let touch = Touch { interval, idle_timeout: None, generation: 0, grace: Duration::ZERO };
-        let key = Key { realm: REALM, id: id(number) };
+        let key = RecordKey { realm: REALM, id: id(number) };
         let found = self.store.read_and_touch(key, touch, self.sample.now).await.expect("an answer");
         assert!(found.is_some());
     }
@@ -111,7 +111,7 @@ impl Place {
         record.id = id(NEXT.fetch_add(1, Ordering::Relaxed));
         record.subject = Some(subject.to_owned());
         record.last_seen = self.sample.now;
-        let options = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(most)) };
+        let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(most)) };
         match self.store.create(REALM, &record, options, self.sample.now).await.expect("an answer") {
             Created::Done { evicted } => evicted.len(),
             refusal => panic!("{refusal:?}"),

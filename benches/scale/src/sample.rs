@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use session_benches::workload::User;
-use session_core::store::{Account, Key, SessionRecord, SessionStore};
+use session_core::store::{Account, RecordKey, SessionRecord, SessionStore};
 use session_core::{SessionId, Timestamp};
 
 pub const REALM: &str = "__Host-session";
@@ -71,7 +71,7 @@ impl Sample {
     /// Whether the store's own eyes see what its `create` would have written.
     pub async fn check(self, store: &dyn SessionStore, numbers: impl Iterator<Item = u64>) {
         for number in numbers {
-            let key = Key { realm: REALM, id: id(number) };
+            let key = RecordKey { realm: REALM, id: id(number) };
             let found = store.read(key, self.now).await.expect("an answer");
             assert_eq!(found, Some(self.record(number)), "session {number}");
         }

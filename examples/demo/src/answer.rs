@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use session_core::{PlainResponse, SessionError, Timestamp};
+use session_core::{SessionError, Timestamp, adapter::PlainResponse};
 
 /// Status, headers and body, complete. A framework adds its own `Content-Length` and `Date`, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the app reads of a request's head, in plain data, the same for every framework.
 
-use session_core::RequestHead;
+use session_core::adapter::RequestHead;
 
 /// Made by each framework's extractor from its own request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Who is logged in, as the session carries it.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use session_core::SessionPayload;
 
@@ -43,8 +45,8 @@ impl Role {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
     }
 }
 

@@ -4,7 +4,7 @@
 use memchr::memchr_iter;
 
 use super::MAX_SIZE;
-use crate::RequestHead;
+use crate::request::RequestHead;
 
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
@@ -84,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Headers;
+    use crate::request::Headers;
     use crate::testing::TestRequest;
 
     fn found(lines: &[&[u8]]) -> Vec<Vec<u8>> {

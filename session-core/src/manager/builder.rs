@@ -23,7 +23,7 @@ use crate::{
 /// # use session_core::{KeyRing, SessionManager, SessionPayload, store::MemoryStore};
 /// # #[derive(Clone, Serialize, Deserialize)]
 /// # struct User { user_id: String }
-/// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<std::borrow::Cow<'_, str>> { Some((&self.user_id).into()) } }
 /// # fn main() -> Result<(), session_core::ConfigError> {
 /// let keys = KeyRing::from_secret("a secret of at least thirty-two bytes")?;
 /// let sessions = SessionManager::<User>::builder().keys(keys).store(MemoryStore::new()).build()?;
@@ -71,7 +71,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             hybrid: None,
             hybrid_capacity: 100_000,
             ended_capacity: 1_000_000,
-            session_limit: Some(SessionLimit::EvictOldest(100)),
+            session_limit: Some(SessionLimit::EvictLeastRecentlySeen(100)),
             replay: ReplayPolicy::default(),
             fresh_for_revocation: None,
             cross_origin: CrossOrigin::default(),
@@ -364,7 +364,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }
         self.check_hybrid()?;
-        if let Some(SessionLimit::EvictOldest(0) | SessionLimit::Refuse(0)) = self.session_limit {
+        if let Some(SessionLimit::EvictLeastRecentlySeen(0) | SessionLimit::Refuse(0)) = self.session_limit {
             return Err(ConfigError::new(
                 "session_limit is zero, so nobody could log in: use 1 or more, or None",
             ));

@@ -25,7 +25,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # use session_core::{SessionManager, SessionPayload};
     /// # #[derive(Clone, Serialize, Deserialize)]
     /// # struct User { user_id: String }
-    /// # impl SessionPayload for User { fn subject(&self) -> Option<&str> { Some(&self.user_id) } }
+    /// # impl SessionPayload for User { fn subject(&self) -> Option<std::borrow::Cow<'_, str>> { Some((&self.user_id).into()) } }
     /// # async fn example(sessions: SessionManager<User>) {
     /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     /// let upkeep = tokio::spawn({

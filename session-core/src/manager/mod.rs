@@ -13,14 +13,15 @@ use std::time::Duration;
 use crate::cookie::CookieWriter;
 use crate::ended::EndedList;
 use crate::event::is_traced;
+use crate::request::RequestHead;
 use crate::request::{CrossOrigin, CrossOriginRefusal, LoginPage, TrustedProxies};
 use crate::session::{Received, Who};
 use crate::sparing::Sparing;
 use crate::store::{Account, RecentRecords, SessionLimit, SessionStore, Turns, Whose};
 use crate::token::Codec;
 use crate::{
-    Clock, Device, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, RequestHead, SessionError,
-    SessionEvent, SessionId, SessionObserver, SessionPayload,
+    Clock, Device, ErrorKind, EventKind, KeyRing, Lifetimes, RandomSource, SessionError, SessionEvent,
+    SessionId, SessionObserver, SessionPayload,
 };
 
 pub use builder::SessionManagerBuilder;
@@ -220,7 +221,7 @@ impl<U: SessionPayload> SessionManager<U> {
     pub fn describe(&self) -> String {
         let limit = match self.0.session_limit.filter(|_| self.0.store.is_some()) {
             None => "An account may have any number of sessions.".to_owned(),
-            Some(SessionLimit::EvictOldest(most)) => {
+            Some(SessionLimit::EvictLeastRecentlySeen(most)) => {
                 format!("An account may have {most} sessions; one more ends the least recently used.")
             }
             Some(SessionLimit::Refuse(most)) => {

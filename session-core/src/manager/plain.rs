@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::request::RequestHead;
 use crate::response::ResponseChanges;
-use crate::{
-    RequestHead, Session, SessionError, SessionManager, SessionPayload, SessionStatus, SessionToken,
-};
+use crate::{Session, SessionError, SessionManager, SessionPayload, SessionStatus, SessionToken};
 
 /// What an operation did: the session as it is now, and what the response must say of it.
 #[derive(Debug)]
@@ -87,7 +86,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// `CrossOrigin`; `StoreUnavailable`, when the answer is not known.
     pub async fn check_session_status(&self, head: &impl RequestHead) -> Result<SessionStatus, SessionError> {
         let session = self.received(head);
-        match session.observe().await {
+        match session.peek().await {
             Err(error) if !error.kind().is_unauthenticated() => Err(error),
             _ => Ok(session.status()),
         }

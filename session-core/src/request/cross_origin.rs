@@ -208,7 +208,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::Headers;
+    use crate::request::Headers;
     use crate::testing::TestRequest;
 
     const OWN: &str = "https://example.test";

@@ -1,8 +1,9 @@
 //! The way out: what the response says of the session. No I/O: the cookie says what the store holds.
 
 use super::{Outgoing, Session, State};
+use crate::SessionPayload;
+use crate::request::Headers;
 use crate::response::ResponseChanges;
-use crate::{Headers, SessionPayload};
 
 impl<U: SessionPayload> Session<U> {
     /// The header changes for the response whose headers are given; apply them all. From here on, operations that

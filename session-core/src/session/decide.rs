@@ -23,7 +23,7 @@ use crate::token::Claims;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// Only to know: no write, no cookie, no end.
-    Observe,
+    Peek,
     /// To use the session, and to be told of no newer token: a native client asks for its refresh.
     UseAsIs,
     /// To use the session; a refresh when one is due.
@@ -100,7 +100,7 @@ fn behind(
     now: Timestamp,
     intent: Intent,
 ) -> Step {
-    if intent == Intent::Observe {
+    if intent == Intent::Peek {
         return Step::Serve { send_token: false };
     }
     let generation = token.generation.unwrap_or(0);
@@ -130,7 +130,7 @@ fn newest(
     now: Timestamp,
     intent: Intent,
 ) -> Step {
-    if intent == Intent::Observe {
+    if intent == Intent::Peek {
         return Step::Serve { send_token: false };
     }
     let Some(used) = record.first_used_at else {
@@ -139,7 +139,7 @@ fn newest(
         return write(lifetimes, Change::Confirm, next);
     };
     let wanted = match intent {
-        Intent::Observe | Intent::UseAsIs => false,
+        Intent::Peek | Intent::UseAsIs => false,
         Intent::Use => token.expires_at.remaining(now) < lifetimes.refresh_threshold,
         Intent::Refresh => true,
     };

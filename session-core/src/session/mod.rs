@@ -21,11 +21,12 @@ use std::time::Duration;
 use crate::error::Challenge;
 use crate::lifetimes::Times;
 use crate::manager::Manager;
+use crate::request::RequestHead;
 use crate::store::{Patience, SessionRecord};
 use crate::token::Claims;
 use crate::{
-    ErrorKind, EventKind, RequestHead, SessionError, SessionManager, SessionMetadata, SessionPayload,
-    SessionStatus, SessionToken, Timestamp,
+    ErrorKind, EventKind, SessionError, SessionManager, SessionMetadata, SessionPayload, SessionStatus,
+    SessionToken, Timestamp,
 };
 
 pub(crate) use decide::Intent;
@@ -185,7 +186,7 @@ impl<U: SessionPayload> Session<U> {
         };
         Some(SessionMetadata {
             created_at: times.authenticated_at,
-            last_accessed: times.last_seen.unwrap_or(times.issued_at),
+            last_seen: times.last_seen.unwrap_or(times.issued_at),
             expires_at: self.0.manager.lifetimes.judge(&times, self.now()).expires_at,
             user_agent,
             ip_address,
@@ -273,8 +274,8 @@ impl<'a> Who<'a> {
 }
 
 impl<U: SessionPayload> Shown<U> {
-    fn who(&self) -> Who<'_> {
-        Who::session(&self.claims, self.user.as_deref().and_then(U::subject))
+    fn subject(&self) -> Option<std::borrow::Cow<'_, str>> {
+        self.user.as_deref().and_then(U::subject)
     }
 }
 

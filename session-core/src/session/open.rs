@@ -23,8 +23,8 @@ impl<U: SessionPayload> Session<U> {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn observe(&self) -> Result<(), SessionError> {
-        self.confirm_for(Intent::Observe).await
+    pub async fn peek(&self) -> Result<(), SessionError> {
+        self.recheck_for(Intent::Peek).await
     }
 
     /// [`open`](Self::open) that makes sure that the session has not ended elsewhere. Only hybrid mode has more to do: a
@@ -34,24 +34,24 @@ impl<U: SessionPayload> Session<U> {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn confirm(&self) -> Result<(), SessionError> {
-        self.confirm_for(Intent::Use).await
+    pub async fn recheck(&self) -> Result<(), SessionError> {
+        self.recheck_for(Intent::Use).await
     }
 
-    async fn confirm_for(&self, intent: Intent) -> Result<(), SessionError> {
+    async fn recheck_for(&self, intent: Intent) -> Result<(), SessionError> {
         if self.0.manager.recent.is_none() {
             return self.open_for(intent).await;
         }
         let _turn = self.take_turn().await;
         self.open_in_turn(intent).await?;
-        self.confirm_in_turn().await
+        self.recheck_in_turn().await
     }
 
-    pub(super) async fn confirm_in_turn(&self) -> Result<(), SessionError> {
+    pub(super) async fn recheck_in_turn(&self) -> Result<(), SessionError> {
         let Some(current) = self.current() else { return Ok(()) };
         let Some(shown_at) = current.recent_at else { return Ok(()) };
         // Whoever came within the grace is no thief because the handler asks later: that ends nothing.
-        let served = self.use_tracked_at(shown_at, &current.claims, Intent::Observe).await;
+        let served = self.use_tracked_at(shown_at, &current.claims, Intent::Peek).await;
         self.show(served.inspect_err(|error| self.lost(error))?);
         Ok(())
     }

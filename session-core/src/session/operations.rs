@@ -36,7 +36,7 @@ impl<U: SessionPayload> Session<U> {
         let _turn = self.take_turn().await;
         self.not_closed()?;
         self.admit()?;
-        self.check_subject(user.subject())?;
+        self.check_subject(user.subject().as_deref())?;
         if self.outcome().is_none() {
             self.name_sessions();
         }
@@ -87,7 +87,7 @@ impl<U: SessionPayload> Session<U> {
         self.not_closed()?;
         let mut user = U::clone(&current.user);
         change(&mut user);
-        self.same_account(current.user.subject(), user.subject())?;
+        self.same_account(current.user.subject().as_deref(), user.subject().as_deref())?;
         self.update_stateless(&current, user)
     }
 
@@ -105,7 +105,7 @@ impl<U: SessionPayload> Session<U> {
             self.open_in_turn(Intent::Refresh).await?;
             return Ok(self.outgoing_token());
         }
-        let current = self.opened(Intent::Observe).await?;
+        let current = self.opened(Intent::Peek).await?;
         if !self.is_tracked() {
             return self.renew_stateless(Intent::Refresh).await.inspect_err(|error| self.lost(error));
         }
@@ -213,7 +213,7 @@ impl<U: SessionPayload> Session<U> {
         self.require_store()?;
         let _turn = self.take_turn().await;
         self.opened(Intent::Use).await?;
-        self.confirm_in_turn().await?;
+        self.recheck_in_turn().await?;
         self.opened(Intent::Use).await
     }
 
@@ -235,7 +235,7 @@ impl<U: SessionPayload> Session<U> {
             id: record.id.handle(&self.0.manager.realm),
             current: Some(record.id) == current,
             created_at: record.authenticated_at,
-            last_accessed: record.last_seen,
+            last_seen: record.last_seen,
             expires_at: record.expires_at,
             user_agent: record.user_agent.clone(),
             ip_address: record.ip_address,
@@ -346,6 +346,6 @@ impl<U: SessionPayload> Session<U> {
     /// Tells of the current session.
     pub(super) fn emit_about(&self, kind: EventKind, claims: &Claims) {
         let user = self.user();
-        self.emit(kind, Who::session(claims, user.as_deref().and_then(U::subject)), None, None);
+        self.emit(kind, Who::session(claims, user.as_deref().and_then(U::subject).as_deref()), None, None);
     }
 }

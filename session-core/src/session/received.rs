@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use crate::SessionPayload;
 use crate::cookie::Candidates;
 use crate::error::Challenge;
 use crate::manager::Manager;
 use crate::request::{self, Bearer};
-use crate::{CrossOriginRefusal, RequestHead, SessionPayload};
+use crate::request::{CrossOriginRefusal, RequestHead};
 
 /// Everything a session needs of its request, owned: the head is gone when an operation runs.
 pub(crate) struct Received {

@@ -23,11 +23,11 @@ impl<U: SessionPayload> Session<U> {
         }
         let standing = manager.lifetimes.judge(&claims.times(), now);
         if !standing.is_live {
-            return Err(self.expired(&claims, user.subject()));
+            return Err(self.expired(&claims, user.subject().as_deref()));
         }
         self.state().current = Some(Current::stateless(user, claims));
         match intent {
-            Intent::Observe | Intent::UseAsIs => Ok(()),
+            Intent::Peek | Intent::UseAsIs => Ok(()),
             Intent::Use if !standing.refresh_due => Ok(()),
             Intent::Use | Intent::Refresh => Box::pin(self.renew_stateless(intent)).await.map(drop),
         }
@@ -38,17 +38,19 @@ impl<U: SessionPayload> Session<U> {
         let Some(current) = self.current() else { return Err(self.refusal()) };
         let user = match self.revalidate(&current.user).await {
             Revalidation::Keep => Arc::clone(&current.user),
-            Revalidation::Replace(user) => match self.same_account(current.user.subject(), user.subject()) {
-                Ok(()) => Arc::new(user),
-                Err(error) => return self.not_renewed(intent, &current, error),
-            },
+            Revalidation::Replace(user) => {
+                match self.same_account(current.user.subject().as_deref(), user.subject().as_deref()) {
+                    Ok(()) => Arc::new(user),
+                    Err(error) => return self.not_renewed(intent, &current, error),
+                }
+            }
             Revalidation::Defer => return Ok(None),
             Revalidation::End => return Err(self.end_disabled_stateless(&current)),
         };
         let now = self.now();
         let expires_at = self.0.manager.lifetimes.fresh_expiry(current.claims.authenticated_at, now);
         if now >= current.claims.expires_at {
-            return Err(self.expired(&current.claims, user.subject()));
+            return Err(self.expired(&current.claims, user.subject().as_deref()));
         }
         let is_the_same = Arc::ptr_eq(&user, &current.user);
         if is_the_same && expires_at <= current.claims.expires_at {
@@ -81,7 +83,8 @@ impl<U: SessionPayload> Session<U> {
         if intent != Intent::Use {
             return Err(error);
         }
-        let who = Who::session(&current.claims, current.user.subject());
+        let subject = current.user.subject();
+        let who = Who::session(&current.claims, subject.as_deref());
         self.emit(EventKind::Rejected, who, Some(error.kind()), Some(error.to_string()));
         Ok(None)
     }
@@ -132,7 +135,12 @@ impl<U: SessionPayload> Session<U> {
         let mut remembered = true;
         for shown in &ended {
             remembered &= self.end_stateless(shown);
-            self.emit(EventKind::Destroyed, shown.who(), None, None);
+            self.emit(
+                EventKind::Destroyed,
+                Who::session(&shown.claims, shown.subject().as_deref()),
+                None,
+                None,
+            );
         }
         remembered
     }
@@ -140,7 +148,12 @@ impl<U: SessionPayload> Session<U> {
     fn end_replaced_stateless(&self, replaced: &[Shown<U>]) {
         for shown in replaced {
             if self.end_stateless(shown) {
-                self.emit(EventKind::Revoked, shown.who(), None, Some(REPLACED.to_owned()));
+                self.emit(
+                    EventKind::Revoked,
+                    Who::session(&shown.claims, shown.subject().as_deref()),
+                    None,
+                    Some(REPLACED.to_owned()),
+                );
             }
         }
     }
@@ -164,7 +177,12 @@ impl<U: SessionPayload> Session<U> {
         let ended = current.shown();
         self.end_stateless(&ended);
         self.state().lose();
-        self.emit(EventKind::Revoked, ended.who(), None, Some("revalidation ended it".into()));
+        self.emit(
+            EventKind::Revoked,
+            Who::session(&ended.claims, ended.subject().as_deref()),
+            None,
+            Some("revalidation ended it".into()),
+        );
         self.error(ErrorKind::NotFound)
     }
 
@@ -174,7 +192,12 @@ impl<U: SessionPayload> Session<U> {
         let (manager, claims) = (&self.0.manager, &shown.claims);
         let remembered = manager.ended.insert(claims.sid, claims.expires_at, &*manager.clock).is_ok();
         if !remembered {
-            self.emit(EventKind::EndedListFull, shown.who(), None, None);
+            self.emit(
+                EventKind::EndedListFull,
+                Who::session(&shown.claims, shown.subject().as_deref()),
+                None,
+                None,
+            );
         }
         remembered
     }
@@ -230,8 +253,8 @@ mod tests {
     }
 
     impl SessionPayload for User {
-        fn subject(&self) -> Option<&str> {
-            Some(&self.name)
+        fn subject(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some((&self.name).into())
         }
     }
 

@@ -9,7 +9,7 @@ use super::race::Race;
 use super::{Current, Intent, Session, Who};
 use crate::manager::{ReplayPolicy, Revalidation};
 use crate::store::{
-    Account, Create, Created, Key, Moment, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
+    Account, Create, Created, Moment, RecordKey, Replaced, Replaces, SessionRecord, SessionStore, StoreError,
     Touch, Whose,
 };
 use crate::token::{Claims, record_json};
@@ -67,20 +67,20 @@ impl<U: SessionPayload> Session<U> {
                     Ok(Written::Lost) if explicit => {
                         Box::pin(self.lost_race(&mut race, token.sid)).await?;
                         now = self.now();
-                        record = self.read(token, Intent::Observe).await?;
+                        record = self.read(token, Intent::Peek).await?;
                     }
                     Ok(Written::Lost) => {
                         now = self.now();
                         losses += 1;
-                        match self.read(token, Intent::Observe).await {
+                        match self.read(token, Intent::Peek).await {
                             Ok(newest) => record = newest,
-                            Err(_) => intent = Intent::Observe,
+                            Err(_) => intent = Intent::Peek,
                         }
                         if losses == AUTOMATIC_LOSSES {
-                            intent = Intent::Observe;
+                            intent = Intent::Peek;
                         }
                     }
-                    Ok(Written::Deferred) => intent = Intent::Observe,
+                    Ok(Written::Deferred) => intent = Intent::Peek,
                     Ok(Written::Ended(failure)) => {
                         return Err(failure.unwrap_or_else(|| self.error(ErrorKind::NotFound)));
                     }
@@ -91,7 +91,7 @@ impl<U: SessionPayload> Session<U> {
                     {
                         return Err(error);
                     }
-                    Err(_) => intent = Intent::Observe,
+                    Err(_) => intent = Intent::Peek,
                 },
             }
         }
@@ -121,10 +121,10 @@ impl<U: SessionPayload> Session<U> {
 
     async fn read(&self, token: &Claims, intent: Intent) -> Result<Option<SessionRecord>, SessionError> {
         let now = self.now();
-        let key = Key { realm: &self.0.manager.realm, id: token.sid };
+        let key = RecordKey { realm: &self.0.manager.realm, id: token.sid };
         let touch = self.touch_by(token);
         let record = match intent {
-            Intent::Observe => self.call(|store| store.read(key, now)).await?,
+            Intent::Peek => self.call(|store| store.read(key, now)).await?,
             Intent::UseAsIs | Intent::Use | Intent::Refresh => {
                 self.call(|store| store.read_and_touch(key, touch, now)).await?
             }
@@ -150,7 +150,7 @@ impl<U: SessionPayload> Session<U> {
             recent.forget(Whose::Session(token.sid));
         }
         let now = self.now();
-        let key = Key { realm: &self.0.manager.realm, id: token.sid };
+        let key = RecordKey { realm: &self.0.manager.realm, id: token.sid };
         self.call(|store| store.read(key, now)).await
     }
 
@@ -237,7 +237,7 @@ impl<U: SessionPayload> Session<U> {
     /// Somebody has a copy of an old token. Never decided from a cache.
     async fn replay(&self, token: &Claims, record: Option<SessionRecord>, intent: Intent) -> SessionError {
         let refusal = self.error(ErrorKind::NotFound);
-        let Some(record) = record.filter(|_| intent != Intent::Observe) else { return refusal };
+        let Some(record) = record.filter(|_| intent != Intent::Peek) else { return refusal };
         self.end_replayed(token, &record).await.err().unwrap_or(refusal)
     }
 
@@ -250,7 +250,7 @@ impl<U: SessionPayload> Session<U> {
         let login = record.ip_address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         let detail = format!("a replaced token was used again; the session began at {login}");
         if self.0.manager.replay == ReplayPolicy::EndSession {
-            let key = Key { realm: &self.0.manager.realm, id: record.id };
+            let key = RecordKey { realm: &self.0.manager.realm, id: record.id };
             self.call(|store| store.delete(key)).await?;
         }
         self.state().named.forget(token.sid);
@@ -260,9 +260,10 @@ impl<U: SessionPayload> Session<U> {
     }
 
     pub(super) async fn create_tracked(&self, user: U) -> Result<SessionToken, SessionError> {
-        let payload = self.payload_of(&user, user.subject())?;
-        let record = self.new_record(user.subject(), payload)?;
-        let mut replaced = self.endable(user.subject()).await?.into_iter();
+        let payload = self.payload_of(&user, user.subject().as_deref())?;
+        let subject = user.subject();
+        let record = self.new_record(subject.as_deref(), payload)?;
+        let mut replaced = self.endable(subject.as_deref()).await?.into_iter();
         let first = replaced.next();
         let replaces = first.as_ref().map(|first| Replaces::IfPresent(first.id));
         let (record, token) = self.store_new(record, replaces).await?;
@@ -397,7 +398,7 @@ impl<U: SessionPayload> Session<U> {
         for Endable { id, subject, is_live } in self.endable(None).await? {
             // Somebody else may end it first, as "log out everywhere" has.
             found |= is_live;
-            let key = Key { realm: &self.0.manager.realm, id };
+            let key = RecordKey { realm: &self.0.manager.realm, id };
             if self.call(|store| store.delete(key)).await? {
                 let who = Who { sid: Some(id), subject: subject.as_deref() };
                 self.emit(EventKind::Destroyed, who, None, None);
@@ -413,7 +414,7 @@ impl<U: SessionPayload> Session<U> {
     /// The record as it is now, when it is still good.
     pub(super) async fn fresh_record(&self, claims: &Claims) -> Result<SessionRecord, SessionError> {
         let now = self.now();
-        let record = self.read(claims, Intent::Observe).await?.ok_or_else(|| self.gone())?;
+        let record = self.read(claims, Intent::Peek).await?.ok_or_else(|| self.gone())?;
         if self.0.manager.lifetimes.judge(&record.times(), now).is_live {
             Ok(record)
         } else {
@@ -437,7 +438,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     pub(crate) async fn end_record(&self, record: &SessionRecord, why: &str) -> Result<bool, SessionError> {
-        let key = Key { realm: &self.0.manager.realm, id: record.id };
+        let key = RecordKey { realm: &self.0.manager.realm, id: record.id };
         let deleted = self.call(|store| store.delete(key)).await?;
         if deleted {
             let who = Who { sid: Some(record.id), subject: record.subject() };
@@ -448,7 +449,7 @@ impl<U: SessionPayload> Session<U> {
 
     async fn delete_others(&self, replaced: impl Iterator<Item = Endable>) {
         for replaced in replaced {
-            let key = Key { realm: &self.0.manager.realm, id: replaced.id };
+            let key = RecordKey { realm: &self.0.manager.realm, id: replaced.id };
             // The login has happened; a failure is told by the event of `call`.
             if self.call(|store| store.delete(key)).await.unwrap_or(false) {
                 self.tell_replaced(&replaced);
@@ -491,7 +492,7 @@ impl<U: SessionPayload> Session<U> {
 
     /// The payload as the store keeps it. Its subject names the account and never changes.
     fn payload_of(&self, user: &U, subject: Option<&str>) -> Result<Vec<u8>, SessionError> {
-        self.same_account(subject, user.subject())?;
+        self.same_account(subject, user.subject().as_deref())?;
         record_json(user).map_err(|error| self.not_issued(&error))
     }
 

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use super::recent::{Moment, RecentRecords, Whose};
 use super::{
-    Account, Create, Created, Key, News, Replaced, Replaces, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use crate::{Clock, SessionId, Timestamp};
 
@@ -24,7 +25,7 @@ pub(crate) struct Hybrid {
 impl SessionStore for Hybrid {
     /// Not remembered: it was no use of the session, and uses that are served from memory are not written down. A page
     /// that asks for the status all the time would make an active user look idle.
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let answer = self.store.read(key, now).await?;
         self.recent.compare(key.id, answer.as_ref());
         Ok(answer)
@@ -32,7 +33,7 @@ impl SessionStore for Hybrid {
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -67,7 +68,7 @@ impl SessionStore for Hybrid {
         self.store.replace(realm, record, now).await
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let _changing = self.recent.changing(Whose::Session(key.id));
         self.store.delete(key).await
     }
@@ -96,7 +97,11 @@ impl SessionStore for Hybrid {
         self.store.delete_expired(now, limit).await
     }
 
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         let forget = |news| {
             self.recent.heard(news);
             heard(news);

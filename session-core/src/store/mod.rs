@@ -51,12 +51,12 @@ pub(crate) use turns::{Turn, Turns};
 /// 11. **Cost follows the account**, not the table: listing and revoking go through an index.
 /// 12. **Cleanup is bounded:** `delete_expired` removes at most `limit` expired records, and never a live one.
 /// 13. **Errors are honest:** `Ok` means that it happened; an error says whether trying again can help.
-/// 14. **News is a matter of speed:** [`listen`](Self::listen) tells of nothing that has not happened, and nothing
+/// 14. **Invalidation is a matter of speed:** [`listen`](Self::listen) tells of nothing that has not happened, and nothing
 ///     depends on it; to listen, or to stop, changes no session.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The record, if it is there and not expired at `now`.
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError>;
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError>;
 
     /// Reads, and moves last-seen on when `touch` says so. The answer is the record as it stands afterwards; where
     /// somebody else changes it at the same time, it may be the one from just before that change. A later write is
@@ -71,7 +71,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// still answer the record where it can read and not write: during a failover that is everybody who is logged in.
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -102,7 +102,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> Result<Replaced, StoreError>;
 
     /// Deletes one session. `true` if it was there, expired or not.
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError>;
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError>;
 
     /// The sessions of an account, in any order.
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
@@ -124,9 +124,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Calls `heard` whenever a session of `realm` was ended, by whatever process, until the connection that brings
     /// the news is lost: an error, after which it is called again.
     ///
-    /// News may come late, twice or never; nothing may depend on it but speed. A store that cannot push answers
+    /// Invalidation may come late, twice or never; nothing may depend on it but speed. A store that cannot push answers
     /// `Ok(())` at once and is not asked again: the default.
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         let _ = (realm, heard);
         Ok(())
     }
@@ -140,13 +144,13 @@ pub trait SessionStore: Send + Sync + 'static {
 /// A store that is chosen at run time, or shared.
 #[async_trait]
 impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         (**self).read(key, now).await
     }
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -172,7 +176,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).replace(realm, record, now).await
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         (**self).delete(key).await
     }
 
@@ -197,7 +201,11 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).delete_expired(now, limit).await
     }
 
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         (**self).listen(realm, heard).await
     }
 
@@ -208,7 +216,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
 /// Names a record.
 #[derive(Clone, Copy, Debug)]
-pub struct Key<'a> {
+pub struct RecordKey<'a> {
     /// The manager's realm.
     pub realm: &'a str,
     /// The session.
@@ -261,7 +269,7 @@ impl Replaces {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionLimit {
     /// At most so many; the least recently seen is ended to make room.
-    EvictOldest(u32),
+    EvictLeastRecentlySeen(u32),
     /// At most so many; the login fails with `SESSION_LIMIT`.
     Refuse(u32),
 }
@@ -297,7 +305,7 @@ pub enum Replaced {
 
 /// What [`SessionStore::listen`] heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum Invalidation {
     /// This session was ended: logged out, revoked, evicted or replaced by a login.
     Ended(SessionId),
     /// Every session of the realm was ended.

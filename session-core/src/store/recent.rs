@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{News, SessionRecord};
+use super::{Invalidation, SessionRecord};
 use crate::{Clock, SessionId, Timestamp};
 
 const SHARDS: usize = 64;
@@ -38,7 +38,7 @@ impl Moment {
 /// At most so many records, each for at most so long.
 pub(crate) struct RecentRecords {
     bound: Duration,
-    room: usize,
+    capacity: usize,
     shards: [Mutex<Shard>; SHARDS],
     accounts: Accounts,
 }
@@ -110,8 +110,8 @@ pub(crate) enum Whose<'a> {
 
 impl RecentRecords {
     pub(crate) fn new(bound: Duration, capacity: usize) -> Self {
-        let room = capacity.div_ceil(SHARDS);
-        Self { bound, room, shards: std::array::from_fn(|_| Mutex::default()), accounts: Accounts::new() }
+        let capacity = capacity.div_ceil(SHARDS);
+        Self { bound, capacity, shards: std::array::from_fn(|_| Mutex::default()), accounts: Accounts::new() }
     }
 
     pub(crate) fn bound(&self) -> Duration {
@@ -141,7 +141,7 @@ impl RecentRecords {
         };
         let overtaken = shard.entries.get(&id).is_some_and(|known| known.record.version > record.version);
         if shard.changes == ticket.changes && !overtaken {
-            shard.make_room(self.room, self.bound, ticket.read);
+            shard.make_room(self.capacity, self.bound, ticket.read);
             shard.order.push_back((ticket.read.steady, id));
             let Ticket { read, turn, .. } = ticket;
             let account = record.subject().map(Accounts::place);
@@ -175,10 +175,10 @@ impl RecentRecords {
     }
 
     /// Another process ended these.
-    pub(crate) fn heard(&self, news: News) {
+    pub(crate) fn heard(&self, news: Invalidation) {
         self.forget(match news {
-            News::Ended(id) => Whose::Session(id),
-            News::EveryoneEnded => Whose::Everyone,
+            Invalidation::Ended(id) => Whose::Session(id),
+            Invalidation::EveryoneEnded => Whose::Everyone,
         });
     }
 
@@ -205,10 +205,10 @@ impl Shard {
     }
 
     /// Removes whatever is too old, and the oldest until one more has room.
-    fn make_room(&mut self, room: usize, bound: Duration, now: Moment) {
+    fn make_room(&mut self, capacity: usize, bound: Duration, now: Moment) {
         while let Some(&(read, id)) = self.order.front() {
             let is_old = now.steady.saturating_sub(read) >= bound;
-            if !is_old && self.entries.len() < room && self.order.len() < 2 * room {
+            if !is_old && self.entries.len() < capacity && self.order.len() < 2 * capacity {
                 return;
             }
             self.order.pop_front();

@@ -5,9 +5,9 @@ use std::mem::MaybeUninit;
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 /// A place on the stack for `N` decoded bytes.
-pub(super) struct Room<const N: usize>([MaybeUninit<u8>; N]);
+pub(super) struct Buffer<const N: usize>([MaybeUninit<u8>; N]);
 
-impl<const N: usize> Room<N> {
+impl<const N: usize> Buffer<N> {
     #[inline]
     pub(super) const fn new() -> Self {
         Self([const { MaybeUninit::uninit() }; N])

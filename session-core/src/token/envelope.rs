@@ -1,6 +1,6 @@
 //! A token's three parts, and whether its signature is one of ours.
 
-use super::base64::Room;
+use super::base64::Buffer;
 use super::header::{self, Header, Kind};
 use super::key::Key;
 use super::ring::Keys;
@@ -54,8 +54,8 @@ impl<'a> Envelope<'a> {
         if tries.are_used_up() {
             return Err("the request has brought too many wrong signatures");
         }
-        let mut room = Room::<MAX_SIGNATURE_LEN>::new();
-        let signature = room.decode(self.signature).ok_or("the signature is not base64url")?;
+        let mut buffer = Buffer::<MAX_SIGNATURE_LEN>::new();
+        let signature = buffer.decode(self.signature).ok_or("the signature is not base64url")?;
         let by = |key: &Key| tries.verify(key, self.signed, signature);
 
         if let Some(key) = keys.iter().find(|key| key.header().as_bytes() == self.header) {
@@ -75,8 +75,8 @@ impl<'a> Envelope<'a> {
         plain: bool,
         by: impl Fn(&Key) -> bool,
     ) -> Result<Kind, &'static str> {
-        let mut room = header::room();
-        let header = Header::parse(self.header, &mut room).ok_or("the header is not one of ours")?;
+        let mut buffer = header::buffer();
+        let header = Header::parse(self.header, &mut buffer).ok_or("the header is not one of ours")?;
         let kind = header.kind();
         if kind == Kind::Other || (kind == Kind::Plain && !plain) {
             return Err("the token is of another type");

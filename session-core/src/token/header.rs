@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer};
 
-use super::base64::Room;
+use super::base64::Buffer;
 use super::split::NameSeed;
 
 /// The `typ` of our tokens (RFC 8725 section 3.11): no other kind of token passes for a session.
@@ -40,8 +40,8 @@ pub(super) enum Kind {
 impl<'a> Header<'a> {
     /// The header in one segment of a token, or `None`. Escapes in `alg` and `typ` are refused: no legal value
     /// needs one.
-    pub(super) fn parse(segment: &[u8], room: &'a mut Room<MAX_BYTES>) -> Option<Self> {
-        let json = std::str::from_utf8(room.decode(segment)?).ok()?;
+    pub(super) fn parse(segment: &[u8], buffer: &'a mut Buffer<MAX_BYTES>) -> Option<Self> {
+        let json = std::str::from_utf8(buffer.decode(segment)?).ok()?;
         // A derived struct would read a JSON list as well.
         if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
     }
@@ -63,8 +63,8 @@ impl<'a> Header<'a> {
     }
 }
 
-pub(super) const fn room() -> Room<MAX_BYTES> {
-    Room::new()
+pub(super) const fn buffer() -> Buffer<MAX_BYTES> {
+    Buffer::new()
 }
 
 /// A string, and not null.

@@ -3,8 +3,6 @@
 //! [`Codec`] is the whole of it for the rest of the crate. It decides whether a token is ours and what it says,
 //! not whether its session lives: a token whose `exp` is over is returned like any other.
 
-// Until the manager uses all of it.
-
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 mod base64;
@@ -27,9 +25,10 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use self::base64::Room;
+use self::base64::Buffer;
 use self::claim::Found;
 use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
@@ -144,13 +143,23 @@ impl Codec {
     ///
     /// # Errors
     /// See [`Refused`].
-    pub(crate) fn verify_in<U: DeserializeOwned>(
+    pub(crate) fn verify_in<U: SessionPayload>(
         &self,
         token: &[u8],
         now: Timestamp,
         tries: &Tries,
     ) -> Result<(Claims, U), Refused> {
-        let (claims, payload) = self.read(token, now, self.form, tries)?;
+        self.verify_with(token, now, tries, U::upgrade)
+    }
+
+    fn verify_with<U: DeserializeOwned>(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        tries: &Tries,
+        upgrade: impl FnOnce(Value) -> Option<U>,
+    ) -> Result<(Claims, U), Refused> {
+        let (claims, payload) = self.read(token, now, self.form, tries, upgrade)?;
         if claims.generation.is_some() {
             return Err(unusable("the token refers to a record, and here is no store", claims));
         }
@@ -170,7 +179,7 @@ impl Codec {
         now: Timestamp,
         tries: &Tries,
     ) -> Result<Claims, Refused> {
-        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries)?;
+        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries, |_| None)?;
         if claims.generation.is_none() {
             return Err(unusable("the token carries a payload, and here is a store", claims));
         }
@@ -231,30 +240,32 @@ impl Codec {
         Ok(())
     }
 
-    /// What a token says; the payload is `None` when it is not a `U`.
+    /// What a token says; the payload is `None` when it is neither a `U` nor what `upgrade` makes one of.
     fn read<U: DeserializeOwned>(
         &self,
         token: &[u8],
         now: Timestamp,
         form: TokenForm,
         tries: &Tries,
+        upgrade: impl FnOnce(Value) -> Option<U>,
     ) -> Result<(Claims, Option<U>), Refused> {
         let envelope = Envelope::open(token).map_err(refused)?;
         let plain = form == TokenForm::Plain;
         let kind = envelope.authenticate(&self.ring.read(), plain, tries).map_err(refused)?;
 
-        let mut room = Room::<MAX_TOKEN_LEN>::new();
-        let json = room.decode(envelope.claims).ok_or(refused("the claims are not base64url"))?;
+        let mut buffer = Buffer::<MAX_TOKEN_LEN>::new();
+        let json = buffer.decode(envelope.claims).ok_or(refused("the claims are not base64url"))?;
         let json = std::str::from_utf8(json).map_err(|_| refused("the claims are not UTF-8"))?;
         let mut found = self.nothing_found();
         let payload = split(json, &mut found).ok();
-        if payload.is_none() {
-            // The reading may have stopped half way: once more, for the claims alone.
-            found = self.nothing_found();
-            split::<IgnoredAny>(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
+        if payload.is_some() {
+            return Ok((self.judge(&found, &envelope, kind, now)?, payload));
         }
+        // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
+        found = self.nothing_found();
+        let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
         let claims = self.judge(&found, &envelope, kind, now)?;
-        Ok((claims, payload))
+        Ok((claims, upgrade(old)))
     }
 
     fn nothing_found<'de>(&self) -> Found<'de, '_> {

@@ -1,7 +1,9 @@
 //! Native clients with `Authorization: Bearer`.
 
 use session_core::testing::{TestRequest, logged_in_cookie};
-use session_core::{ErrorKind, Guard, Lifetimes, Session, SessionError, SessionManager, Timestamp, routes};
+use session_core::{
+    ErrorKind, Guard, Lifetimes, Session, SessionError, SessionManager, Timestamp, adapter::routes,
+};
 
 use crate::support::{Browser, User, World, seconds, user};
 

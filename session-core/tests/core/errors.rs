@@ -1,9 +1,11 @@
 //! What errors say to the people who read them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use session_core::store::StoreError;
 use session_core::testing::TestRequest;
-use session_core::{KeyRing, SessionManager, SessionPayload, Slots};
+use session_core::{KeyRing, SessionManager, SessionPayload, adapter::Slots};
 
 use crate::support::{User, World};
 
@@ -11,7 +13,7 @@ use crate::support::{User, World};
 struct Admin {}
 
 impl SessionPayload for Admin {
-    fn subject(&self) -> Option<&str> {
+    fn subject(&self) -> Option<Cow<'_, str>> {
         None
     }
 }

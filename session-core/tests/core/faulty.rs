@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, MemoryStore, News, Replaced, SessionRecord, SessionStore, StoreError,
+    Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore,
+    StoreError,
 };
 use session_core::testing::ManualClock;
 use session_core::{SessionId, Timestamp};
@@ -35,7 +36,7 @@ pub(crate) struct Faulty {
     /// How long each short pause was to be.
     pub(crate) pauses: Arc<std::sync::Mutex<Vec<Duration>>>,
     /// What others end; `None` cuts the connection that brings the news.
-    pub(crate) news: Channel<Option<News>>,
+    pub(crate) news: Channel<Option<Invalidation>>,
     /// Each ends a pause.
     pub(crate) ticks: Channel<()>,
     reads: Stops,
@@ -132,7 +133,7 @@ impl Faulty {
 
 #[async_trait]
 impl SessionStore for Faulty {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         self.gate(false).await?;
         let answer = self.inner.read(key, now).await;
         Stop::wait_at(&self.reads).await;
@@ -167,7 +168,7 @@ impl SessionStore for Faulty {
         self.inner.replace(realm, record, now).await
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         self.gate(true).await?;
         self.inner.delete(key).await
     }
@@ -207,7 +208,11 @@ impl SessionStore for Faulty {
         self.inner.delete_expired(now, limit).await
     }
 
-    async fn listen(&self, _realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        _realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         while !self.never_waits.load(Ordering::SeqCst) {
             let Some(news) = self.news.next().await else { break };
             heard(news);

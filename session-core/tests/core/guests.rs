@@ -3,7 +3,7 @@
 use session_core::testing::TestRequest;
 use session_core::{
     Authenticated, ErrorKind, Fresh, Guard, IntoInner, MaybeAuthenticated, Session, SessionError,
-    SessionManager, routes,
+    SessionManager, adapter::routes,
 };
 
 use crate::support::{Browser, User, World, seconds, user};

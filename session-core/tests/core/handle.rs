@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{
-    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, HeaderChange, Headers, IntoInner,
-    MaybeAuthenticated, Session, Slots,
+    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, IntoInner, MaybeAuthenticated, Session,
+    adapter::{HeaderChange, Headers, Slots},
 };
 
 use crate::support::{Browser, User, World, user};
@@ -19,8 +19,8 @@ impl Headers for CacheControl {
     }
 }
 
-fn lines(changes: &session_core::ResponseChanges) -> Vec<&'static str> {
-    changes.iter().map(session_core::HeaderChange::name).collect()
+fn lines(changes: &session_core::adapter::ResponseChanges) -> Vec<&'static str> {
+    changes.iter().map(session_core::adapter::HeaderChange::name).collect()
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::Ordering;
 
-use session_core::store::{Account, Key, SessionStore};
+use session_core::store::{Account, RecordKey, SessionStore};
 use session_core::testing::TestRequest;
 use session_core::{
-    ErrorKind, Fresh, Lifetimes, ReplayPolicy, Session, SessionManager, SessionManagerBuilder, routes,
+    ErrorKind, Fresh, Lifetimes, ReplayPolicy, Session, SessionManager, SessionManagerBuilder,
+    adapter::routes,
 };
 
 use crate::faulty::Faulty;
@@ -162,8 +163,8 @@ async fn revoking_an_account_or_everyone_drops_what_is_remembered() {
 #[tokio::test]
 async fn a_login_drops_what_it_replaces_and_whom_it_evicts() {
     let fleet = Fleet::new();
-    let sessions =
-        fleet.with(|builder| builder.session_limit(session_core::store::SessionLimit::EvictOldest(2)));
+    let sessions = fleet
+        .with(|builder| builder.session_limit(session_core::store::SessionLimit::EvictLeastRecentlySeen(2)));
     let first = fleet.logged_in(&sessions).await;
     fleet.world.advance(1);
     let second = fleet.logged_in(&sessions).await;
@@ -246,7 +247,7 @@ async fn a_use_by_its_route_is_written_down_where_others_are_served_from_memory(
     fleet.world.advance(70);
     let last_seen = async || {
         let record = sessions.list_account("ann").await.unwrap().remove(0);
-        record.last_accessed
+        record.last_seen
     };
     let login = last_seen().await;
     assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
@@ -288,8 +289,8 @@ async fn an_operation_on_a_remembered_session_reads_it_once() {
     let sessions = fleet.node();
     let browser = fleet.logged_in(&sessions).await;
     let session = opened(&sessions, &browser).await;
-    session.confirm().await.unwrap();
-    session.confirm().await.unwrap();
+    session.recheck().await.unwrap();
+    session.recheck().await.unwrap();
     assert_eq!(fleet.calls(), 1);
     assert_eq!(session.list().await.unwrap().len(), 1);
     assert_eq!(fleet.calls(), 1, "the list itself");
@@ -396,7 +397,7 @@ async fn another_realm_is_not_served_what_is_remembered() {
 
 #[tokio::test]
 async fn news_ends_a_session_here_at_once() {
-    use session_core::store::News;
+    use session_core::store::Invalidation;
     let fleet = Fleet::new();
     let sessions = fleet.node();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -409,10 +410,10 @@ async fn news_ends_a_session_here_at_once() {
     let id =
         fleet.store.list(Account { realm: &realm, subject: "ann" }, fleet.world.now()).await.unwrap()[0].id;
     let end = async |news| {
-        fleet.store.inner.delete(Key { realm: &realm, id }).await.unwrap();
+        fleet.store.inner.delete(RecordKey { realm: &realm, id }).await.unwrap();
         fleet.store.news.send(Some(news));
     };
-    end(News::Ended(id)).await;
+    end(Invalidation::Ended(id)).await;
     while reads(&sessions, &browser).await == ann() {
         tokio::task::yield_now().await;
     }
@@ -425,7 +426,7 @@ async fn news_ends_a_session_here_at_once() {
     let browser = fleet.logged_in(&sessions).await;
     sessions.get_session(&browser.get("/")).await.unwrap();
     fleet.store.inner.delete_realm(&realm).await.unwrap();
-    fleet.store.news.send(Some(News::EveryoneEnded));
+    fleet.store.news.send(Some(Invalidation::EveryoneEnded));
     while reads(&sessions, &browser).await == ann() {
         tokio::task::yield_now().await;
     }
@@ -462,5 +463,5 @@ async fn without_a_session_nothing_is_confirmed() {
     let session = fleet.node().slot();
     session.receive(&TestRequest::new("GET", "/"));
     assert!(session.open().await.is_err());
-    assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    assert_eq!(session.recheck().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use session_core::testing::TestRequest;
-use session_core::{ErrorKind, Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder, routes};
+use session_core::{
+    ErrorKind, Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder, adapter::routes,
+};
 
 use crate::support::{Browser, User, World, seconds, user};
 
@@ -66,7 +68,7 @@ async fn what_the_status_has_shown_is_not_followed_by_something_older() {
     let browser = logged_in(&here).await;
     opened(&there, &browser).await.update(|user| user.visits = 7).await.unwrap();
     let status = received(&here, &browser.get("/session"));
-    status.observe().await.unwrap();
+    status.peek().await.unwrap();
     assert_eq!(status.user().unwrap().visits, 7);
     assert_eq!(opened(&here, &browser).await.user().unwrap().visits, 7);
 }
@@ -91,7 +93,7 @@ async fn a_session_that_is_over_is_confirmed_to_nobody_however_often_they_ask() 
     browser.log_out(&there).await;
     let session = opened(&here, &browser).await;
     for _ in 0..2 {
-        assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+        assert_eq!(session.recheck().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     }
 }
 
@@ -102,7 +104,7 @@ async fn confirming_before_opening_opens() {
     let browser = logged_in(&here).await;
     browser.log_out(&there).await;
     let session = received(&here, &browser.post("/"));
-    assert_eq!(session.confirm().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    assert_eq!(session.recheck().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     assert!(session.open().await.is_err());
 }
 
@@ -119,7 +121,7 @@ async fn a_request_that_came_in_time_and_confirms_late_is_no_replay() {
     world.advance(1);
     let slow = opened(&here, &old).await;
     world.advance(60);
-    assert!(slow.confirm().await.is_ok(), "it was opened within the grace");
+    assert!(slow.recheck().await.is_ok(), "it was opened within the grace");
     assert_eq!(new.who(&here).await.as_deref(), Some("ann"));
 }
 
@@ -134,7 +136,7 @@ async fn a_connection_that_outlives_two_refreshes_and_then_confirms_ends_nothing
         browser.who(&there).await;
         browser.who(&there).await;
     }
-    assert!(socket.confirm().await.is_err());
+    assert!(socket.recheck().await.is_err());
     assert_eq!(browser.who(&there).await.as_deref(), Some("ann"));
 }
 

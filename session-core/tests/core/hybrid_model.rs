@@ -103,7 +103,7 @@ impl Fleet {
                 let Some(truth) = self.sessions.get(session) else { return };
                 let slot = self.nodes[node].slot();
                 slot.receive(&truth.browser.get("/"));
-                let known = if confirm { slot.confirm().await } else { slot.observe().await };
+                let known = if confirm { slot.recheck().await } else { slot.peek().await };
                 let visits = slot.user().map(|user| user.visits);
                 let newest = (truth.visits.len() - 1) as u64;
                 assert_eq!(

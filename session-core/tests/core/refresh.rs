@@ -94,7 +94,7 @@ async fn asking_for_the_status_never_refreshes() {
         assert_eq!(status.remaining_time.as_secs(), 100);
         let session = sessions.slot();
         session.receive(&browser.get("/session"));
-        session.observe().await.unwrap();
+        session.peek().await.unwrap();
         assert_eq!(session.close(&()).set_cookie(), None);
     }
 }

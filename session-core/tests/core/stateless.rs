@@ -61,7 +61,7 @@ async fn a_full_list_of_ended_sessions_is_told_by_whatever_finds_it_full() {
     assert!(told().contains(&"ended_list_full"));
 
     let routed = session();
-    assert_eq!(session_core::routes::answer(&routed, "DELETE", "").await.status, 204);
+    assert_eq!(session_core::adapter::routes::answer(&routed, "DELETE", "").await.status, 204);
     assert!(routed.close(&()).set_cookie().unwrap().contains("Max-Age=0"));
     assert!(told().contains(&"ended_list_full"));
 }

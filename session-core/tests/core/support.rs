@@ -1,5 +1,6 @@
 //! What the tests share: a user, a clock, managers in both modes, and a browser that keeps one cookie.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use session_core::store::{Account, MemoryStore, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest};
 use session_core::{
-    Clock as _, KeyRing, Lifetimes, ResponseChanges, SessionEvent, SessionManager, SessionManagerBuilder,
-    SessionPayload, Timestamp,
+    Clock as _, KeyRing, Lifetimes, SessionEvent, SessionManager, SessionManagerBuilder, SessionPayload,
+    Timestamp, adapter::ResponseChanges,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -25,8 +26,8 @@ pub(crate) struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        (self.user_id != "guest").then_some(&self.user_id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        (self.user_id != "guest").then(|| (&self.user_id).into())
     }
 }
 

@@ -1,8 +1,9 @@
 //! Sessions in a store.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use session_core::store::{Key, MemoryStore, SessionLimit, SessionStore};
+use session_core::store::{MemoryStore, RecordKey, SessionLimit, SessionStore};
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{ErrorKind, KeyRing, Lifetimes, ReplayPolicy, SessionManager, SessionPayload};
 
@@ -171,7 +172,8 @@ async fn a_store_that_lost_the_refresh_catches_up_from_the_token() {
     copy.create(&realm, &before, Default::default(), before.last_seen).await.unwrap();
     let survivors = world.tracked_on(copy.clone());
     assert_eq!(browser.who(&survivors).await.as_deref(), Some("ann"));
-    let record = copy.read(Key { realm: &realm, id: before.id }, before.last_seen).await.unwrap().unwrap();
+    let record =
+        copy.read(RecordKey { realm: &realm, id: before.id }, before.last_seen).await.unwrap().unwrap();
     assert_eq!(record.generation, 1);
 }
 
@@ -366,7 +368,7 @@ async fn the_limit_evicts_whoever_was_seen_least_recently() {
     let sessions = world
         .builder()
         .store(world.store.clone())
-        .session_limit(SessionLimit::EvictOldest(2))
+        .session_limit(SessionLimit::EvictLeastRecentlySeen(2))
         .build()
         .unwrap();
     let mut first = Browser::login(&sessions, user("ann")).await;
@@ -484,8 +486,8 @@ async fn expired_sessions_leave_the_store_in_batches() {
 struct Renamed(User);
 
 impl SessionPayload for Renamed {
-    fn subject(&self) -> Option<&str> {
-        Some("somebody else")
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some("somebody else".into())
     }
 }
 
@@ -495,7 +497,7 @@ impl SessionPayload for Renamed {
 struct Nameless(User);
 
 impl SessionPayload for Nameless {
-    fn subject(&self) -> Option<&str> {
+    fn subject(&self) -> Option<Cow<'_, str>> {
         None
     }
 }
@@ -517,7 +519,7 @@ async fn what_the_store_lists_under_an_account_is_no_guest_that_may_end_it_witho
     for (method, path) in [("DELETE", "/list"), ("POST", "/revoke-others")] {
         let session = deployed.slot();
         session.receive(&browser.request(method, "/"));
-        assert_eq!(session_core::routes::answer(&session, method, path).await.status, 401);
+        assert_eq!(session_core::adapter::routes::answer(&session, method, path).await.status, 401);
     }
     assert_eq!(sessions.list_account("ann").await.unwrap().len(), 2);
 }

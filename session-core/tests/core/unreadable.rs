@@ -1,5 +1,7 @@
 //! Payloads that could be written and not read back are neither stored nor signed.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use session_core::store::MemoryStore;
 use session_core::testing::{TestRequest, logged_in_cookie};
@@ -30,8 +32,8 @@ fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::E
 }
 
 impl SessionPayload for Odd {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.name)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.name).into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
 };
 use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
 
@@ -38,8 +38,8 @@ impl Bench {
         Self { now: self.at(seconds), ..self.clone() }
     }
 
-    pub(crate) fn key(&self, id: SessionId) -> Key<'_> {
-        Key { realm: &self.realm, id }
+    pub(crate) fn key(&self, id: SessionId) -> RecordKey<'_> {
+        RecordKey { realm: &self.realm, id }
     }
 
     pub(crate) fn account<'a>(&'a self, subject: &'a str) -> Account<'a> {
@@ -141,7 +141,7 @@ pub(crate) fn evicted<const N: usize>(ids: [SessionId; N]) -> Created {
 }
 
 pub(crate) fn evict(limit: u32) -> SessionLimit {
-    SessionLimit::EvictOldest(limit)
+    SessionLimit::EvictLeastRecentlySeen(limit)
 }
 
 pub(crate) fn ids(records: &[SessionRecord]) -> BTreeSet<SessionId> {

@@ -9,7 +9,7 @@
 //! struct User { user_id: String }
 //!
 //! impl SessionPayload for User {
-//!     fn subject(&self) -> Option<&str> { Some(&self.user_id) }
+//!     fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) }
 //! }
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,7 +97,7 @@
 //! So a Redis that evicts cannot promise that a revocation reaches every session of an account. If you must share one with
 //! a cache, choose an `lru` or `lfu` policy, and give it more memory than the sessions need.
 //!
-//! # News of what ended elsewhere
+//! # Invalidation of what ended elsewhere
 //!
 //! A logout, a revocation, an eviction and a replacement tell the realm's channel, which is named as its key
 //! `session:{realm}`, within the script that ends the session: no further round trip.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{Client, RedisResult, Value};
 use session_core::store::{
-    Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -146,7 +146,7 @@ impl From<redis::cluster_async::ClusterConnection> for RedisStore {
 #[async_trait]
 impl SessionStore for RedisStore {
     /// One `MGET` of the realm's epoch and the record, together with others that are read just now.
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let found = self.reads.read(&self.prefix.realm(key.realm), key.id).await.map_err(store_error)?;
         let record = found.map(|bytes| decode(key.id, &bytes)).transpose()?;
         Ok(record.filter(|record| now < record.ends_at))
@@ -156,7 +156,7 @@ impl SessionStore for RedisStore {
     /// follows a script that Redis refuses, whatever the reason, or holds back for half a second.
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -195,7 +195,7 @@ impl SessionStore for RedisStore {
         let (limit, evicts) = match options.limit {
             None => (-1, "0"),
             Some(SessionLimit::Refuse(most)) => (i64::from(most), "0"),
-            Some(SessionLimit::EvictOldest(most)) => (i64::from(most), "1"),
+            Some(SessionLimit::EvictLeastRecentlySeen(most)) => (i64::from(most), "1"),
         };
         let arguments: [&[u8]; 8] = [
             record.id.as_bytes(),
@@ -252,7 +252,7 @@ impl SessionStore for RedisStore {
         }
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let base = self.prefix.realm(key.realm);
         match self.run(&script::DELETE, &base, &[key.id.as_bytes()], Repeat::Never).await? {
             Value::Int(deleted) => Ok(deleted > 0),
@@ -320,7 +320,11 @@ impl SessionStore for RedisStore {
 
     /// Subscribes to the realm's channel, on a connection of its own that ends with this call. A store made from a
     /// connection of your own answers `Ok` unless it is [listening through](RedisStore::listening_through) a client.
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         match &self.subscriber {
             Some(subscriber) => Err(subscriber.listen(&self.prefix.realm(realm), heard).await),
             None => Ok(()),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, RedisResult};
-use session_core::store::{News, StoreError};
+use session_core::store::{Invalidation, StoreError};
 use tokio::time::timeout;
 
 use crate::connect::{CONNECT, LOST};
@@ -30,7 +30,11 @@ impl Subscriber {
     }
 
     /// Calls `heard` until the connection is lost, and says why.
-    pub(crate) async fn listen(&self, channel: &Base, heard: &(dyn Fn(News) + Send + Sync)) -> StoreError {
+    pub(crate) async fn listen(
+        &self,
+        channel: &Base,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> StoreError {
         let (mut sink, mut stream) = match self.subscribe(channel).await {
             Ok(subscribed) => subscribed,
             Err(error) => return error,
@@ -80,7 +84,7 @@ async fn within_time<T>(answer: impl Future<Output = RedisResult<T>>) -> Result<
 }
 
 /// What a message says; nothing, if it is none of ours.
-fn news_in(message: &[u8]) -> impl Iterator<Item = News> {
-    let everyone = (message == EVERYONE).then_some(News::EveryoneEnded);
-    everyone.into_iter().chain(ids_in(message).into_iter().map(News::Ended))
+fn news_in(message: &[u8]) -> impl Iterator<Item = Invalidation> {
+    let everyone = (message == EVERYONE).then_some(Invalidation::EveryoneEnded);
+    everyone.into_iter().chain(ids_in(message).into_iter().map(Invalidation::Ended))
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -24,8 +25,8 @@ struct User<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> SessionPayload for User<T> {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.id).into())
     }
 }
 
@@ -72,8 +73,8 @@ struct TopLevel {
 }
 
 impl SessionPayload for TopLevel {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.id).into())
     }
 }
 
@@ -85,8 +86,8 @@ struct FlatTopLevel {
 }
 
 impl SessionPayload for FlatTopLevel {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.id).into())
     }
 }
 
@@ -184,7 +185,7 @@ fn raw_json_is_read_back_or_refused() {
     #[derive(Clone, Serialize, Deserialize)]
     struct Whole(Box<RawValue>);
     impl SessionPayload for Whole {
-        fn subject(&self) -> Option<&str> {
+        fn subject(&self) -> Option<Cow<'_, str>> {
             None
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use session_core::store::{Create, Created, Key, SessionLimit, SessionRecord, SessionStore, Touch};
+use session_core::store::{Create, Created, RecordKey, SessionLimit, SessionRecord, SessionStore, Touch};
 use session_core::{SessionId, Timestamp};
 
 use super::{READ, Subject, user};
@@ -24,7 +24,7 @@ pub async fn subject(name: &'static str, store: impl SessionStore, with_client: 
             let (store, number) = (Arc::clone(&store), next.fetch_add(1, Ordering::Relaxed));
             async move {
                 let record = record(number, now, with_client);
-                let options = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(100)) };
+                let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(100)) };
                 let created = store.create(REALM, &record, options, now).await.expect("an answer");
                 assert_eq!(created, Created::Done { evicted: Vec::new() });
             }
@@ -33,7 +33,7 @@ pub async fn subject(name: &'static str, store: impl SessionStore, with_client: 
     let load = move |nth| {
         let store = Arc::clone(&store);
         async move {
-            let key = Key { realm: REALM, id: id_of(nth) };
+            let key = RecordKey { realm: REALM, id: id_of(nth) };
             let found = store.read_and_touch(key, TOUCH, now).await.expect("an answer");
             assert!(found.is_some());
         }

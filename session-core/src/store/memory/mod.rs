@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::realms::Realms;
-use super::{Account, Create, Created, Key, Replaced, SessionRecord, SessionStore, StoreError, Touch};
+use super::{Account, Create, Created, RecordKey, Replaced, SessionRecord, SessionStore, StoreError, Touch};
 use crate::{SessionId, Timestamp};
 
 /// Sessions in the memory of this process: for one process, for development and for tests. A restart ends them all.
@@ -63,13 +63,13 @@ impl fmt::Debug for MemoryStore {
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         Ok(self.realms.get(key.realm).and_then(|realm| realm.read(key.id, now)))
     }
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -98,7 +98,7 @@ impl SessionStore for MemoryStore {
         self.realms.get(realm).map_or(Ok(Replaced::Gone), |realm| realm.replace(record, now))
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         Ok(self.realms.get(key.realm).is_some_and(|realm| realm.delete(key.id)))
     }
 

@@ -202,10 +202,10 @@ impl Realm {
             (packed.is_live(now) && Some(id) != replaced).then(|| (packed.seniority(), id))
         });
         match limit {
-            SessionLimit::Refuse(limit) => (others.len() < room(limit)).then(Vec::new),
-            SessionLimit::EvictOldest(limit) => {
+            SessionLimit::Refuse(limit) => (others.len() < most(limit)).then(Vec::new),
+            SessionLimit::EvictLeastRecentlySeen(limit) => {
                 others.sort_unstable();
-                let surplus = (others.len() + 1).saturating_sub(room(limit));
+                let surplus = (others.len() + 1).saturating_sub(most(limit));
                 Some(others.into_iter().take(surplus).map(|(_, id)| id).collect())
             }
         }
@@ -244,7 +244,7 @@ impl Realm {
     }
 }
 
-fn room(limit: u32) -> usize {
+fn most(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
 

@@ -84,7 +84,7 @@ impl Codec {
 
     /// As of a request with nothing else.
     fn verify<U: DeserializeOwned>(&self, token: &[u8], now: Timestamp) -> Result<(Claims, U), Refused> {
-        self.verify_in(token, now, &Tries::new())
+        self.verify_with(token, now, &Tries::new(), |_| None)
     }
 
     fn verify_reference(&self, token: &[u8], now: Timestamp) -> Result<Claims, Refused> {

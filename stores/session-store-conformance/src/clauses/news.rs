@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use session_core::store::{News, Replaced, SessionStore};
+use session_core::store::{Invalidation, Replaced, SessionStore};
 
 use crate::bench::{Bench, next};
 
@@ -26,7 +26,7 @@ pub async fn listening_changes_nothing_and_hears_no_lies(store: Arc<dyn SessionS
         living = next(&living);
         assert_eq!(bench.replace(&living).await, Replaced::Done);
         let (destroyed, revoked) = (bench.stored("ann").await, bench.stored("bob").await);
-        ended.extend([News::Ended(destroyed.id), News::Ended(revoked.id)]);
+        ended.extend([Invalidation::Ended(destroyed.id), Invalidation::Ended(revoked.id)]);
         assert!(bench.delete(destroyed.id).await);
         assert_eq!(bench.delete_account("bob", None).await, [revoked.id]);
         assert!(elsewhere.delete(elsewhere.stored("ann").await.id).await);
@@ -55,7 +55,7 @@ async fn begin_to_listen(bench: &Bench) {
 }
 
 /// A store that cannot listen where it is says so, which is no more than silence.
-async fn listen(bench: Bench, heard: Arc<Mutex<Vec<News>>>) {
+async fn listen(bench: Bench, heard: Arc<Mutex<Vec<Invalidation>>>) {
     let note = |news| heard.lock().unwrap().push(news);
     let _ = bench.store.listen(&bench.realm, &note).await;
 }

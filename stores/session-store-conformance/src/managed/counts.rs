@@ -28,7 +28,7 @@ pub async fn sixty_four_parallel_increments_all_count(store: Arc<dyn SessionStor
 pub async fn fifty_logins_together_evict_down_to_the_limit(store: Arc<dyn SessionStore>) {
     let service = Service::new(store);
     let mut alive = 0;
-    for cookie in fifty_logins(&service, SessionLimit::EvictOldest(5)).await {
+    for cookie in fifty_logins(&service, SessionLimit::EvictLeastRecentlySeen(5)).await {
         alive += usize::from(service.is_logged_in(&cookie.unwrap()).await);
     }
     assert_eq!(alive, 5);

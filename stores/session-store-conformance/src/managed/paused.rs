@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, News, Replaced, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, Invalidation, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
+    Touch,
 };
 use session_core::{SessionId, Timestamp};
 use tokio::sync::Semaphore;
@@ -129,13 +130,13 @@ impl Paused {
 
 #[async_trait]
 impl SessionStore for Paused {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         self.call("read", self.0.store.read(key, now), Option::is_some).await
     }
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -174,7 +175,7 @@ impl SessionStore for Paused {
         self.call("replace", self.0.store.replace(realm, record, now), found).await
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         self.call("delete", self.0.store.delete(key), |deleted| *deleted).await
     }
 
@@ -200,7 +201,11 @@ impl SessionStore for Paused {
         self.call("delete_expired", self.0.store.delete_expired(now, limit), |deleted| *deleted > 0).await
     }
 
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         self.0.store.listen(realm, heard).await
     }
 

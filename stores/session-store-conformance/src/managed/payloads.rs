@@ -1,5 +1,6 @@
 //! Records whose payload was written by another version of the program.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -47,8 +48,8 @@ struct Changed {
 macro_rules! payloads {
     ($($payload:ty)*) => {
         $(impl SessionPayload for $payload {
-            fn subject(&self) -> Option<&str> {
-                Some(&self.id)
+            fn subject(&self) -> Option<Cow<'_, str>> {
+                Some((&self.id).into())
             }
         })*
     };
@@ -203,7 +204,7 @@ impl Program {
         };
         vec![
             session().open().await.unwrap_err(),
-            session().observe().await.unwrap_err(),
+            session().peek().await.unwrap_err(),
             session().refresh().await.unwrap_err(),
             session().update(|user: &mut Present| user.level += 1).await.unwrap_err(),
             session().reauthenticate().await.unwrap_err(),

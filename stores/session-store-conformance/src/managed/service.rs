@@ -1,14 +1,15 @@
 //! A service with one user type, one clock, and as many nodes as a case needs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use session_core::store::{Account, Create, Created, Key, SessionRecord, SessionStore};
+use session_core::store::{Account, Create, Created, RecordKey, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
 use session_core::{
-    Clock, KeyRing, ResponseChanges, SessionId, SessionManager, SessionManagerBuilder, SessionPayload,
-    Timestamp,
+    Clock, KeyRing, SessionId, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp,
+    adapter::ResponseChanges,
 };
 
 use crate::bench::random_id;
@@ -26,8 +27,8 @@ pub(crate) struct User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.id).into())
     }
 }
 
@@ -90,7 +91,7 @@ impl Service {
 
     /// Whether the store has anything under this id, whatever its state: asked by deleting it.
     pub(crate) async fn holds(&self, id: SessionId) -> bool {
-        self.store.delete(Key { realm: &self.realm, id }).await.unwrap()
+        self.store.delete(RecordKey { realm: &self.realm, id }).await.unwrap()
     }
 
     /// Writes a record as it is, whatever the store has of that id.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use session_core::store::{
-    Account, Create, Created, Key, MemoryStore, News, Replaced, Replaces, SessionLimit, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, Replaces, SessionLimit,
+    SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -89,7 +89,7 @@ impl Broken {
         }
     }
 
-    fn cached(&self, key: Key<'_>, read: Option<SessionRecord>) -> Option<SessionRecord> {
+    fn cached(&self, key: RecordKey<'_>, read: Option<SessionRecord>) -> Option<SessionRecord> {
         if !self.has(Defect::ReadsAreCached) {
             return read;
         }
@@ -123,7 +123,7 @@ impl Broken {
     async fn end(&self, realm: &str, ids: Vec<SessionId>) -> Vec<SessionId> {
         let mut ended = Vec::new();
         for id in ids {
-            if self.sound.delete(Key { realm, id }).await.unwrap() {
+            if self.sound.delete(RecordKey { realm, id }).await.unwrap() {
                 ended.push(id);
             }
         }
@@ -133,13 +133,13 @@ impl Broken {
 
 #[async_trait::async_trait]
 impl SessionStore for Broken {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         Ok(self.cached(key, self.sound.read(key, now).await?))
     }
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         mut touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -186,7 +186,7 @@ impl SessionStore for Broken {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let key = Key { realm, id: record.id };
+        let key = RecordKey { realm, id: record.id };
         match self.defect {
             Defect::ReplaceUpserts if self.sound.read(key, now).await?.is_none() => {
                 self.sound.create(realm, record, Create::default(), now).await?;
@@ -213,7 +213,7 @@ impl SessionStore for Broken {
         }
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         if self.has(Defect::DeleteIsLost) { Ok(false) } else { self.sound.delete(key).await }
     }
 
@@ -256,11 +256,15 @@ impl SessionStore for Broken {
         self.sound.delete_expired(now, limit).await
     }
 
-    async fn listen(&self, _realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        _realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         let mut replaced = self.replaced.subscribe();
         while self.has(Defect::NewsOfTheLiving) && replaced.changed().await.is_ok() {
             let changed = *replaced.borrow();
-            changed.into_iter().for_each(|id| heard(News::Ended(id)));
+            changed.into_iter().for_each(|id| heard(Invalidation::Ended(id)));
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ async fn a_login_that_ends_a_session_makes_room_for_itself() {
     let replaces = Some(Replaces::MustExist { id: records[1].id, version: records[1].version });
     let (second, rotating) = login(Create { replaces, ..Create::default() }).await;
     assert_eq!(rotating.unwrap(), done());
-    let limit = Some(SessionLimit::EvictOldest(3));
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(3));
     let (third, evicting) = login(Create { limit, ..Create::default() }).await;
     assert!(matches!(evicting.unwrap(), Created::Done { evicted } if evicted.len() == 1));
     let listed = ids(&bench.list("ann").await);

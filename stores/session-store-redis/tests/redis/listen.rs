@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::Client;
 use session_core::SessionId;
-use session_core::store::{Create, News, Replaces, SessionLimit, SessionStore, StoreError};
+use session_core::store::{Create, Invalidation, Replaces, SessionLimit, SessionStore, StoreError};
 use session_store_redis::RedisStore;
 use tokio::task::JoinHandle;
 
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Somebody who listens to the realm of a bench, until the test ends.
 pub(crate) struct Ear {
-    news: Receiver<News>,
+    news: Receiver<Invalidation>,
     call: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -33,13 +33,13 @@ impl Ear {
         Self { news, call }
     }
 
-    pub(crate) fn hears(&self) -> News {
+    pub(crate) fn hears(&self) -> Invalidation {
         self.news.recv_timeout(PATIENCE).unwrap()
     }
 
     fn hears_the_end_of(&self, ids: &[SessionId]) {
         for id in ids {
-            assert_eq!(self.hears(), News::Ended(*id));
+            assert_eq!(self.hears(), Invalidation::Ended(*id));
         }
     }
 
@@ -77,13 +77,15 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     ear.hears_the_end_of(&[relogin.id]);
 
     let (other, last) = (bench.stored("bob").await, bench.login("bob"));
-    let both =
-        Create { replaces: Some(Replaces::IfPresent(other.id)), limit: Some(SessionLimit::EvictOldest(1)) };
+    let both = Create {
+        replaces: Some(Replaces::IfPresent(other.id)),
+        limit: Some(SessionLimit::EvictLeastRecentlySeen(1)),
+    };
     assert_ne!(bench.create(&last, both).await, done());
     ear.hears_the_end_of(&[rotated.id, other.id]);
 
     bench.store.delete_realm(&bench.realm).await.unwrap();
-    assert_eq!(ear.hears(), News::EveryoneEnded);
+    assert_eq!(ear.hears(), Invalidation::EveryoneEnded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,8 +260,8 @@ mod cluster {
             let ear = Ear::of(&bench, store.clone(), &cluster.nodes[1..]);
             let record = bench.stored("ann").await;
             bench.store.delete(bench.key(record.id)).await.unwrap();
-            // News of the round before may come this late, by way of another node.
-            while ear.hears() != News::Ended(record.id) {}
+            // Invalidation of the round before may come this late, by way of another node.
+            while ear.hears() != Invalidation::Ended(record.id) {}
         }
     }
 

@@ -27,7 +27,7 @@ async fn every_operation_is_one_command() {
     let server = Server::start(&[]);
     let bench = Bench::new(server.store().await);
     let reset = || run(&mut server.admin(), &["CONFIG", "RESETSTAT"]);
-    let at_limit = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(2)) };
+    let at_limit = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(2)) };
     // The first call of each script gives it to the server.
     let warm = bench.stored("ann").await;
     bench.store.read_and_touch(bench.key(warm.id), TOUCH, bench.at(60)).await.unwrap();
@@ -134,7 +134,7 @@ async fn parallel_increments_all_count() {
 async fn fifty_logins_of_one_account_keep_the_limit() {
     needs_redis!();
     let bench = Bench::new(Server::shared().store().await);
-    for limit in [SessionLimit::EvictOldest(5), SessionLimit::Refuse(5)] {
+    for limit in [SessionLimit::EvictLeastRecentlySeen(5), SessionLimit::Refuse(5)] {
         let logins: Vec<_> = (0..50)
             .map(|_| {
                 let bench = bench.clone();

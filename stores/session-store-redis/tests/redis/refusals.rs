@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use session_core::store::{Create, News, Replaces, SessionRecord, SessionStore, StoreError};
+use session_core::store::{Create, Invalidation, Replaces, SessionRecord, SessionStore, StoreError};
 use session_store_redis::RedisStore;
 
 use crate::listen::Ear;
@@ -100,7 +100,7 @@ async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
     let other = bench.login("bob");
     let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert_eq!(bench.create(&other, replacing(Replaces::IfPresent(record.id))).await, done());
-    assert_eq!(ear.hears(), News::Ended(record.id));
+    assert_eq!(ear.hears(), Invalidation::Ended(record.id));
     let touch = session_core::store::Touch {
         interval: std::time::Duration::ZERO,
         idle_timeout: None,

@@ -1,5 +1,6 @@
 //! Real servers for the tests: started on free ports, with throw-away data, gone when the test process is gone.
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, Value};
 use serde::{Deserialize, Serialize};
 use session_core::store::{
-    Account, Create, Created, Key, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
+    Account, Create, Created, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
 };
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
 use session_core::{
@@ -317,8 +318,8 @@ impl Bench {
         self.now.plus(Duration::from_secs(seconds))
     }
 
-    pub(crate) fn key(&self, id: SessionId) -> Key<'_> {
-        Key { realm: &self.realm, id }
+    pub(crate) fn key(&self, id: SessionId) -> RecordKey<'_> {
+        RecordKey { realm: &self.realm, id }
     }
 
     pub(crate) fn account<'a>(&'a self, subject: &'a str) -> Account<'a> {
@@ -389,8 +390,8 @@ impl User {
 }
 
 impl SessionPayload for User {
-    fn subject(&self) -> Option<&str> {
-        Some(&self.id)
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.id).into())
     }
 }
 
@@ -438,7 +439,7 @@ pub(crate) fn replacing(replaces: Replaces) -> Create {
 }
 
 pub(crate) fn evicting(most: u32) -> Create {
-    Create { replaces: None, limit: Some(SessionLimit::EvictOldest(most)) }
+    Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(most)) }
 }
 
 pub(crate) fn random_id() -> SessionId {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use redis::{Client, TlsCertificates};
-use session_core::store::{News, SessionStore};
+use session_core::store::{Invalidation, SessionStore};
 use session_store_redis::RedisStore;
 
 use crate::listen::Ear;
@@ -67,5 +67,5 @@ async fn a_certificate_must_be_signed_by_a_known_authority() {
 
     let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert!(bench.store.delete(bench.key(record.id)).await.unwrap());
-    assert_eq!(ear.hears(), News::Ended(record.id));
+    assert_eq!(ear.hears(), Invalidation::Ended(record.id));
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlRow};
@@ -122,7 +122,7 @@ impl MySqlStore {
         }
         schema::check(found, &self.0.table)?;
         // A table of somebody else's with our name shows here.
-        let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
+        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
         self.read(nobody, Timestamp::EPOCH).await.map(|_| ())
     }
 
@@ -152,7 +152,11 @@ impl MySqlStore {
         Ok(db.done(found))
     }
 
-    async fn find(&self, key: Key<'_>, now: Timestamp) -> Result<(Option<SessionRecord>, Doubt), StoreError> {
+    async fn find(
+        &self,
+        key: RecordKey<'_>,
+        now: Timestamp,
+    ) -> Result<(Option<SessionRecord>, Doubt), StoreError> {
         let row = self.0.connections.read(|mut db| async move {
             let query = sqlx::query(self.0.sql.read.clone())
                 .bind(key.realm.as_bytes())
@@ -212,7 +216,7 @@ impl MySqlStore {
         }
         let mut evicted = Vec::new();
         if let (Some(subject), Some(limit)) = (record.subject.as_deref(), options.limit) {
-            let (SessionLimit::EvictOldest(most) | SessionLimit::Refuse(most)) = limit;
+            let (SessionLimit::EvictLeastRecentlySeen(most) | SessionLimit::Refuse(most)) = limit;
             let excess = sqlx::query(sql.excess.clone())
                 .bind(realm.as_bytes())
                 .bind(subject.as_bytes())
@@ -485,13 +489,13 @@ impl Statements {
 
 #[async_trait]
 impl SessionStore for MySqlStore {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         Ok(self.find(key, now).await?.0)
     }
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -539,7 +543,7 @@ impl SessionStore for MySqlStore {
         replaced.await.map_err(store_error)
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let deleted = self.0.connections.write(|mut db| async move {
             let deleted = self.delete_one(&mut db, key.realm, key.id).await?;
             Ok(db.done(deleted))

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, News, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
@@ -160,7 +160,7 @@ impl PostgresStore {
             sql: Statements::new(table, &schema),
         }));
         // A table of somebody else's with our name shows here.
-        let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
+        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
         store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
     }
 
@@ -296,7 +296,7 @@ impl Statements {
 
 #[async_trait]
 impl SessionStore for PostgresStore {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let row = self.0.connections.read(|mut db| async move {
             let query = self
                 .statement(&self.0.sql.read)
@@ -314,7 +314,7 @@ impl SessionStore for PostgresStore {
     /// takes long, is read again without a touch.
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -373,7 +373,7 @@ impl SessionStore for PostgresStore {
         let replaces = options.replaces.map(Replaces::id);
         let (limit, refuse) = match options.limit {
             None => (None, false),
-            Some(SessionLimit::EvictOldest(most)) => (Some(i64::from(most)), false),
+            Some(SessionLimit::EvictLeastRecentlySeen(most)) => (Some(i64::from(most)), false),
             Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
         };
         let row = self.0.connections.write(|mut db| async move {
@@ -428,7 +428,7 @@ impl SessionStore for PostgresStore {
         replaced.await.map_err(store_error)
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let deleted = self.0.connections.write(|mut db| async move {
             let query = self
                 .statement(&self.0.sql.delete)
@@ -505,7 +505,11 @@ impl SessionStore for PostgresStore {
         deleted.await.map(i64::cast_unsigned).map(crate::count).map_err(store_error)
     }
 
-    async fn listen(&self, realm: &str, heard: &(dyn Fn(News) + Send + Sync)) -> Result<(), StoreError> {
+    async fn listen(
+        &self,
+        realm: &str,
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
+    ) -> Result<(), StoreError> {
         if self.0.announces { self.hear(realm, heard).await } else { Ok(()) }
     }
 

@@ -1,4 +1,4 @@
-//! News of sessions that ended, by `NOTIFY` and `LISTEN`.
+//! Invalidation of sessions that ended, by `NOTIFY` and `LISTEN`.
 //!
 //! PostgreSQL lets one transaction with a `NOTIFY` commit at a time, in the whole server, and holds the next one back
 //! until the disk has what the last one wrote: logouts that carry their own `NOTIFY` are ten times slower when they
@@ -14,7 +14,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use session_core::SessionId;
-use session_core::store::{News, StoreError};
+use session_core::store::{Invalidation, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, Error, Postgres, Row as _};
 use tokio::time::timeout;
@@ -123,7 +123,7 @@ impl PostgresStore {
     pub(super) async fn hear(
         &self,
         realm: &str,
-        heard: &(dyn Fn(News) + Send + Sync),
+        heard: &(dyn Fn(Invalidation) + Send + Sync),
     ) -> Result<(), StoreError> {
         let mut listener = self.0.listeners.connect().await?;
         listener.listen(&self.channel(realm)).await.map_err(store_error)?;
@@ -234,12 +234,12 @@ fn payload(id: SessionId) -> String {
 }
 
 /// `None`: nothing that a store says.
-fn news(payload: &str) -> Option<News> {
+fn news(payload: &str) -> Option<Invalidation> {
     if payload == EVERYONE {
-        return Some(News::EveryoneEnded);
+        return Some(Invalidation::EveryoneEnded);
     }
     let id = u128::from_str_radix(payload, 16).ok().filter(|_| payload.len() == 32)?;
-    Some(News::Ended(SessionId::from_bytes(id.to_be_bytes())))
+    Some(Invalidation::Ended(SessionId::from_bytes(id.to_be_bytes())))
 }
 
 #[cfg(test)]
@@ -249,9 +249,9 @@ mod tests {
     #[test]
     fn what_is_told_is_heard() {
         for id in [[0; 16], [0xff; 16], *b"0123456789abcdef"].map(SessionId::from_bytes) {
-            assert_eq!(news(&payload(id)), Some(News::Ended(id)));
+            assert_eq!(news(&payload(id)), Some(Invalidation::Ended(id)));
         }
-        assert_eq!(news(EVERYONE), Some(News::EveryoneEnded));
+        assert_eq!(news(EVERYONE), Some(Invalidation::EveryoneEnded));
     }
 
     #[test]

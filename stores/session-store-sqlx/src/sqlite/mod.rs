@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous};
@@ -185,7 +185,7 @@ impl SqliteStore {
         }
         schema::check(found, &self.0.table)?;
         // A table of somebody else's with our name shows here.
-        let nobody = Key { realm: "", id: SessionId::from_bytes([0; 16]) };
+        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
         self.read(nobody, Timestamp::EPOCH).await.map(|_| ())
     }
 
@@ -251,7 +251,7 @@ impl SqliteStore {
         let mut evicted = Vec::new();
         if let (Some(subject), Some(limit)) = (record.subject.as_deref(), options.limit) {
             let (most, statement) = match limit {
-                SessionLimit::EvictOldest(most) => (most.max(1), &sql.evict),
+                SessionLimit::EvictLeastRecentlySeen(most) => (most.max(1), &sql.evict),
                 SessionLimit::Refuse(most) => (most, &sql.excess),
             };
             let excess = sqlx::query(statement.clone())
@@ -347,7 +347,7 @@ impl Statements {
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    async fn read(&self, key: Key<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
+    async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
         let row = self.connections()?.read(|mut db| async move {
             let query = sqlx::query(self.0.sql.read.clone())
                 .bind(key.realm.as_bytes())
@@ -361,7 +361,7 @@ impl SessionStore for SqliteStore {
 
     async fn read_and_touch(
         &self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
@@ -416,7 +416,7 @@ impl SessionStore for SqliteStore {
         replaced.await.map_err(store_error)
     }
 
-    async fn delete(&self, key: Key<'_>) -> Result<bool, StoreError> {
+    async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let _turn = self.0.writer.lock().await;
         let deleted = self.connections()?.write(|mut db| async move {
             let query = sqlx::query(self.0.sql.delete.clone())

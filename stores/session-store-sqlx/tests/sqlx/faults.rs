@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::store::{Create, Created, Key, SessionLimit, SessionStore};
+use session_core::store::{Create, Created, RecordKey, SessionLimit, SessionStore};
 use session_store_sqlx::StoreOptions;
 use session_test_servers::{Sql, SqlServer};
 use tokio::time::timeout;
@@ -48,20 +48,20 @@ async fn a_killed_and_restarted_server_loses_nothing_that_was_acknowledged<S: Se
         records.push(record);
     }
     let ended = records.pop().unwrap();
-    assert!(store.delete(Key { realm: REALM, id: ended.id }).await.unwrap());
+    assert!(store.delete(RecordKey { realm: REALM, id: ended.id }).await.unwrap());
     server.kill();
     for _ in 0..2 {
-        let error = store.read(Key { realm: REALM, id: ended.id }, now()).await.unwrap_err();
+        let error = store.read(RecordKey { realm: REALM, id: ended.id }, now()).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
-        let error = store.delete(Key { realm: REALM, id: ended.id }).await.unwrap_err();
+        let error = store.delete(RecordKey { realm: REALM, id: ended.id }).await.unwrap_err();
         assert!(error.is_retryable(), "{error}");
     }
     server.restart();
     for record in &records {
-        let read = store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
+        let read = store.read(RecordKey { realm: REALM, id: record.id }, now()).await.unwrap();
         assert_eq!(read.as_ref(), Some(record));
     }
-    assert_eq!(store.read(Key { realm: REALM, id: ended.id }, now()).await.unwrap(), None);
+    assert_eq!(store.read(RecordKey { realm: REALM, id: ended.id }, now()).await.unwrap(), None);
     store.create(REALM, &login("ann"), Create::default(), now()).await.unwrap();
 }
 
@@ -72,7 +72,7 @@ async fn a_server_that_hangs_costs_no_connection<S: SessionStore>(
     let Some(server) = SqlServer::start(kind) else { return };
     let store = connect(server.url(), StoreOptions::default().max_connections(2)).await;
     let record = login("ann");
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     server.pause();
     for _ in 0..6 {
@@ -91,7 +91,7 @@ async fn connections_that_the_server_closed_are_noticed<S: SessionStore>(
     let Some(server) = SqlServer::start(kind) else { return };
     let store = connect(server.url(), StoreOptions::default()).await;
     let record = login("ann");
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     for round in 0..6 {
         // Several idle connections.
@@ -128,7 +128,7 @@ async fn a_login_that_was_given_up_holds_no_lock<S: SessionStore>(
     let Some(server) = SqlServer::shared(kind) else { return };
     let options = StoreOptions::default().table(fresh_table());
     let store = connect(server.url(), options).await;
-    let limit = Some(SessionLimit::EvictOldest(3));
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(3));
     let options = Create { replaces: None, limit };
     for micros in (0..4000).step_by(40) {
         // Given up at every stage.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_core::store::{Create, Key, SessionRecord, SessionStore, Touch};
+use session_core::store::{Create, RecordKey, SessionRecord, SessionStore, Touch};
 
 use crate::backend::{Backend, REALM, login, now};
 use crate::schema::on_every_database;
@@ -40,7 +40,7 @@ async fn only_a_token_that_opens_the_session_moves_last_seen<B: Backend>() {
     ] {
         let record = SessionRecord { generation: newest, first_used_at, ..login("ann") };
         store.create(REALM, &record, Create::default(), begin).await.unwrap();
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         let began = std::time::Instant::now();
         let mut read = store.read_and_touch(key, touch(asks), later).await.unwrap().unwrap();
         // On a loaded machine a touch may take too long, and the next ones pause.
@@ -61,7 +61,7 @@ async fn a_counter_at_its_end_is_read<B: Backend>() {
     for version in [i64::MAX as u64 - 1, i64::MAX as u64] {
         let record = SessionRecord { version, ..login("ann") };
         store.create(REALM, &record, Create::default(), now()).await.unwrap();
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         let at = record.last_seen.plus(INTERVAL);
         let read = store.read_and_touch(key, touch(0), at).await.unwrap().unwrap();
         // A touch may be left out, and the last version has no next one.
@@ -95,7 +95,7 @@ async fn due(store: &dyn SessionStore) -> Vec<SessionRecord> {
 async fn are_read(store: &dyn SessionStore, records: &[SessionRecord], fault: &str) {
     let later = now().plus(INTERVAL);
     for record in records.iter().chain(records) {
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         // Core's deadline.
         let read = tokio::time::timeout(Duration::from_secs(2), store.read_and_touch(key, touch(0), later));
         let read = read.await.unwrap_or_else(|_| panic!("{fault}: too late"));
@@ -106,7 +106,7 @@ async fn are_read(store: &dyn SessionStore, records: &[SessionRecord], fault: &s
 async fn is_moved_again(store: &dyn SessionStore, records: &[SessionRecord], fault: &str) {
     let later = now().plus(INTERVAL);
     for record in records {
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         // After one that failed, touches pause.
         let began = std::time::Instant::now();
         while store.read_and_touch(key, touch(0), later).await.unwrap().unwrap().last_seen == record.last_seen
@@ -225,7 +225,7 @@ mod on_postgres {
         let store =
             PostgresStore::connect_with(&server.url_of("reader:secret", "sessions"), options).await.unwrap();
         are_read(&store, &records, "a role that reads").await;
-        let error = store.delete(Key { realm: REALM, id: records[0].id }).await.unwrap_err();
+        let error = store.delete(RecordKey { realm: REALM, id: records[0].id }).await.unwrap_err();
         assert!(error.is_retryable() && error.to_string().contains("takes no writes"), "{error}");
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::store::{
-    Account, Create, Created, Key, News, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
+    Account, Create, Created, Invalidation, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore,
+    StoreError,
 };
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use session_test_servers::{Sql, SqlServer};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody who listens.
 struct Listener {
-    news: mpsc::UnboundedReceiver<News>,
+    news: mpsc::UnboundedReceiver<Invalidation>,
     task: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -43,7 +44,7 @@ impl Listener {
         Self { news, task }
     }
 
-    async fn hears(&mut self) -> News {
+    async fn hears(&mut self) -> Invalidation {
         timeout(PATIENCE, self.news.recv()).await.expect("nothing is heard").expect("nobody listens any more")
     }
 
@@ -89,7 +90,7 @@ impl Fleet {
     }
 
     async fn log_out(&self, record: &SessionRecord) {
-        assert!(self.here.delete(Key { realm: REALM, id: record.id }).await.unwrap());
+        assert!(self.here.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap());
     }
 }
 
@@ -101,28 +102,28 @@ async fn whatever_ends_a_session_is_heard_elsewhere() {
 
     let logged_out = fleet.log_in("ann", plain).await;
     fleet.log_out(&logged_out).await;
-    assert_eq!(listener.hears().await, News::Ended(logged_out.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(logged_out.id));
 
     let before = fleet.log_in("ann", plain).await;
     let replaces = Some(Replaces::IfPresent(before.id));
     let login = fleet.log_in("ann", Create { replaces, limit: None }).await;
-    assert_eq!(listener.hears().await, News::Ended(before.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(before.id));
 
     let replaces = Some(Replaces::MustExist { id: login.id, version: login.version });
     let rotated = fleet.log_in("ann", Create { replaces, limit: None }).await;
-    assert_eq!(listener.hears().await, News::Ended(login.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(login.id));
 
-    let limit = Some(SessionLimit::EvictOldest(1));
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(1));
     let newest = fleet.log_in("ann", Create { replaces: None, limit }).await;
-    assert_eq!(listener.hears().await, News::Ended(rotated.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(rotated.id));
 
     let kept = fleet.log_in("ann", plain).await;
     let account = Account { realm: REALM, subject: "ann" };
     fleet.here.delete_account(account, Some(kept.id), now()).await.unwrap();
-    assert_eq!(listener.hears().await, News::Ended(newest.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(newest.id));
 
     fleet.here.delete_realm(REALM).await.unwrap();
-    assert_eq!(listener.hears().await, News::EveryoneEnded);
+    assert_eq!(listener.hears().await, Invalidation::EveryoneEnded);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +133,7 @@ async fn other_realms_and_what_did_not_happen_are_not_heard() {
 
     let elsewhere = login("ann");
     fleet.here.create("admins", &elsewhere, Create::default(), now()).await.unwrap();
-    fleet.here.delete(Key { realm: "admins", id: elsewhere.id }).await.unwrap();
+    fleet.here.delete(RecordKey { realm: "admins", id: elsewhere.id }).await.unwrap();
     fleet.here.delete_realm("admins").await.unwrap();
 
     let there = fleet.log_in("ann", Create::default()).await;
@@ -149,12 +150,12 @@ async fn other_realms_and_what_did_not_happen_are_not_heard() {
     for (record, options, wanted) in refused {
         assert_eq!(fleet.here.create(REALM, &record, options, now()).await.unwrap(), wanted);
     }
-    assert!(!fleet.here.delete(Key { realm: REALM, id: login("ann").id }).await.unwrap());
+    assert!(!fleet.here.delete(RecordKey { realm: REALM, id: login("ann").id }).await.unwrap());
     let replaces = Some(Replaces::IfPresent(login("ann").id));
     fleet.log_in("bob", Create { replaces, limit: None }).await;
 
     fleet.log_out(&there).await;
-    assert_eq!(listener.hears().await, News::Ended(there.id), "the first news");
+    assert_eq!(listener.hears().await, Invalidation::Ended(there.id), "the first news");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,7 +165,7 @@ async fn a_lost_connection_is_an_error_and_the_next_call_hears_again() {
         let mut listener = fleet.listen().await;
         let record = fleet.log_in("ann", Create::default()).await;
         fleet.log_out(&record).await;
-        assert_eq!(listener.hears().await, News::Ended(record.id));
+        assert_eq!(listener.hears().await, Invalidation::Ended(record.id));
         for pid in listening(fleet.server, &fleet.table) {
             fleet.server.run(&format!("SELECT pg_terminate_backend({pid}, 10000)"));
         }
@@ -256,8 +257,8 @@ async fn a_pool_of_the_users_listens_too() {
     let mut listener = Listener::start(backend.0, &table, store.clone()).await;
     let record = login("ann");
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
-    store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
-    assert_eq!(listener.hears().await, News::Ended(record.id));
+    store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
+    assert_eq!(listener.hears().await, Invalidation::Ended(record.id));
     timeout(PATIENCE, pool.close()).await.expect("the pool can be closed");
     listener.ends().await;
 }
@@ -272,9 +273,9 @@ async fn closing_a_store_tells_what_is_left_and_ends_its_listening() {
     let mut listener = Listener::start(server, &table, Arc::new(there.clone())).await;
     let record = login("ann");
     here.create(REALM, &record, Create::default(), now()).await.unwrap();
-    here.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+    here.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
     here.close().await;
-    assert_eq!(listener.hears().await, News::Ended(record.id));
+    assert_eq!(listener.hears().await, Invalidation::Ended(record.id));
     there.close().await;
     listener.ends().await;
     let began = Instant::now();
@@ -293,8 +294,8 @@ async fn a_store_without_announcements_neither_listens_nor_tells() {
     let mut listener = fleet.listen().await;
     let [unheard, heard] =
         [fleet.log_in("ann", Create::default()).await, fleet.log_in("ann", Create::default()).await];
-    assert!(silent.delete(Key { realm: REALM, id: unheard.id }).await.unwrap());
+    assert!(silent.delete(RecordKey { realm: REALM, id: unheard.id }).await.unwrap());
     silent.close().await;
     fleet.log_out(&heard).await;
-    assert_eq!(listener.hears().await, News::Ended(heard.id), "the first news");
+    assert_eq!(listener.hears().await, Invalidation::Ended(heard.id), "the first news");
 }

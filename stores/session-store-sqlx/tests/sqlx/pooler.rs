@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use session_core::store::{Create, Key, News, SessionStore};
+use session_core::store::{Create, Invalidation, RecordKey, SessionStore};
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use session_test_servers::{PgBouncer, Sql, SqlServer};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -45,7 +45,7 @@ async fn many_stores_share_a_few_server_connections_in_every_mode_of_the_pooler(
             let calls = (0..200).map(async |at| {
                 let (one, other) = (&stores[at % 4], &stores[(at + 1) % 4]);
                 let record = login(&format!("user {}", at % 7));
-                let key = Key { realm: REALM, id: record.id };
+                let key = RecordKey { realm: REALM, id: record.id };
                 one.create(REALM, &record, Create::default(), now()).await.unwrap();
                 assert_eq!(other.read(key, now()).await.unwrap().as_ref(), Some(&record), "{mode}");
                 assert!(other.delete(key).await.unwrap());
@@ -69,7 +69,7 @@ async fn nothing_is_left_on_the_server_connections_that_others_use() {
     for _ in 0..20 {
         let record = login("ann");
         store.create(REALM, &record, Create::default(), now()).await.unwrap();
-        store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap().unwrap();
+        store.read(RecordKey { realm: REALM, id: record.id }, now()).await.unwrap().unwrap();
     }
     let after: String = other.fetch_one(sqlx::raw_sql(settings)).await.unwrap().get(0);
     assert_eq!(before, after);
@@ -94,7 +94,7 @@ async fn defaults_of_the_server_change_nothing_behind_a_pooler() {
     let mut record = login(r"a\'b");
     record.payload = (0..=255).collect();
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
-    let read = store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
+    let read = store.read(RecordKey { realm: REALM, id: record.id }, now()).await.unwrap();
     assert_eq!(read, Some(record));
     crate::races::fifty_logins_of_one_account(store).await;
 }
@@ -140,14 +140,14 @@ async fn news_from_behind_a_pooler_is_heard_at_a_direct_address() {
         loop {
             let record = login("ann");
             store.create(REALM, &record, Create::default(), now()).await.unwrap();
-            store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+            store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
             if let Ok(news) = timeout(Duration::from_millis(100), news.recv()).await {
                 return news;
             }
         }
     };
     let told = timeout(PATIENCE, told).await.expect("nothing is heard");
-    assert!(matches!(told, Some(News::Ended(_))), "{told:?}");
+    assert!(matches!(told, Some(Invalidation::Ended(_))), "{told:?}");
     store.close().await;
     timeout(PATIENCE, listening).await.expect("it goes on").unwrap().unwrap_err();
 }
@@ -161,7 +161,7 @@ async fn a_pooler_that_begins_to_share_while_the_store_is_in_use_is_noticed() {
     let options = StoreOptions::default().table(fresh_table()).max_connections(2);
     let store = PostgresStore::connect_with(&pooler.url(), options).await.unwrap();
     let record = login("ann");
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     pooler.restart(&["pool_mode = transaction", "default_pool_size = 1"]);
     for _ in 0..10 {
@@ -248,7 +248,7 @@ async fn a_cache_of_no_statements_leaves_none_on_the_server() {
     let from_pool = PostgresStore::from_pool_with(pool.clone(), options).await.unwrap();
     for store in [from_url, from_pool] {
         let record = login("ann");
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         store.create(REALM, &record, Create::default(), now()).await.unwrap();
         for _ in 0..20 {
             assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
@@ -260,7 +260,7 @@ async fn a_cache_of_no_statements_leaves_none_on_the_server() {
 
 async fn begins_and_ends(store: &PostgresStore) {
     let record = login("ann");
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
     assert!(store.delete(key).await.unwrap());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_core::store::{
-    Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -38,7 +38,7 @@ pub(crate) async fn fifty_logins_of_one_account(store: Arc<dyn SessionStore>) {
 }
 
 async fn fifty_logins(stores: &[Arc<dyn SessionStore>]) {
-    let options = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(5)) };
+    let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(5)) };
     let logins = (0..50).zip(stores.iter().cycle().cloned()).map(|(_, store)| {
         tokio::spawn(async move { store.create(REALM, &login("ann"), options, now()).await.unwrap() })
     });
@@ -58,7 +58,7 @@ async fn sixty_four_increments_over_two_processes_all_count<B: Backend>() {
     let Some((_backend, stores)) = two_stores::<B>().await else { return };
     let record = login("ann");
     stores[0].create(REALM, &record, Create::default(), now()).await.unwrap();
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     let increments = (0..64).map(|at| {
         let store = stores[at % 2].clone();
         tokio::spawn(async move {
@@ -84,14 +84,14 @@ async fn sixty_four_increments_over_two_processes_all_count<B: Backend>() {
 /// What locks on ranges would make a deadlock of.
 async fn neighbouring_accounts_log_in_and_out_at_once<B: Backend>() {
     let Some((_backend, stores)) = two_stores::<B>().await else { return };
-    let options = Create { replaces: None, limit: Some(SessionLimit::EvictOldest(2)) };
+    let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(2)) };
     let accounts = (0..32).map(|at| {
         let (store, subject) = (stores[at % 2].clone(), format!("user-{}", at / 2));
         tokio::spawn(async move {
             for _ in 0..5 {
                 let record = login(&subject);
                 store.create(REALM, &record, options, now()).await.unwrap();
-                store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+                store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
                 store.create(REALM, &login(&subject), options, now()).await.unwrap();
                 let account = Account { realm: REALM, subject: &subject };
                 store.delete_account(account, None, now()).await.unwrap();
@@ -208,5 +208,5 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     transaction.rollback().await.unwrap();
     deletion.await.unwrap().unwrap();
     assert_eq!(rotation.await.unwrap().unwrap(), Created::PredecessorGone);
-    assert_eq!(store.read(Key { realm: REALM, id: new.id }, now()).await.unwrap(), None);
+    assert_eq!(store.read(RecordKey { realm: REALM, id: new.id }, now()).await.unwrap(), None);
 }

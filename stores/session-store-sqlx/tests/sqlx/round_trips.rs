@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use session_core::store::{Account, Create, Key, Replaces, SessionLimit, SessionStore as _, Touch};
+use session_core::store::{Account, Create, RecordKey, Replaces, SessionLimit, SessionStore as _, Touch};
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -30,7 +30,7 @@ async fn every_call_is_one_round_trip() {
         grace: Duration::ZERO,
     };
     let account = Account { realm: REALM, subject: "ann" };
-    let limit = Some(SessionLimit::EvictOldest(2));
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
 
     // The first round prepares the statements.
     for round in 0..2 {
@@ -42,7 +42,7 @@ async fn every_call_is_one_round_trip() {
             before = now;
         };
         let (first, second, third) = (login("ann"), login("ann"), login("ann"));
-        let key = Key { realm: REALM, id: first.id };
+        let key = RecordKey { realm: REALM, id: first.id };
         store.create(REALM, &first, Create { replaces: None, limit }, now()).await.unwrap();
         count("login");
         store.read(key, now()).await.unwrap().unwrap();
@@ -63,7 +63,7 @@ async fn every_call_is_one_round_trip() {
         count("two logins, the second evicts");
         store.list(account, now()).await.unwrap();
         count("list");
-        store.delete(Key { realm: REALM, id: third.id }).await.unwrap();
+        store.delete(RecordKey { realm: REALM, id: third.id }).await.unwrap();
         count("logout");
         store.delete_account(account, None, now()).await.unwrap();
         count("revoke all");
@@ -91,7 +91,7 @@ async fn logouts_that_come_together_share_their_announcements() {
         records.push(record);
     }
     let before = asked.load(Ordering::SeqCst);
-    let logouts = records.iter().map(|record| store.delete(Key { realm: REALM, id: record.id }));
+    let logouts = records.iter().map(|record| store.delete(RecordKey { realm: REALM, id: record.id }));
     assert!(join_all(logouts).await.into_iter().all(|deleted| deleted.unwrap()));
     store.close().await;
     let asked = asked.load(Ordering::SeqCst) - before;

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use futures_util::future::join_all;
-use session_core::store::{Key, SessionRecord, StoreError};
+use session_core::store::{RecordKey, SessionRecord, StoreError};
 use session_store_sqlx::StoreOptions;
 
 use crate::backend::{Backend, REALM, login, now};
@@ -50,7 +50,7 @@ async fn any_number_of_processes_start_at_once<B: Backend>() {
         if at == 0 {
             store.create(REALM, &record, Default::default(), now()).await.unwrap();
         }
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&record));
     }
 }
@@ -65,7 +65,7 @@ async fn a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once<
     assert!(error.to_string().contains("migrations are off"), "{error}");
 
     let stores = join_all((0..8).map(|_| backend.connect(options.clone()))).await;
-    let key = Key { realm: REALM, id: old.id };
+    let key = RecordKey { realm: REALM, id: old.id };
     for store in &stores {
         let store = store.as_ref().unwrap();
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&old));
@@ -108,7 +108,7 @@ async fn what_is_printed_can_be_run_twice_and_is_enough<B: Backend>() {
     let record = login("ann");
     store.create(REALM, &record, Default::default(), now()).await.unwrap();
     backend.run(&sql).await;
-    let key = Key { realm: REALM, id: record.id };
+    let key = RecordKey { realm: REALM, id: record.id };
     assert_eq!(store.read(key, now()).await.unwrap(), Some(record));
     backend.connect(options).await.unwrap();
 }
@@ -121,7 +121,7 @@ async fn a_missing_table_without_migrations_says_what_to_do<B: Backend>() {
     // It goes missing while the store is in use.
     let store = backend.connect(options).await.unwrap();
     backend.run(&format!("DROP TABLE {table}")).await;
-    let error = store.read(Key { realm: REALM, id: login("ann").id }, now()).await.unwrap_err();
+    let error = store.read(RecordKey { realm: REALM, id: login("ann").id }, now()).await.unwrap_err();
     assert!(!error.is_retryable() && error.to_string().contains("schema_sql"), "{error}");
     assert!(error.source().is_some());
 }
@@ -156,11 +156,11 @@ async fn garbage_is_an_error_of_that_session_only<B: Backend>() {
     store.create(REALM, &spoilt, Default::default(), now()).await.unwrap();
     backend.run(&format!("UPDATE {table} SET ip_address = 'xyz'")).await;
     store.create(REALM, &sound, Default::default(), now()).await.unwrap();
-    let error = store.read(Key { realm: REALM, id: spoilt.id }, now()).await.unwrap_err();
+    let error = store.read(RecordKey { realm: REALM, id: spoilt.id }, now()).await.unwrap_err();
     assert!(!error.is_retryable() && error.source().is_some(), "{error}");
     assert!(error.to_string().contains("delete that row"), "{error}");
-    assert!(store.read(Key { realm: REALM, id: sound.id }, now()).await.unwrap().is_some());
-    assert!(store.delete(Key { realm: REALM, id: spoilt.id }).await.unwrap(), "it can be ended");
+    assert!(store.read(RecordKey { realm: REALM, id: sound.id }, now()).await.unwrap().is_some());
+    assert!(store.delete(RecordKey { realm: REALM, id: spoilt.id }).await.unwrap(), "it can be ended");
 }
 
 async fn names_that_need_quoting_are_refused<B: Backend>() {
@@ -311,7 +311,7 @@ mod files {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use session_core::store::{Account, Key, SessionRecord, SessionStore, StoreError, Touch};
+    use session_core::store::{Account, RecordKey, SessionRecord, SessionStore, StoreError, Touch};
     use session_store_sqlx::{SqliteStore, StoreOptions};
     use sqlx::Connection as _;
     use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
@@ -419,7 +419,7 @@ mod files {
 
     /// What each of them fails with.
     async fn every_call(store: &dyn SessionStore, record: &SessionRecord) -> Vec<StoreError> {
-        let (key, now) = (Key { realm: REALM, id: record.id }, now());
+        let (key, now) = (RecordKey { realm: REALM, id: record.id }, now());
         let account = Account { realm: REALM, subject: "ann" };
         let touch =
             Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
@@ -454,21 +454,21 @@ mod files {
         };
         assert!(!error.is_retryable() && error.to_string().contains("disk and its space"), "{error}");
         for record in &stored {
-            let key = Key { realm: REALM, id: record.id };
+            let key = RecordKey { realm: REALM, id: record.id };
             assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
         }
         // Nor does a read that is to be written down fail.
         let touch =
             Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
         for record in &stored {
-            let key = Key { realm: REALM, id: record.id };
+            let key = RecordKey { realm: REALM, id: record.id };
             let seen = store.read_and_touch(key, touch, now()).await.unwrap();
             assert_eq!(seen.map(|seen| seen.id), Some(record.id));
         }
         std::fs::remove_file(ballast).unwrap();
         store.create(REALM, &login("ann"), Default::default(), now()).await.unwrap();
         for record in &stored {
-            assert!(store.delete(Key { realm: REALM, id: record.id }).await.unwrap());
+            assert!(store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap());
         }
         store.close().await;
     }
@@ -490,7 +490,7 @@ mod files {
         };
         assert!(!error.is_retryable() && error.to_string().contains("disk"), "{error}");
         for record in &stored {
-            let key = Key { realm: REALM, id: record.id };
+            let key = RecordKey { realm: REALM, id: record.id };
             assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
             assert!(store.delete(key).await.unwrap(), "a logout needs no space");
         }
@@ -506,7 +506,7 @@ mod files {
         let record = login("ann");
         let error = store.create(REALM, &record, Default::default(), now()).await.unwrap_err();
         assert!(error.is_retryable() && error.to_string().contains("locked"), "{error}");
-        let read = store.read(Key { realm: REALM, id: record.id }, now());
+        let read = store.read(RecordKey { realm: REALM, id: record.id }, now());
         assert_eq!(read.await.unwrap(), None, "readers do not wait");
         let waiting = tokio::spawn({
             let (store, record) = (store.clone(), record.clone());
@@ -525,7 +525,7 @@ mod files {
         store.close().await;
         let folder = backend.file().get_filename().parent().unwrap().to_owned();
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "the write-ahead log is gone");
-        let error = store.delete(Key { realm: REALM, id: login("ann").id }).await.unwrap_err();
+        let error = store.delete(RecordKey { realm: REALM, id: login("ann").id }).await.unwrap_err();
         assert!(!error.is_retryable(), "{error}");
     }
 }

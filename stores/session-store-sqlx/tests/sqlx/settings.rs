@@ -5,7 +5,7 @@ mod mysql {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use session_core::store::{Account, Create, Key, SessionStore as _};
+    use session_core::store::{Account, Create, RecordKey, SessionStore as _};
     use session_store_sqlx::{MySqlStore, StoreOptions};
     use session_test_servers::{Sql, SqlServer};
     use sqlx::Connection as _;
@@ -60,7 +60,7 @@ mod mysql {
             for record in [&record, &kept, &other] {
                 here.create(REALM, record, Create::default(), now()).await.unwrap();
             }
-            let key = Key { realm: REALM, id: record.id };
+            let key = RecordKey { realm: REALM, id: record.id };
             // Whatever a read begins, it sees the end of the session.
             for _ in 0..3 {
                 assert_eq!(there.read(key, now()).await.unwrap().as_ref(), Some(&record));
@@ -100,7 +100,7 @@ mod mysql {
             let record = login("ann");
             store.create(REALM, &record, Create::default(), now()).await.unwrap();
             assert_eq!(rows(&server, "login_sessions").await, 1);
-            store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+            store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
             assert_eq!(rows(&server, "login_sessions").await, 0);
         }
     }
@@ -127,7 +127,7 @@ mod mysql {
         let mut transaction = other.begin().await.unwrap();
         let delete = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
         sqlx::raw_sql(delete).execute(&mut *transaction).await.unwrap();
-        let key = Key { realm: REALM, id: record.id };
+        let key = RecordKey { realm: REALM, id: record.id };
         for read in futures_util::future::join_all((0..20).map(|_| store.read(key, now()))).await {
             assert_eq!(read.unwrap().as_ref(), Some(&record));
         }
@@ -150,8 +150,8 @@ mod mysql {
         let store = MySqlStore::from_pool_with(pool.clone(), options).await.unwrap();
         let record = login("ann");
         store.create(REALM, &record, Create::default(), now()).await.unwrap();
-        store.read(Key { realm: REALM, id: record.id }, now()).await.unwrap();
-        store.delete(Key { realm: REALM, id: record.id }).await.unwrap();
+        store.read(RecordKey { realm: REALM, id: record.id }, now()).await.unwrap();
+        store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
         assert_eq!(settings().await, before);
     }
 
@@ -171,7 +171,7 @@ mod postgres {
     use std::sync::OnceLock;
     use std::time::Duration;
 
-    use session_core::store::{Account, Create, Key, SessionRecord, SessionStore as _, Touch};
+    use session_core::store::{Account, Create, RecordKey, SessionRecord, SessionStore as _, Touch};
     use session_store_sqlx::{PostgresStore, StoreOptions};
     use session_test_servers::{Sql, SqlServer};
     use sqlx::postgres::PgPoolOptions;
@@ -244,10 +244,10 @@ mod postgres {
         server.run("CHECKPOINT");
         updated.version += 1;
         store.replace(REALM, &updated, now()).await.unwrap();
-        assert!(store.delete(Key { realm: REALM, id: ended.id }).await.unwrap());
+        assert!(store.delete(RecordKey { realm: REALM, id: ended.id }).await.unwrap());
         server.kill();
         server.restart();
-        let read = async |id| store.read(Key { realm: REALM, id }, now()).await.unwrap();
+        let read = async |id| store.read(RecordKey { realm: REALM, id }, now()).await.unwrap();
         assert_eq!((read(ended.id).await, read(updated.id).await), (None, Some(updated)));
         let last = login("ann");
         store.create(REALM, &last, Create::default(), now()).await.unwrap();
@@ -271,7 +271,7 @@ mod postgres {
              CREATE TEMPORARY TABLE {table} (LIKE public.{table}); SET search_path = tenant"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(tenant)).execute(&pool).await.unwrap();
-        let key = Key { realm: REALM, id: ended.id };
+        let key = RecordKey { realm: REALM, id: ended.id };
         assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(&ended));
         assert!(store.delete(key).await.unwrap());
         let rows = || server.run(&format!("SELECT count(*) FROM public.{table}")).trim().to_owned();
@@ -294,7 +294,7 @@ mod postgres {
         let (interval, grace) = (Duration::from_secs(60), Duration::ZERO);
         let touch = Touch { interval, idle_timeout: None, generation: 0, grace };
         let later = now().plus(interval);
-        let read = store.read_and_touch(Key { realm: REALM, id: record.id }, touch, later).await;
+        let read = store.read_and_touch(RecordKey { realm: REALM, id: record.id }, touch, later).await;
         assert_eq!(read.unwrap().unwrap().last_seen, later);
     }
 

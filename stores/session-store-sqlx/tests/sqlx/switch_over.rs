@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use session_core::store::{Create, Created, Key, SessionLimit, SessionRecord, SessionStore, Touch};
+use session_core::store::{Create, Created, RecordKey, SessionLimit, SessionRecord, SessionStore, Touch};
 use session_store_sqlx::StoreOptions;
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::copy_bidirectional;
@@ -172,8 +172,8 @@ impl Servers {
 const TOUCH: Touch =
     Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
 
-fn key(record: &SessionRecord) -> Key<'static> {
-    Key { realm: REALM, id: record.id }
+fn key(record: &SessionRecord) -> RecordKey<'static> {
+    RecordKey { realm: REALM, id: record.id }
 }
 
 /// A setting of the server reaches its processes when it does.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use self::model::Model;
 use super::MemoryStore;
 use crate::store::{
-    Account, Create, Key, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
 };
 use crate::{SessionId, Timestamp};
 
@@ -68,7 +68,7 @@ fn a_poisoned_lock_is_recovered() {
     let record = record(1, Some("ann"), 0, Timestamp::EPOCH, Timestamp::MAX);
     now(store.create("users", &record, Create::default(), Timestamp::EPOCH)).unwrap();
     store.realms.iter().for_each(|realm| realm.poison());
-    let key = Key { realm: "users", id: record.id };
+    let key = RecordKey { realm: "users", id: record.id };
     assert_eq!(now(store.read(key, Timestamp::EPOCH)).unwrap(), Some(record));
     assert!(now(store.delete(key)).unwrap());
 }
@@ -155,7 +155,7 @@ fn options() -> impl Strategy<Value = Create> {
     });
     let limit = (any::<bool>(), 0..4_u32).prop_map(|(refuse, limit)| match refuse {
         true => SessionLimit::Refuse(limit),
-        false => SessionLimit::EvictOldest(limit),
+        false => SessionLimit::EvictLeastRecentlySeen(limit),
     });
     (prop::option::of(replaces), prop::option::of(limit))
         .prop_map(|(replaces, limit)| Create { replaces, limit })
@@ -169,7 +169,7 @@ fn answers(
     call: &Call,
     at: Timestamp,
 ) -> (String, String) {
-    let key = |id: u8| Key { realm, id: session(id) };
+    let key = |id: u8| RecordKey { realm, id: session(id) };
     let account = |subject: usize| Account { realm, subject: SUBJECTS[subject].unwrap_or_default() };
     match *call {
         Call::Read { id } => texts(now(store.read(key(id), at)), model.read(key(id), at)),
@@ -236,7 +236,7 @@ fn storm(store: &MemoryStore, seed: u64) {
         let at = Timestamp::EPOCH.plus(Duration::from_secs(step / 100));
         let subject = SUBJECTS[usize::from(choice / 2 % 3)];
         let (id, other) = (id % 32, other % 32);
-        let key = Key { realm, id: session(id) };
+        let key = RecordKey { realm, id: session(id) };
         let account = Account { realm, subject: subject.unwrap_or_default() };
         let touch = Touch {
             interval: Duration::ZERO,
@@ -247,7 +247,7 @@ fn storm(store: &MemoryStore, seed: u64) {
         match kind % 16 {
             0..6 => {
                 let replaces = (choice > 64).then_some(Replaces::IfPresent(session(other)));
-                let options = Create { replaces, limit: Some(SessionLimit::EvictOldest(3)) };
+                let options = Create { replaces, limit: Some(SessionLimit::EvictLeastRecentlySeen(3)) };
                 let record = record(id, subject, 0, at, at.plus(MINUTE / 4));
                 now(store.create(realm, &record, options, at)).map(drop).unwrap();
             }

@@ -1,6 +1,8 @@
 //! The contract, written down as simply as it can be: all records in one list.
 
-use crate::store::{Account, Create, Created, Key, Replaced, Replaces, SessionLimit, SessionRecord, Touch};
+use crate::store::{
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, Touch,
+};
 use crate::{SessionId, Timestamp};
 
 #[derive(Default)]
@@ -14,18 +16,18 @@ impl Model {
     }
 
     /// Expired or not.
-    pub(super) fn find(&self, key: Key<'_>) -> Option<&SessionRecord> {
+    pub(super) fn find(&self, key: RecordKey<'_>) -> Option<&SessionRecord> {
         let found = self.records.iter().find(|(realm, record)| realm == key.realm && record.id == key.id);
         found.map(|(_, record)| record)
     }
 
-    pub(super) fn read(&self, key: Key<'_>, now: Timestamp) -> Option<SessionRecord> {
+    pub(super) fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Option<SessionRecord> {
         self.find(key).filter(|record| now < record.ends_at).cloned()
     }
 
     pub(super) fn read_and_touch(
         &mut self,
-        key: Key<'_>,
+        key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Option<SessionRecord> {
@@ -42,11 +44,11 @@ impl Model {
         options: Create,
         now: Timestamp,
     ) -> Created {
-        if self.find(Key { realm, id: record.id }).is_some() {
+        if self.find(RecordKey { realm, id: record.id }).is_some() {
             return Created::IdTaken;
         }
         if let Some(Replaces::MustExist { id, version }) = options.replaces {
-            match self.read(Key { realm, id }, now) {
+            match self.read(RecordKey { realm, id }, now) {
                 None => return Created::PredecessorGone,
                 Some(known) if known.version != version => return Created::PredecessorChanged,
                 Some(_) => {}
@@ -61,7 +63,7 @@ impl Model {
             match limit {
                 SessionLimit::Refuse(limit) if others.len() as u32 >= limit => return Created::LimitReached,
                 SessionLimit::Refuse(_) => {}
-                SessionLimit::EvictOldest(limit) => {
+                SessionLimit::EvictLeastRecentlySeen(limit) => {
                     while !others.is_empty() && others.len() as u32 >= limit {
                         evicted.push(others.remove(0).id);
                     }
@@ -69,14 +71,14 @@ impl Model {
             }
         }
         for id in evicted.iter().copied().chain(replaced) {
-            self.delete(Key { realm, id });
+            self.delete(RecordKey { realm, id });
         }
         self.records.push((realm.to_owned(), record.clone()));
         Created::Done { evicted }
     }
 
     pub(super) fn replace(&mut self, realm: &str, record: &SessionRecord, now: Timestamp) -> Replaced {
-        match self.read(Key { realm, id: record.id }, now) {
+        match self.read(RecordKey { realm, id: record.id }, now) {
             None => Replaced::Gone,
             Some(current) if current.version + 1 != record.version => Replaced::Conflict,
             Some(_) => {
@@ -86,7 +88,7 @@ impl Model {
         }
     }
 
-    pub(super) fn delete(&mut self, key: Key<'_>) -> bool {
+    pub(super) fn delete(&mut self, key: RecordKey<'_>) -> bool {
         self.delete_where(|realm, record| realm == key.realm && record.id == key.id) > 0
     }
 
@@ -129,12 +131,12 @@ impl Model {
         self.delete_where(|_, record| record.ends_at <= now)
     }
 
-    pub(super) fn delete_expired_of(&mut self, key: Key<'_>, now: Timestamp) {
+    pub(super) fn delete_expired_of(&mut self, key: RecordKey<'_>, now: Timestamp) {
         self.delete_where(|realm, record| realm == key.realm && record.id == key.id && record.ends_at <= now);
     }
 
     fn put(&mut self, realm: &str, record: &SessionRecord) {
-        self.delete(Key { realm, id: record.id });
+        self.delete(RecordKey { realm, id: record.id });
         self.records.push((realm.to_owned(), record.clone()));
     }
 

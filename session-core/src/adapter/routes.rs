@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::response::PlainResponse;
 use crate::status::{Refreshed, StatusBody};
-use crate::{PlainResponse, Session, SessionError, SessionPayload};
+use crate::{Session, SessionError, SessionPayload};
 
 /// Answers one request below the prefix where an adapter has mounted the session routes.
 ///
@@ -95,7 +96,7 @@ impl NoRoute {
 }
 
 async fn status<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
-    match session.observe().await {
+    match session.peek().await {
         Err(error) if !error.kind().is_unauthenticated() => Err(error),
         _ => Ok(status_response(session, None)),
     }
@@ -114,7 +115,8 @@ async fn refresh<U: SessionPayload>(session: &Session<U>) -> Result<PlainRespons
 fn status_response<U: SessionPayload>(session: &Session<U>, refresh: Option<Refreshed>) -> PlainResponse {
     let status = session.status();
     let user = session.user().filter(|_| status.is_valid);
-    PlainResponse::json(200, &StatusBody { status: &status, user: user.as_deref(), refresh })
+    let user = user.as_deref().map(U::public);
+    PlainResponse::json(200, &StatusBody { status: &status, user: user.as_ref(), refresh })
 }
 
 async fn list<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
@@ -152,7 +154,7 @@ fn revoked(revoked: u64) -> PlainResponse {
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
     let manager = &session.0.manager;
     session.require_store()?;
-    session.confirm().await?;
+    session.recheck().await?;
     match manager.fresh_for_revocation {
         Some(limit) if session.has_account() => session.require_fresh(limit).await,
         _ => Ok(()),

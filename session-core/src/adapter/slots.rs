@@ -3,10 +3,9 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
+use crate::request::RequestHead;
 use crate::session::Inner;
-use crate::{
-    ErrorKind, Guard, RequestHead, Session, SessionError, SessionManager, SessionPayload, Timestamp,
-};
+use crate::{ErrorKind, Guard, Session, SessionError, SessionManager, SessionPayload, Timestamp};
 
 /// The open slots of one request: one for each manager whose layer it passed.
 #[derive(Clone, Default)]
