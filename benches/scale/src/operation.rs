@@ -99,7 +99,7 @@ impl Place {
     }
 
     async fn validate(&self, number: u64, interval: Duration) {
-        let touch = Touch { interval, idle_timeout: None, generation: 0, grace: Duration::ZERO };
+        let touch = Touch::new(interval, None, 0, Duration::ZERO);
         let key = RecordKey { realm: REALM, id: id(number) };
         let found = self.store.read_and_touch(key, touch, self.sample.now).await.expect("an answer");
         assert!(found.is_some());

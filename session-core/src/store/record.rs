@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::{SessionId, Timestamp};
 
 /// One session as a store keeps it. Plain data: the store gives it no meaning beyond what
-/// [`SessionStore`](super::SessionStore) says.
+/// [`SessionStore`](super::SessionStore) says. It may get more fields: make one with [`new`](Self::new) and
+/// [`with`](Self::with).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionRecord {
     /// Names the session within its realm.
     pub id: SessionId,
@@ -42,6 +44,34 @@ impl SessionRecord {
     /// has come so far was not counted there, at one change a nanosecond: somebody wrote it. No session opens with it.
     pub const LAST: u64 = i64::MAX.unsigned_abs();
 
+    /// The record of a login: of a guest, without an idle timeout, of an unknown browser. Its token counts as used, since
+    /// the first one has no predecessor that its first use could retire.
+    #[must_use]
+    pub fn new(id: SessionId, payload: Vec<u8>, authenticated_at: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            id,
+            subject: None,
+            version: 0,
+            payload,
+            authenticated_at,
+            last_seen: authenticated_at,
+            generation: 0,
+            issued_at: authenticated_at,
+            expires_at,
+            first_used_at: Some(authenticated_at),
+            ends_at: expires_at,
+            user_agent: None,
+            ip_address: None,
+        }
+    }
+
+    /// The record with a change, in one expression.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// Whether the next change would have no number.
     pub(crate) fn is_at_an_end(&self) -> bool {
         self.version >= Self::LAST || self.generation >= Self::LAST
@@ -50,6 +80,7 @@ impl SessionRecord {
 
 /// When and how to move a record's last-seen on while reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Touch {
     /// Only when the last one is at least this old.
     pub interval: Duration,
@@ -63,6 +94,17 @@ pub struct Touch {
 }
 
 impl Touch {
+    /// A touch by a token of `generation`; the other three are settings of the manager.
+    #[must_use]
+    pub const fn new(
+        interval: Duration,
+        idle_timeout: Option<Duration>,
+        generation: u64,
+        grace: Duration,
+    ) -> Self {
+        Self { interval, idle_timeout, generation, grace }
+    }
+
     /// The record seen at `now`, or `None` when its last-seen is recent enough, the token opens nothing, or its version is the
     /// [last one](SessionRecord::LAST).
     #[must_use]

@@ -10,12 +10,8 @@ use session_core::store::{
 use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
 
 /// At most once a minute; idle after an hour.
-pub(crate) const TOUCH: Touch = Touch {
-    interval: Duration::from_secs(60),
-    idle_timeout: Some(Duration::from_secs(3600)),
-    generation: 0,
-    grace: Duration::ZERO,
-};
+pub(crate) const TOUCH: Touch =
+    Touch::new(Duration::from_secs(60), Some(Duration::from_secs(3600)), 0, Duration::ZERO);
 
 /// The store, a realm that nobody else uses, and the time.
 #[derive(Clone)]
@@ -47,25 +43,18 @@ impl Bench {
     }
 
     pub(crate) fn guest(&self) -> SessionRecord {
-        SessionRecord {
-            id: random_id(),
-            subject: None,
-            version: 0,
-            payload: br#"{"role":"guest"}"#.to_vec(),
-            authenticated_at: self.now,
-            last_seen: self.now,
-            generation: 0,
-            issued_at: self.now,
-            expires_at: self.at(86_400),
-            first_used_at: None,
-            ends_at: self.at(86_400),
-            user_agent: None,
-            ip_address: None,
-        }
+        SessionRecord::new(random_id(), br#"{"role":"guest"}"#.to_vec(), self.now, self.at(86_400)).with(
+            |record| {
+                record.last_seen = self.now;
+                record.issued_at = self.now;
+                record.first_used_at = None;
+                record.ends_at = self.at(86_400);
+            },
+        )
     }
 
     pub(crate) fn login(&self, subject: &str) -> SessionRecord {
-        SessionRecord { subject: Some(subject.into()), ..self.guest() }
+        self.guest().with(|record| record.subject = Some(subject.into()))
     }
 
     pub(crate) async fn stored(&self, subject: &str) -> SessionRecord {
@@ -125,7 +114,7 @@ impl Bench {
 }
 
 pub(crate) fn next(record: &SessionRecord) -> SessionRecord {
-    SessionRecord { version: record.version + 1, ..record.clone() }
+    record.clone().with(|record| record.version = record.version + 1)
 }
 
 pub(crate) fn must(old: &SessionRecord) -> Replaces {

@@ -117,21 +117,17 @@ impl<'a> Reader<'a> {
             IP_V6 => Some(IpAddr::from(<[u8; 16]>::try_from(self.take(16)?).ok()?)),
             _ => return None,
         };
-        Some(SessionRecord {
-            id,
-            subject: (subject_len > 0).then_some(subject),
-            version,
-            payload: self.0.to_vec(),
-            authenticated_at,
-            last_seen,
-            generation,
-            issued_at,
-            expires_at,
-            first_used_at,
-            ends_at,
-            user_agent,
-            ip_address,
-        })
+        Some(SessionRecord::new(id, self.0.to_vec(), authenticated_at, expires_at).with(|record| {
+            record.subject = (subject_len > 0).then_some(subject);
+            record.version = version;
+            record.last_seen = last_seen;
+            record.generation = generation;
+            record.issued_at = issued_at;
+            record.first_used_at = first_used_at;
+            record.ends_at = ends_at;
+            record.user_agent = user_agent;
+            record.ip_address = ip_address;
+        }))
     }
 
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
@@ -220,10 +216,7 @@ mod tests {
             (expires_at, ends_at, first_used_at) in (times(), times(), prop::option::of(times())),
             ip_address in prop::option::of(any::<IpAddr>()),
         ) -> SessionRecord {
-            SessionRecord {
-                id: SessionId::from_bytes([7; 16]), subject, version, payload, authenticated_at, last_seen,
-                generation, issued_at, expires_at, first_used_at, ends_at, user_agent, ip_address,
-            }
+            SessionRecord::new(SessionId::from_bytes([7; 16]), payload, authenticated_at, expires_at).with(|record| { record.subject = subject; record.version = version; record.last_seen = last_seen; record.generation = generation; record.issued_at = issued_at; record.first_used_at = first_used_at; record.ends_at = ends_at; record.user_agent = user_agent; record.ip_address = ip_address; })
         }
     }
 
@@ -258,8 +251,8 @@ mod tests {
             (before, after) in (prop::collection::vec(any::<u8>(), 0..40), prop::collection::vec(any::<u8>(), 0..40)),
         ) {
             let payload = [&before[..], subject.as_bytes(), &after].concat();
-            let once = SessionRecord { subject: Some(subject.clone()), payload: payload.clone(), ..record.clone() };
-            let guest = SessionRecord { subject: None, payload, ..record };
+            let once = record.clone().with(|record| { record.subject = Some(subject.clone()); record.payload = payload.clone(); });
+            let guest = record.with(|record| { record.subject = None; record.payload = payload; });
             let bytes = encode(&once).unwrap();
             prop_assert_eq!(bytes.len(), encode(&guest).unwrap().len());
             prop_assert_eq!(decode(once.id, &bytes).unwrap(), once);

@@ -42,21 +42,18 @@ where
     let count = |column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
     // Owned: PostgreSQL without prepared statements writes bytes as text.
     let bytes = |column: usize| row.try_get::<Option<Vec<u8>>, _>(column);
-    Ok(SessionRecord {
-        id: id(&row.try_get::<Vec<u8>, _>(0)?)?,
-        subject: bytes(1)?.map(text).transpose()?,
-        version: count(2)?,
-        payload: row.try_get(3)?,
-        authenticated_at: at(4)?,
-        last_seen: at(5)?,
-        generation: count(6)?,
-        issued_at: at(7)?,
-        expires_at: at(8)?,
-        first_used_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp::from_unix_seconds),
-        ends_at: at(10)?,
-        user_agent: bytes(11)?.map(text).transpose()?,
-        ip_address: bytes(12)?.map(address).transpose()?,
-    })
+    let id = id(&row.try_get::<Vec<u8>, _>(0)?)?;
+    let mut record = SessionRecord::new(id, row.try_get(3)?, at(4)?, at(8)?);
+    record.subject = bytes(1)?.map(text).transpose()?;
+    record.version = count(2)?;
+    record.last_seen = at(5)?;
+    record.generation = count(6)?;
+    record.issued_at = at(7)?;
+    record.first_used_at = row.try_get::<Option<i64>, _>(9)?.map(Timestamp::from_unix_seconds);
+    record.ends_at = at(10)?;
+    record.user_agent = bytes(11)?.map(text).transpose()?;
+    record.ip_address = bytes(12)?.map(address).transpose()?;
+    Ok(record)
 }
 
 /// A statement that takes its values one after the other.

@@ -11,7 +11,7 @@ use session_core::{SessionId, Timestamp};
 use super::{READ, Subject, user};
 use crate::sample::{REALM, USER_AGENT, id};
 
-const TOUCH: Touch = Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
+const TOUCH: Touch = Touch::new(Duration::from_secs(60), None, 0, Duration::ZERO);
 
 /// Every record of it is seen just now.
 pub async fn subject(name: &'static str, store: impl SessionStore, with_client: bool) -> Subject {
@@ -56,19 +56,5 @@ pub fn id_of(nth: u64) -> SessionId {
 fn record(number: u64, now: Timestamp, with_client: bool) -> SessionRecord {
     let user = user(number);
     let ends = now.plus(Duration::from_secs(86_400));
-    SessionRecord {
-        id: id(number),
-        payload: serde_json::to_vec(&user).expect("plain data"),
-        subject: Some(user.user_id),
-        version: 0,
-        authenticated_at: now,
-        last_seen: now,
-        generation: 0,
-        issued_at: now,
-        expires_at: ends,
-        first_used_at: Some(now),
-        ends_at: ends,
-        user_agent: with_client.then(|| USER_AGENT.to_owned()),
-        ip_address: with_client.then_some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))),
-    }
+    SessionRecord::new(id(number), serde_json::to_vec(&user).expect("plain data"), now, ends).with(|record| { record.subject = Some(user.user_id); record.last_seen = now; record.issued_at = now; record.first_used_at = Some(now); record.ends_at = ends; record.user_agent = with_client.then(|| USER_AGENT.to_owned()); record.ip_address = with_client.then_some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))); })
 }

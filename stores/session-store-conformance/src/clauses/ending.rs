@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::store::{Replaced, SessionRecord, SessionStore};
+use session_core::store::{Replaced, SessionStore};
 
 use crate::bench::{Bench, done, next};
 use crate::races::{ROUNDS, at_once, the_only};
@@ -45,7 +45,7 @@ pub async fn delete_account_spares_the_kept_one_and_others(store: Arc<dyn Sessio
 
 pub async fn delete_account_answers_the_living(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let expired = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    let expired = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     assert_eq!(bench.create(&expired).await, done());
     let live = bench.stored("ann").await;
     assert_eq!(bench.later(10).delete_account("ann", None).await, [live.id]);

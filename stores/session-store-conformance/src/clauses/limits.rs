@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use session_core::store::{Create, Created, Replaces, SessionLimit, SessionRecord, SessionStore};
+use session_core::store::{Create, Created, Replaces, SessionLimit, SessionStore};
 
 use crate::bench::{Bench, done, evict, evicted, ids, must};
 use crate::races::{ROUNDS, at_once};
@@ -42,11 +42,10 @@ pub async fn evicts_the_first_created_of_those_seen_together(store: Arc<dyn Sess
     let bench = Bench::new(store);
     let mut records = Vec::new();
     for created in [3, 1, 4, 2] {
-        let record = SessionRecord {
-            authenticated_at: bench.at(created),
-            last_seen: bench.at(9),
-            ..bench.login("ann")
-        };
+        let record = bench.login("ann").with(|record| {
+            record.authenticated_at = bench.at(created);
+            record.last_seen = bench.at(9);
+        });
         assert_eq!(bench.create(&record).await, done());
         records.push(record);
     }
@@ -99,7 +98,7 @@ pub async fn refuse_holds_under_parallel_logins(store: Arc<dyn SessionStore>) {
 pub async fn expired_and_replaced_do_not_count(store: Arc<dyn SessionStore>) {
     for limit in [evict(2), SessionLimit::Refuse(2)] {
         let bench = Bench::new(store.clone());
-        let expired = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+        let expired = bench.login("ann").with(|record| record.ends_at = bench.at(10));
         assert_eq!(bench.create(&expired).await, done());
         let (first, second) = (bench.stored("ann").await, bench.stored("ann").await);
         let then = bench.later(10);

@@ -40,7 +40,7 @@ pub async fn a_login_replaces_a_session_of_another_account(store: Arc<dyn Sessio
 
 pub async fn a_login_whose_predecessor_is_gone_succeeds(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let expired = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    let expired = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     assert_eq!(bench.create(&expired).await, done());
     let then = bench.later(10);
     let new = then.login("ann");
@@ -60,7 +60,7 @@ pub async fn a_create_that_fails_leaves_the_old_session(store: Arc<dyn SessionSt
     let bench = Bench::new(store);
     let (old, taken) = (bench.stored("ann").await, bench.stored("ann").await);
     for replaces in [Replaces::IfPresent(old.id), must(&old)] {
-        let again = SessionRecord { id: taken.id, ..bench.login("ann") };
+        let again = bench.login("ann").with(|record| record.id = taken.id);
         let options = Create { replaces: Some(replaces), limit: None };
         assert_eq!(bench.create_with(&again, options).await, Created::IdTaken);
         let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
@@ -76,7 +76,7 @@ pub async fn a_create_that_fails_twice_says_the_first_reason(store: Arc<dyn Sess
     let old = bench.stored("ann").await;
     let changed = Replaces::MustExist { id: old.id, version: old.version + 1 };
     let gone = Replaces::MustExist { id: random_id(), version: 0 };
-    let (taken, new) = (SessionRecord { id: old.id, ..bench.login("ann") }, bench.login("ann"));
+    let (taken, new) = (bench.login("ann").with(|record| record.id = old.id), bench.login("ann"));
     let other = bench.stored("ann").await;
     for (record, replaces, answer) in [
         (&taken, gone, Created::IdTaken),

@@ -3,28 +3,30 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use session_core::store::{Create, Created, Replaced, Replaces, SessionRecord, SessionStore};
+use session_core::store::{Create, Created, Replaced, Replaces, SessionStore};
 
 use crate::bench::{Bench, done, evict, next};
 
 pub async fn every_field_survives(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let full = SessionRecord {
-        payload: vec![0, b'"', b'\'', b'\\', 0xff],
-        generation: 7,
-        version: 3,
-        issued_at: bench.at(1),
-        expires_at: bench.at(7_000),
-        first_used_at: Some(bench.at(2)),
-        user_agent: Some("Mozilla/5.0 (Bücher; 本)".into()),
-        ip_address: Some(IpAddr::from([0x20, 1, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
-        ..bench.login("ü".repeat(127).as_str())
-    };
-    let bare = SessionRecord { payload: Vec::new(), ..bench.guest() };
+    let full = bench.login("ü".repeat(127).as_str()).with(|record| {
+        record.payload = vec![0, b'"', b'\'', b'\\', 0xff];
+        record.generation = 7;
+        record.version = 3;
+        record.issued_at = bench.at(1);
+        record.expires_at = bench.at(7_000);
+        record.first_used_at = Some(bench.at(2));
+        record.user_agent = Some("Mozilla/5.0 (Bücher; 本)".into());
+        record.ip_address = Some(IpAddr::from([0x20, 1, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]));
+    });
+    let bare = bench.guest().with(|record| record.payload = Vec::new());
     for record in [full, bare] {
         assert_eq!(bench.create(&record).await, done());
         assert_eq!(bench.read(record.id).await, Some(record.clone()));
-        let newer = SessionRecord { payload: b"{}".to_vec(), first_used_at: None, ..next(&record) };
+        let newer = next(&record).with(|record| {
+            record.payload = b"{}".to_vec();
+            record.first_used_at = None;
+        });
         assert_eq!(bench.replace(&newer).await, Replaced::Done);
         assert_eq!(bench.read(record.id).await, Some(newer));
     }
@@ -43,7 +45,7 @@ pub async fn realms_are_apart(store: Arc<dyn SessionStore>) {
     assert_eq!(there.delete_realm().await, 0);
     assert_eq!(here.read(record.id).await, Some(record.clone()));
 
-    let twin = SessionRecord { payload: b"other".to_vec(), ..record.clone() };
+    let twin = record.clone().with(|record| record.payload = b"other".to_vec());
     assert_eq!(there.create(&twin).await, done(), "the same id is another session there");
     assert_eq!(here.read(record.id).await, Some(record.clone()));
     let replaces = Some(Replaces::IfPresent(record.id));
@@ -55,7 +57,10 @@ pub async fn create_never_overwrites(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     let record = bench.stored("ann").await;
     let other = bench.stored("ann").await;
-    let second = SessionRecord { id: record.id, payload: b"second".to_vec(), ..bench.login("bob") };
+    let second = bench.login("bob").with(|record| {
+        record.id = record.id;
+        record.payload = b"second".to_vec();
+    });
     let options = Create { replaces: Some(Replaces::IfPresent(other.id)), limit: Some(evict(1)) };
     assert_eq!(bench.create_with(&second, options).await, Created::IdTaken);
     let itself = Create { replaces: Some(Replaces::IfPresent(record.id)), limit: None };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::store::{Replaced, SessionRecord, SessionStore};
+use session_core::store::{Replaced, SessionStore};
 
 use crate::bench::{Bench, next};
 use crate::races::{ROUNDS, at_once, both, the_only};
@@ -10,10 +10,13 @@ use crate::races::{ROUNDS, at_once, both, the_only};
 pub async fn a_replace_needs_the_newest_version(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     let first = bench.stored("ann").await;
-    let second = SessionRecord { payload: b"second".to_vec(), ..next(&first) };
+    let second = next(&first).with(|record| record.payload = b"second".to_vec());
     assert_eq!(bench.replace(&second).await, Replaced::Done);
     for version in [0, first.version, second.version, second.version + 2] {
-        let stale = SessionRecord { version, payload: b"stale".to_vec(), ..first.clone() };
+        let stale = first.clone().with(|record| {
+            record.version = version;
+            record.payload = b"stale".to_vec();
+        });
         assert_eq!(bench.replace(&stale).await, Replaced::Conflict, "version {version}");
     }
     assert_eq!(bench.read(first.id).await, Some(second));
@@ -24,7 +27,7 @@ pub async fn one_of_parallel_replaces_wins(store: Arc<dyn SessionStore>) {
     let mut record = bench.stored("ann").await;
     for _ in 0..ROUNDS {
         let newer: Vec<_> =
-            (0..4).map(|writer| SessionRecord { payload: vec![writer], ..next(&record) }).collect();
+            (0..4).map(|writer| next(&record).with(|record| record.payload = vec![writer])).collect();
         let answers = at_once(newer.iter().cloned().map(|newer| {
             let bench = bench.clone();
             async move { bench.replace(&newer).await }
@@ -40,7 +43,7 @@ pub async fn one_of_parallel_replaces_wins(store: Arc<dyn SessionStore>) {
 pub async fn replace_never_creates(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     for version in [0, 1, 2] {
-        let record = SessionRecord { version, ..bench.login("ann") };
+        let record = bench.login("ann").with(|record| record.version = version);
         assert_eq!(bench.replace(&record).await, Replaced::Gone);
         assert_eq!(bench.read(record.id).await, None);
     }
@@ -73,7 +76,7 @@ pub async fn a_touch_racing_with_delete_never_brings_back(store: Arc<dyn Session
 pub async fn a_replace_leaves_no_session_without_its_account(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     let anns = bench.stored("ann").await;
-    let bobs = SessionRecord { subject: Some("bob".into()), ..next(&anns) };
+    let bobs = next(&anns).with(|record| record.subject = Some("bob".into()));
     let (ann, bob) = match bench.store.replace(&bench.realm, &bobs, bench.now).await {
         Ok(replaced) => {
             assert_eq!(replaced, Replaced::Done);

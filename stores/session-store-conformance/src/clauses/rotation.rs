@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::store::{Create, Created, Replaced, Replaces, SessionRecord, SessionStore};
+use session_core::store::{Create, Created, Replaced, Replaces, SessionStore};
 
 use crate::bench::{Bench, done, evict, must, next, random_id};
 use crate::races::{ROUNDS, at_once, both, the_only};
@@ -11,7 +11,7 @@ pub async fn a_rotation_needs_its_predecessor(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store.clone());
     let elsewhere = Bench::new(store).stored("ann").await;
     let other = bench.stored("ann").await;
-    let expired = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    let expired = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     assert_eq!(bench.create(&expired).await, done());
     let new = bench.login("ann");
     for id in [random_id(), elsewhere.id, expired.id, new.id] {

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::store::{SessionRecord, SessionStore, Touch};
+use session_core::store::{SessionStore, Touch};
 
 use crate::bench::{Bench, TOUCH, done, next, random_id};
 use crate::races::{ROUNDS, at_once};
 
 pub async fn a_touch_moves_last_seen_and_the_end(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let record = SessionRecord { ends_at: bench.at(3_600), ..bench.login("ann") };
+    let record = bench.login("ann").with(|record| record.ends_at = bench.at(3_600));
     assert_eq!(bench.create(&record).await, done());
-    let expected = SessionRecord { last_seen: bench.at(60), ends_at: bench.at(60 + 3_600), ..next(&record) };
+    let expected = next(&record).with(|record| {
+        record.last_seen = bench.at(60);
+        record.ends_at = bench.at(60 + 3_600);
+    });
     assert_eq!(bench.later(60).touch(record.id).await, Some(expected.clone()));
     assert_eq!(bench.later(3_659).list("ann").await, [expected]);
     assert_eq!(bench.later(3_660).read(record.id).await, None);
@@ -23,7 +26,10 @@ pub async fn a_touch_never_passes_the_expiry(store: Arc<dyn SessionStore>) {
     let record = bench.stored("ann").await;
     for (seconds, idle_timeout) in [(60, Some(Duration::from_secs(1_000_000))), (120, None)] {
         let then = bench.later(seconds);
-        let seen = then.touch_with(record.id, Touch { idle_timeout, ..TOUCH }).await.unwrap();
+        let seen = then
+            .touch_with(record.id, Touch::new(TOUCH.interval, idle_timeout, TOUCH.generation, TOUCH.grace))
+            .await
+            .unwrap();
         assert_eq!((seen.last_seen, seen.ends_at), (then.now, record.expires_at));
     }
 }
@@ -58,13 +64,19 @@ const GRACE: u64 = 30;
 async fn touched_by(store: &Arc<dyn SessionStore>, generation: u64, used: Option<u64>) -> bool {
     let bench = Bench::new(store.clone());
     let first_used_at = used.map(|seconds| bench.at(seconds));
-    let record = SessionRecord { generation: 5, first_used_at, ..bench.login("ann") };
+    let record = bench.login("ann").with(|record| {
+        record.generation = 5;
+        record.first_used_at = first_used_at;
+    });
     assert_eq!(bench.create(&record).await, done());
     let then = bench.later(60);
-    let touch = Touch { generation, grace: Duration::from_secs(GRACE), ..TOUCH };
+    let touch = Touch::new(TOUCH.interval, TOUCH.idle_timeout, generation, Duration::from_secs(GRACE));
     let answer = then.touch_with(record.id, touch).await.unwrap();
     assert_eq!(then.read(record.id).await.unwrap(), answer, "the answer is what it is then");
-    let seen = SessionRecord { last_seen: then.now, ends_at: then.at(3_600), ..next(&record) };
+    let seen = next(&record).with(|record| {
+        record.last_seen = then.now;
+        record.ends_at = then.at(3_600);
+    });
     assert!(answer == record || answer == seen, "{answer:?}");
     answer == seen
 }

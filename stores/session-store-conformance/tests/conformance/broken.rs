@@ -194,12 +194,12 @@ impl SessionStore for Broken {
             }
             Defect::ReplaceIgnoresVersions => {
                 let Some(found) = self.sound.read(key, now).await? else { return Ok(Replaced::Gone) };
-                let forced = SessionRecord { version: found.version + 1, ..record.clone() };
+                let forced = record.clone().with(|record| record.version = found.version + 1);
                 self.sound.replace(realm, &forced, now).await
             }
             Defect::ReplaceForgetsTheIndex => {
                 let Some(found) = self.sound.read(key, now).await? else { return Ok(Replaced::Gone) };
-                let same = SessionRecord { subject: found.subject.clone(), ..record.clone() };
+                let same = record.clone().with(|record| record.subject = found.subject.clone());
                 if record.subject != found.subject {
                     self.unlisted.lock().unwrap().insert(record.id);
                 }

@@ -1,6 +1,6 @@
 //! What is in Redis: nothing without an end, nothing that grows with the dead, little room.
 
-use session_core::store::{Create, SessionRecord, SessionStore};
+use session_core::store::{Create, SessionStore};
 
 use crate::support::{Bench, Server, ask, done, evicting, needs_redis, next, run};
 
@@ -25,17 +25,17 @@ async fn no_key_is_without_an_end_and_none_ends_before_its_sessions() {
     needs_redis!();
     let server = Server::start(&[]);
     let bench = Bench::new(server.store().await);
-    let short = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    let short = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     bench.create(&short, Create::default()).await;
     for key in keys_of(&server, "*") {
         assert!((1..=70_000).contains(&milliseconds_left(&server, &key)), "{key:?}");
     }
-    let long = SessionRecord { ends_at: bench.at(500), ..next(&short) };
+    let long = next(&short).with(|record| record.ends_at = bench.at(500));
     bench.store.replace(&bench.realm, &long, bench.now).await.unwrap();
     for _ in 0..3 {
-        bench.create(&SessionRecord { ends_at: bench.at(20), ..bench.login("ann") }, evicting(3)).await;
+        bench.create(&bench.login("ann").with(|record| record.ends_at = bench.at(20)), evicting(3)).await;
     }
-    bench.create(&SessionRecord { subject: None, ..bench.login("") }, Create::default()).await;
+    bench.create(&bench.login("").with(|record| record.subject = None), Create::default()).await;
     let keys = keys_of(&server, "*");
     let longest = |keys: &[Vec<u8>]| keys.iter().map(|key| milliseconds_left(&server, key)).max().unwrap();
     assert_eq!(keys.len(), 3 + 1 + 2, "sessions, a guest, the bucket, the epoch");
@@ -50,14 +50,14 @@ async fn an_end_that_moves_takes_the_index_along() {
     needs_redis!();
     let server = Server::start(&[]);
     let bench = Bench::new(server.store().await);
-    let short = SessionRecord { ends_at: bench.at(10), ..bench.login("ann") };
+    let short = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     bench.create(&short, Create::default()).await;
-    let touch = session_core::store::Touch {
-        interval: std::time::Duration::ZERO,
-        idle_timeout: Some(std::time::Duration::from_secs(1_000)),
-        generation: 0,
-        grace: std::time::Duration::ZERO,
-    };
+    let touch = session_core::store::Touch::new(
+        std::time::Duration::ZERO,
+        Some(std::time::Duration::from_secs(1_000)),
+        0,
+        std::time::Duration::ZERO,
+    );
     bench.store.read_and_touch(bench.key(short.id), touch, bench.now).await.unwrap().unwrap();
     for key in keys_of(&server, "*") {
         assert!((1_050_000..=1_060_000).contains(&milliseconds_left(&server, &key)), "{key:?}");
@@ -139,10 +139,9 @@ async fn bytes_per_session() {
                 tokio::spawn(async move {
                     for place in (task..SESSIONS).step_by(32) {
                         let subject = format!("u{:07}", place / per_account);
-                        let record = SessionRecord {
-                            payload: format!(r#"{{"userId":"{subject}","role":"member"}}"#).into(),
-                            ..bench.login(&subject)
-                        };
+                        let record = bench.login(&subject).with(|record| {
+                            record.payload = format!(r#"{{"userId":"{subject}","role":"member"}}"#).into()
+                        });
                         assert_eq!(bench.create(&record, Create::default()).await, done());
                     }
                 })

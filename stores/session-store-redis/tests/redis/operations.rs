@@ -103,7 +103,7 @@ async fn a_flushed_script_cache_is_noticed_by_nobody() {
 async fn parallel_increments_all_count() {
     needs_redis!();
     let bench = Bench::new(Server::shared().store().await);
-    let start = SessionRecord { payload: b"0".to_vec(), ..bench.login("ann") };
+    let start = bench.login("ann").with(|record| record.payload = b"0".to_vec());
     assert_eq!(bench.create(&start, Create::default()).await, done());
     let tasks: Vec<_> = (0..64)
         .map(|_| {
@@ -113,7 +113,7 @@ async fn parallel_increments_all_count() {
                     let record = bench.read(id).await.unwrap();
                     let count: u32 = std::str::from_utf8(&record.payload).unwrap().parse().unwrap();
                     let payload = (count + 1).to_string().into_bytes();
-                    let newer = SessionRecord { payload, ..next(&record) };
+                    let newer = next(&record).with(|record| record.payload = payload);
                     match bench.store.replace(&bench.realm, &newer, bench.now).await.unwrap() {
                         Replaced::Done => return,
                         Replaced::Conflict => {}
@@ -154,12 +154,12 @@ async fn versions_beyond_what_a_script_can_count_are_kept_apart() {
     needs_redis!();
     let bench = Bench::new(Server::shared().store().await);
     for version in [u64::from(u32::MAX), 1 << 53, (1 << 53) + 1, SessionRecord::LAST - 1] {
-        let record = SessionRecord { version, ..bench.login("ann") };
+        let record = bench.login("ann").with(|record| record.version = version);
         assert_eq!(bench.create(&record, Create::default()).await, done());
         let touched = bench.store.read_and_touch(bench.key(record.id), TOUCH, bench.at(60)).await.unwrap();
         assert_eq!(touched.unwrap().version, version + 1);
         assert_eq!(bench.read(record.id).await.unwrap().version, version + 1);
-        let stale = SessionRecord { version: version + 1, ..record.clone() };
+        let stale = record.clone().with(|record| record.version = version + 1);
         assert_eq!(bench.store.replace(&bench.realm, &stale, bench.now).await.unwrap(), Replaced::Conflict);
     }
 }
@@ -170,7 +170,7 @@ async fn a_session_cannot_move_to_another_account() {
     let bench = Bench::new(Server::shared().store().await);
     let record = bench.stored("ann").await;
     for subject in [Some("bob".to_owned()), None] {
-        let moved = SessionRecord { subject, ..next(&record) };
+        let moved = next(&record).with(|record| record.subject = subject);
         let error = bench.store.replace(&bench.realm, &moved, bench.now).await.unwrap_err();
         assert!(!error.is_retryable(), "{error}");
     }
@@ -198,9 +198,12 @@ async fn the_clock_is_ours_and_not_the_servers() {
 async fn a_touch_moves_last_seen_and_the_end() {
     needs_redis!();
     let bench = Bench::new(Server::shared().store().await);
-    let record = SessionRecord { ends_at: bench.at(3_600), ..bench.login("ann") };
+    let record = bench.login("ann").with(|record| record.ends_at = bench.at(3_600));
     assert_eq!(bench.create(&record, Create::default()).await, done());
-    let expected = SessionRecord { last_seen: bench.at(60), ends_at: bench.at(3_660), ..next(&record) };
+    let expected = next(&record).with(|record| {
+        record.last_seen = bench.at(60);
+        record.ends_at = bench.at(3_660);
+    });
     let touched = bench.store.read_and_touch(bench.key(record.id), TOUCH, bench.at(60)).await.unwrap();
     assert_eq!(touched, Some(expected.clone()));
     assert_eq!(bench.store.list(bench.account("ann"), bench.at(3_659)).await.unwrap(), [expected]);

@@ -114,8 +114,7 @@ async fn a_read_that_starts_after_a_logout_never_sees_the_session() {
             })
         })
         .collect();
-    let touch =
-        Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
+    let touch = Touch::new(Duration::from_secs(60), None, 0, Duration::ZERO);
     for _ in 0..500 {
         let record = bench.stored("ann").await;
         assert!(bench.store.delete(bench.key(record.id)).await.unwrap());

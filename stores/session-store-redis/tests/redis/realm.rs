@@ -22,12 +22,8 @@ async fn sessions_of_an_earlier_epoch_are_absent_before_they_are_removed() {
     let (one, two) = (bench.stored("ann").await, bench.stored("ann").await);
     end_epoch(server, &bench);
     assert_eq!(bench.read(one.id).await, None);
-    let touch = session_core::store::Touch {
-        interval: std::time::Duration::ZERO,
-        idle_timeout: None,
-        generation: 0,
-        grace: std::time::Duration::ZERO,
-    };
+    let touch =
+        session_core::store::Touch::new(std::time::Duration::ZERO, None, 0, std::time::Duration::ZERO);
     assert_eq!(bench.store.read_and_touch(bench.key(one.id), touch, bench.now).await.unwrap(), None);
     assert_eq!(bench.store.replace(&bench.realm, &next(&one), bench.now).await.unwrap(), Replaced::Gone);
     assert_eq!(bench.list("ann").await, []);

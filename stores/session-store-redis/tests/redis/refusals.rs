@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use session_core::store::{Create, Invalidation, Replaces, SessionRecord, SessionStore, StoreError};
+use session_core::store::{Create, Invalidation, Replaces, SessionStore, StoreError};
 use session_store_redis::RedisStore;
 
 use crate::listen::Ear;
@@ -101,12 +101,8 @@ async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
     let ear = Ear::of(&bench, bench.store.clone(), &servers);
     assert_eq!(bench.create(&other, replacing(Replaces::IfPresent(record.id))).await, done());
     assert_eq!(ear.hears(), Invalidation::Ended(record.id));
-    let touch = session_core::store::Touch {
-        interval: std::time::Duration::ZERO,
-        idle_timeout: None,
-        generation: 0,
-        grace: std::time::Duration::ZERO,
-    };
+    let touch =
+        session_core::store::Touch::new(std::time::Duration::ZERO, None, 0, std::time::Duration::ZERO);
     assert!(bench.store.read_and_touch(bench.key(other.id), touch, bench.now).await.unwrap().is_some());
     assert_eq!(bench.list("bob").await.len(), 1);
     assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1);
@@ -196,12 +192,8 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
             .exec(&mut admin)
             .unwrap();
     };
-    let touch = session_core::store::Touch {
-        interval: std::time::Duration::ZERO,
-        idle_timeout: None,
-        generation: 0,
-        grace: std::time::Duration::ZERO,
-    };
+    let touch =
+        session_core::store::Touch::new(std::time::Duration::ZERO, None, 0, std::time::Duration::ZERO);
     for garbage in [&b""[..], b"x", b"garbage that is long enough to have been a record of the store"] {
         write(garbage);
         assert_eq!(bench.read(record.id).await, None);
@@ -254,7 +246,7 @@ async fn a_subject_must_have_a_length() {
     needs_redis!();
     let bench = Bench::new(Server::shared().store().await);
     for subject in [String::new(), "x".repeat(256)] {
-        let record = SessionRecord { subject: Some(subject), ..bench.login("") };
+        let record = bench.login("").with(|record| record.subject = Some(subject));
         let error =
             bench.store.create(&bench.realm, &record, Create::default(), bench.now).await.unwrap_err();
         assert!(!error.is_retryable(), "{error}");

@@ -294,12 +294,8 @@ pub(crate) fn run(connection: &mut Connection, words: &[&str]) {
 }
 
 /// At most once a minute; idle after an hour.
-pub(crate) const TOUCH: Touch = Touch {
-    interval: Duration::from_secs(60),
-    idle_timeout: Some(Duration::from_secs(3_600)),
-    generation: 0,
-    grace: Duration::ZERO,
-};
+pub(crate) const TOUCH: Touch =
+    Touch::new(Duration::from_secs(60), Some(Duration::from_secs(3_600)), 0, Duration::ZERO);
 
 /// A store, a realm that nobody else uses, and the time.
 #[derive(Clone)]
@@ -336,21 +332,13 @@ impl Bench {
     }
 
     pub(crate) fn login(&self, subject: &str) -> SessionRecord {
-        SessionRecord {
-            id: random_id(),
-            subject: Some(subject.into()),
-            version: 0,
-            payload: b"{}".to_vec(),
-            authenticated_at: self.now,
-            last_seen: self.now,
-            generation: 0,
-            issued_at: self.now,
-            expires_at: self.at(86_400),
-            first_used_at: Some(self.now),
-            ends_at: self.at(86_400),
-            user_agent: None,
-            ip_address: None,
-        }
+        SessionRecord::new(random_id(), b"{}".to_vec(), self.now, self.at(86_400)).with(|record| {
+            record.subject = Some(subject.into());
+            record.last_seen = self.now;
+            record.issued_at = self.now;
+            record.first_used_at = Some(self.now);
+            record.ends_at = self.at(86_400);
+        })
     }
 
     pub(crate) async fn create(&self, record: &SessionRecord, options: Create) -> Created {
@@ -427,7 +415,7 @@ impl Service {
 }
 
 pub(crate) fn next(record: &SessionRecord) -> SessionRecord {
-    SessionRecord { version: record.version + 1, ..record.clone() }
+    record.clone().with(|record| record.version = record.version + 1)
 }
 
 pub(crate) fn done() -> Created {

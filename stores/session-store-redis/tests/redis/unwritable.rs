@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use session_core::store::{
-    Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError,
-};
+use session_core::store::{Create, Created, Replaced, Replaces, SessionLimit, SessionStore, StoreError};
 use session_store_redis::RedisStore;
 
 #[cfg(feature = "cluster")]
@@ -216,7 +214,7 @@ async fn a_server_that_takes_no_changes_refuses_no_login_and_no_change_by_itself
         let answer = bench.store.create(&bench.realm, record, options, bench.now).await;
         assert!(is_by_a_replica(answer), "{what}");
     }
-    let moved = SessionRecord { subject: Some("carl".into()), ..next(&ann) };
+    let moved = next(&ann).with(|record| record.subject = Some("carl".into()));
     for (what, record) in
         [("changed", next(&changed)), ("gone", next(&new)), ("it is another account's", moved)]
     {

@@ -206,19 +206,13 @@ pub(crate) fn random_id() -> SessionId {
 pub(crate) fn login(subject: &str) -> SessionRecord {
     let now = now();
     let end = now.plus(std::time::Duration::from_secs(86_400));
-    SessionRecord {
-        id: random_id(),
-        subject: Some(subject.to_owned()),
-        version: 0,
-        payload: br#"{"count":0}"#.to_vec(),
-        authenticated_at: now,
-        last_seen: now,
-        generation: 0,
-        issued_at: now,
-        expires_at: end,
-        first_used_at: None,
-        ends_at: end,
-        user_agent: Some("Mozilla/5.0".to_owned()),
-        ip_address: Some([192, 0, 2, 1].into()),
-    }
+    SessionRecord::new(random_id(), br#"{"count":0}"#.to_vec(), now, end).with(|record| {
+        record.subject = Some(subject.to_owned());
+        record.last_seen = now;
+        record.issued_at = now;
+        record.first_used_at = None;
+        record.ends_at = end;
+        record.user_agent = Some("Mozilla/5.0".to_owned());
+        record.ip_address = Some([192, 0, 2, 1].into());
+    })
 }

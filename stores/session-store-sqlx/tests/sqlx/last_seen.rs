@@ -17,7 +17,7 @@ on_every_database! {
 }
 
 fn touch(generation: u64) -> Touch {
-    Touch { interval: INTERVAL, idle_timeout: Some(IDLE), generation, grace: GRACE }
+    Touch::new(INTERVAL, Some(IDLE), generation, GRACE)
 }
 
 async fn only_a_token_that_opens_the_session_moves_last_seen<B: Backend>() {
@@ -38,7 +38,10 @@ async fn only_a_token_that_opens_the_session_moves_last_seen<B: Backend>() {
         (5, used(second), 3, false),
         (i64::MAX as u64, None, u64::MAX, true),
     ] {
-        let record = SessionRecord { generation: newest, first_used_at, ..login("ann") };
+        let record = login("ann").with(|record| {
+            record.generation = newest;
+            record.first_used_at = first_used_at;
+        });
         store.create(REALM, &record, Create::default(), begin).await.unwrap();
         let key = RecordKey { realm: REALM, id: record.id };
         let began = std::time::Instant::now();
@@ -59,7 +62,7 @@ async fn a_counter_at_its_end_is_read<B: Backend>() {
     let Some(backend) = B::start() else { return };
     let store = backend.connect(backend.options().0).await.unwrap();
     for version in [i64::MAX as u64 - 1, i64::MAX as u64] {
-        let record = SessionRecord { version, ..login("ann") };
+        let record = login("ann").with(|record| record.version = version);
         store.create(REALM, &record, Create::default(), now()).await.unwrap();
         let key = RecordKey { realm: REALM, id: record.id };
         let at = record.last_seen.plus(INTERVAL);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionStore,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -134,7 +134,7 @@ async fn rotate_until_gone(
     subject: Option<String>,
     under_way: mpsc::Sender<()>,
 ) {
-    let session = || SessionRecord { subject: subject.clone(), ..login("") };
+    let session = || login("").with(|record| record.subject = subject.clone());
     let mut record = session();
     store.create(REALM, &record, Create::default(), now()).await.unwrap();
     under_way.send(()).await.unwrap();
@@ -172,7 +172,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     });
     let pool = pool.connect(&backend.0.url()).await.unwrap();
     let store = MySqlStore::from_pool_with(pool, options).await.unwrap();
-    let with_id = |id| SessionRecord { id: SessionId::from_bytes([id; 16]), ..login("ann") };
+    let with_id = |id| login("ann").with(|record| record.id = SessionId::from_bytes([id; 16]));
     let [new, passed, blocked, old] = [0x01, 0x10, 0x80, 0xf0].map(with_id);
     for record in [&passed, &blocked, &old] {
         store.create(REALM, record, Create::default(), now()).await.unwrap();

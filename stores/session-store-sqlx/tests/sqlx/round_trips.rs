@@ -23,12 +23,7 @@ async fn every_call_is_one_round_trip() {
     let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
     let options = StoreOptions::default().table(fresh_table()).max_connections(1).announce(false);
     let store = PostgresStore::connect_with(&url, options).await.unwrap();
-    let touch = Touch {
-        interval: Duration::from_secs(60),
-        idle_timeout: Some(Duration::from_secs(3600)),
-        generation: 0,
-        grace: Duration::ZERO,
-    };
+    let touch = Touch::new(Duration::from_secs(60), Some(Duration::from_secs(3600)), 0, Duration::ZERO);
     let account = Account { realm: REALM, subject: "ann" };
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
 

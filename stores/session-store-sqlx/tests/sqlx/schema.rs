@@ -59,7 +59,10 @@ async fn a_database_of_version_1_is_migrated_by_any_number_of_processes_at_once<
     let Some(backend) = B::start() else { return };
     let (options, table) = backend.options();
     backend.run(&B::VERSION_1.replace("{table}", &table)).await;
-    let old = SessionRecord { user_agent: None, ip_address: None, ..login("ann") };
+    let old = login("ann").with(|record| {
+        record.user_agent = None;
+        record.ip_address = None;
+    });
     backend.run(&row_of_version_1::<B>(&table, &old)).await;
     let error = refused(backend.connect(options.clone().migrate(false)).await, false);
     assert!(error.to_string().contains("migrations are off"), "{error}");
@@ -421,8 +424,7 @@ mod files {
     async fn every_call(store: &dyn SessionStore, record: &SessionRecord) -> Vec<StoreError> {
         let (key, now) = (RecordKey { realm: REALM, id: record.id }, now());
         let account = Account { realm: REALM, subject: "ann" };
-        let touch =
-            Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
+        let touch = Touch::new(Duration::ZERO, None, 0, Duration::ZERO);
         vec![
             store.read(key, now).await.unwrap_err(),
             store.read_and_touch(key, touch, now).await.unwrap_err(),
@@ -458,8 +460,7 @@ mod files {
             assert_eq!(store.read(key, now()).await.unwrap().as_ref(), Some(record));
         }
         // Nor does a read that is to be written down fail.
-        let touch =
-            Touch { interval: Duration::ZERO, idle_timeout: None, generation: 0, grace: Duration::ZERO };
+        let touch = Touch::new(Duration::ZERO, None, 0, Duration::ZERO);
         for record in &stored {
             let key = RecordKey { realm: REALM, id: record.id };
             let seen = store.read_and_touch(key, touch, now()).await.unwrap();

@@ -292,7 +292,7 @@ mod postgres {
 
     async fn touches(store: &PostgresStore, record: &SessionRecord) {
         let (interval, grace) = (Duration::from_secs(60), Duration::ZERO);
-        let touch = Touch { interval, idle_timeout: None, generation: 0, grace };
+        let touch = Touch::new(interval, None, 0, grace);
         let later = now().plus(interval);
         let read = store.read_and_touch(RecordKey { realm: REALM, id: record.id }, touch, later).await;
         assert_eq!(read.unwrap().unwrap().last_seen, later);

@@ -169,8 +169,7 @@ impl Servers {
     }
 }
 
-const TOUCH: Touch =
-    Touch { interval: Duration::from_secs(60), idle_timeout: None, generation: 0, grace: Duration::ZERO };
+const TOUCH: Touch = Touch::new(Duration::from_secs(60), None, 0, Duration::ZERO);
 
 fn key(record: &SessionRecord) -> RecordKey<'static> {
     RecordKey { realm: REALM, id: record.id }
