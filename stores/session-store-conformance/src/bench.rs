@@ -114,7 +114,7 @@ impl Bench {
 }
 
 pub(crate) fn next(record: &SessionRecord) -> SessionRecord {
-    record.clone().with(|record| record.version = record.version + 1)
+    record.clone().with(|record| record.version += 1)
 }
 
 pub(crate) fn must(old: &SessionRecord) -> Replaces {

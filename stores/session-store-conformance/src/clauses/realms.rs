@@ -57,9 +57,9 @@ pub async fn create_never_overwrites(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     let record = bench.stored("ann").await;
     let other = bench.stored("ann").await;
-    let second = bench.login("bob").with(|record| {
-        record.id = record.id;
-        record.payload = b"second".to_vec();
+    let second = bench.login("bob").with(|second| {
+        second.id = record.id;
+        second.payload = b"second".to_vec();
     });
     let options = Create { replaces: Some(Replaces::IfPresent(other.id)), limit: Some(evict(1)) };
     assert_eq!(bench.create_with(&second, options).await, Created::IdTaken);

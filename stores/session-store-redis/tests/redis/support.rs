@@ -415,7 +415,7 @@ impl Service {
 }
 
 pub(crate) fn next(record: &SessionRecord) -> SessionRecord {
-    record.clone().with(|record| record.version = record.version + 1)
+    record.clone().with(|record| record.version += 1)
 }
 
 pub(crate) fn done() -> Created {
