@@ -4,39 +4,79 @@ use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use session_core::{
-    Guard, IntoInner, Session, SessionError, SessionPayload,
-    adapter::{Slots, no_layer},
-};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use session_core::adapter::{Incoming, Slots, no_layer};
+use session_core::{Guard, SessionError, SessionPayload};
 
 use crate::translate::{Head, respond};
 
-/// Extracts any [`Guard`]: opens the session, once per request, and checks. Dereferences to the guard.
+/// Makes an extractor of a [`Guard`] of your own, to be used by its name: `admin: AdminOnly`. It stands in the crate that
+/// defines the guard; for one of a library write `type Admin = Extract<library::AdminOnly>`. Generics come first, in
+/// brackets: `extractor!([const ROLE: u8] Role<ROLE>)`.
 ///
-/// [`Session`](crate::Session), [`Authenticated`](crate::Authenticated),
-/// [`MaybeAuthenticated`](crate::MaybeAuthenticated) and [`Fresh`](crate::Fresh) are aliases of it; a guard of your
-/// own is `Extract(admin): Extract<AdminOnly>`.
+/// ```
+/// # use std::borrow::Cow;
+/// # use serde::{Deserialize, Serialize};
+/// # use session_actix::SessionPayload;
+/// # #[derive(Clone, Serialize, Deserialize)] struct User { user_id: String, role: String }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } }
+/// use session_actix::{Authenticated, Guard, SessionError, core};
+///
+/// struct AdminOnly(Authenticated<User>);
+///
+/// impl Guard for AdminOnly {
+///     type Payload = User;
+///
+///     async fn check(session: core::Session<User>) -> Result<Self, SessionError> {
+///         let user = Authenticated::check(session.clone()).await?;
+///         if user.role == "admin" { Ok(Self(user)) } else { Err(session.forbidden("not an admin")) }
+///     }
+/// }
+///
+/// session_actix::extractor!(AdminOnly);
+///
+/// async fn admin(admin: AdminOnly) -> String {
+///     format!("Hello {}", admin.0.user_id)
+/// }
+/// # actix_web::App::new().route("/admin", actix_web::web::get().to(admin));
+/// ```
+#[macro_export]
+macro_rules! extractor {
+    ([$($generics:tt)*] $guard:ty) => {
+        impl<$($generics)*> ::actix_web::FromRequest for $guard {
+            type Error = $crate::Rejection;
+            type Future = $crate::Extracting<Self>;
+
+            fn from_request(
+                request: &::actix_web::HttpRequest,
+                _payload: &mut ::actix_web::dev::Payload,
+            ) -> Self::Future {
+                $crate::extract(request)
+            }
+        }
+    };
+    ($guard:ty) => {
+        $crate::extractor!([] $guard);
+    };
+}
+
+session_core::adapter::types!(extractor);
+
+/// Extracts any [`Guard`], also one of another crate. Dereferences to the guard.
 #[derive(Clone, Debug)]
 pub struct Extract<G: Guard>(pub G);
 
-impl<G: Guard> FromRequest for Extract<G> {
-    type Error = Rejection;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
+impl<G: Guard> Guard for Extract<G> {
+    type Payload = G::Payload;
+    const OPENS: bool = G::OPENS;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let session = receive::<G::Payload>(request);
-        Box::pin(async move { Ok(Self(session?.extract().await?)) })
+    async fn check(session: session_core::Session<G::Payload>) -> Result<Self, SessionError> {
+        G::check(session).await.map(Self)
     }
 }
 
-/// The request's session, which takes from the request what it needs.
-pub(crate) fn receive<U: SessionPayload>(request: &HttpRequest) -> Result<Session<U>, SessionError> {
-    let extensions = request.extensions();
-    extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(request))
-}
+extractor!([G: Guard] Extract<G>);
 
 impl<G: Guard> Deref for Extract<G> {
     type Target = G;
@@ -46,12 +86,19 @@ impl<G: Guard> Deref for Extract<G> {
     }
 }
 
-impl<G: Guard + IntoInner> Extract<G> {
-    /// What the guard holds: the user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> G::Inner {
-        self.0.into_inner()
-    }
+/// The future of [`extract`].
+pub type Extracting<G> = Pin<Box<dyn Future<Output = Result<G, Rejection>>>>;
+
+/// Opens the session, once per request, and checks a guard: what every extractor here does.
+pub fn extract<G: Guard>(request: &HttpRequest) -> Extracting<G> {
+    let incoming = receive::<G::Payload>(request);
+    Box::pin(async move { Ok(incoming?.extract().await?) })
+}
+
+/// The session of the request, with what it needs to know of it.
+pub(crate) fn receive<U: SessionPayload>(request: &HttpRequest) -> Result<Incoming<U>, SessionError> {
+    let extensions = request.extensions();
+    extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(request))
 }
 
 /// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the

@@ -57,19 +57,9 @@ pub use session_core::{
     SessionPayload, SessionStatus,
 };
 
-pub use extract::{Extract, Rejection};
+pub use extract::{
+    Authenticated, Extract, Extracting, Fresh, MaybeAuthenticated, Rejection, Session, extract,
+};
 pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;
 pub use translate::{Head, respond};
-
-/// The session, whoever is or is not logged in.
-pub type Session<U> = Extract<session_core::Session<U>>;
-
-/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
-pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
-
-/// Whoever is logged in, if anybody.
-pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
-
-/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
-pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::{Error, HttpMessage, HttpResponse};
-use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
+use session_core::adapter::{Slot, Slots};
+use session_core::{SessionError, SessionManager, SessionPayload};
 
 use crate::Rejection;
 use crate::translate::{Lines, apply};
@@ -64,8 +65,8 @@ where
     actix_web::dev::forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let session = request.extensions_mut().get_or_insert_with(Slots::default).enter(&self.manager);
-        SessionFuture { inner: session.is_ok().then(|| self.service.call(request)), session }
+        let slot = request.extensions_mut().get_or_insert_with(Slots::default).enter(&self.manager);
+        SessionFuture { inner: slot.is_ok().then(|| self.service.call(request)), slot }
     }
 }
 
@@ -75,7 +76,7 @@ pin_project_lite::pin_project! {
     pub struct SessionFuture<F, U: SessionPayload> {
         #[pin]
         inner: Option<F>,
-        session: Result<Option<Session<U>>, SessionError>,
+        slot: Result<Option<Slot<U>>, SessionError>,
     }
 }
 
@@ -88,17 +89,17 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (session, inner) = match (this.session, this.inner.as_pin_mut()) {
+        let (slot, inner) = match (this.slot, this.inner.as_pin_mut()) {
             (Err(error), _) => return Poll::Ready(Err(Rejection(error.clone()).into())),
             (Ok(_), None) => return Poll::Pending,
-            (Ok(session), Some(inner)) => (session, inner),
+            (Ok(slot), Some(inner)) => (slot, inner),
         };
         let mut answer = ready!(inner.poll(cx));
-        match (session.take(), &mut answer) {
-            (Some(session), Ok(response)) => {
-                apply(session.close(&Lines(response.headers())), response.headers_mut())
+        match (slot.take(), &mut answer) {
+            (Some(slot), Ok(response)) => {
+                apply(slot.close(&Lines(response.headers())), response.headers_mut())
             }
-            (Some(session), Err(error)) => error.add_response_mapper(closing(session)),
+            (Some(slot), Err(error)) => error.add_response_mapper(closing(slot)),
             (None, _) => {}
         }
         Poll::Ready(answer)
@@ -106,9 +107,9 @@ where
 }
 
 /// An error's headers are not known before actix-web makes a response of it, which can happen more than once.
-fn closing<U: SessionPayload>(session: Session<U>) -> impl Fn(HttpResponse) -> HttpResponse {
+fn closing<U: SessionPayload>(slot: Slot<U>) -> impl Fn(HttpResponse) -> HttpResponse {
     move |mut response| {
-        apply(session.close(&Lines(response.headers())), response.headers_mut());
+        apply(slot.close(&Lines(response.headers())), response.headers_mut());
         response
     }
 }

@@ -40,9 +40,9 @@ pub fn routes<U: SessionPayload>(
 }
 
 async fn answer<U: SessionPayload>(request: HttpRequest) -> Result<HttpResponse, Rejection> {
-    let session = receive::<U>(&request)?;
+    let incoming = receive::<U>(&request)?;
     let below = below(request.uri().path(), request.match_info().unprocessed());
-    Ok(respond(session_core::adapter::routes::answer(&session, request.method().as_str(), below).await))
+    Ok(respond(session_core::adapter::routes::answer(&incoming, request.method().as_str(), below).await))
 }
 
 /// The part of the path as sent that the scopes around have left over. They match a decoded path, in which a slash

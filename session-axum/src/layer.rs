@@ -6,11 +6,12 @@ use std::task::{Context, Poll, ready};
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use pin_project_lite::pin_project;
-use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
+use session_core::adapter::{Slot, Slots};
+use session_core::{SessionError, SessionManager, SessionPayload};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::translate::{close, respond};
+use crate::translate::respond;
 
 /// Gives every request below it a session of its manager, for handlers to ask for, and puts what became of it on the
 /// response, whatever that is.
@@ -75,8 +76,8 @@ pin_project! {
         // None when the request was refused.
         #[pin]
         inner: Option<F>,
-        // No session when an outer layer of the same manager has it.
-        entered: Result<Option<Session<U>>, SessionError>,
+        // No slot when an outer layer of the same manager has it.
+        entered: Result<Option<Slot<U>>, SessionError>,
     }
 }
 
@@ -93,7 +94,7 @@ where
             None => Response::default(),
         };
         match this.entered {
-            Ok(Some(session)) => close(session, response.headers_mut()),
+            Ok(Some(slot)) => slot.close(response.headers()).apply(response.headers_mut()),
             Ok(None) => {}
             Err(error) => response = respond(error.to_response()),
         }

@@ -45,9 +45,9 @@ where
 
 async fn answer<U: SessionPayload>(request: Request, depth: usize) -> Result<Response, Rejection> {
     let (parts, _body) = request.into_parts();
-    let session = receive::<U>(&parts)?;
+    let incoming = receive::<U>(&parts)?;
     let path = below(parts.uri.path(), depth);
-    Ok(respond(session_core::adapter::routes::answer(&session, parts.method.as_str(), path).await))
+    Ok(respond(session_core::adapter::routes::answer(&incoming, parts.method.as_str(), path).await))
 }
 
 /// What follows the first `depth` segments, which a prefix may have parameters in.

@@ -1,26 +1,23 @@
 //! Sessions in a server of your own: bare hyper, and core alone.
 //!
 //! ```sh
-//! JWT_SECRET=$(openssl rand -base64 48) cargo run -p session-core --example hyper
+//! JWT_SECRET=$(openssl rand -base64 48) cargo run -p session-core --features http --example hyper
 //! curl -c jar -b jar -X POST http://127.0.0.1:3000/login
 //! curl -b jar http://127.0.0.1:3000/me
 //! ```
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, server};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use session_core::{
-    KeyRing, SessionError, SessionManager, SessionPayload,
-    adapter::{HeaderChange, Headers, PlainResponse, RequestHead, ResponseChanges, routes},
-};
+use session_core::adapter::{HttpHead, PlainResponse, RequestHead, ResponseChanges, routes};
+use session_core::{KeyRing, SessionError, SessionManager, SessionPayload};
 use tokio::net::TcpListener;
 
 type Answer = Response<Full<Bytes>>;
@@ -35,36 +32,6 @@ struct User {
 impl SessionPayload for User {
     fn subject(&self) -> Option<Cow<'_, str>> {
         Some((&self.user_id).into())
-    }
-}
-
-/// What the session layer sees of a request.
-struct Head<'a> {
-    request: &'a Request<Incoming>,
-    peer: IpAddr,
-}
-
-impl Headers for Head<'_> {
-    fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.request.headers().get_all(name).iter().map(HeaderValue::as_bytes)
-    }
-}
-
-impl RequestHead for Head<'_> {
-    fn method(&self) -> &str {
-        self.request.method().as_str()
-    }
-
-    fn target(&self) -> &str {
-        self.request.uri().path_and_query().map_or("/", |target| target.as_str())
-    }
-
-    fn authority(&self) -> Option<&str> {
-        self.request.uri().authority().map(|authority| authority.as_str())
-    }
-
-    fn peer(&self) -> Option<IpAddr> {
-        Some(self.peer)
     }
 }
 
@@ -92,12 +59,13 @@ async fn serve(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Answer, Infallible> {
-    let head = Head { request: &request, peer: peer.ip() };
+    let (uri, peer) = (request.uri(), Some(peer.ip()));
+    let head = HttpHead { method: request.method(), uri, headers: request.headers(), peer };
     Ok(answer(sessions, &head).await.unwrap_or_else(|error| plain(error.to_response())))
 }
 
-async fn answer(sessions: &SessionManager<User>, head: &Head<'_>) -> Result<Answer, SessionError> {
-    match (head.method(), head.request.uri().path()) {
+async fn answer(sessions: &SessionManager<User>, head: &HttpHead<'_>) -> Result<Answer, SessionError> {
+    match (head.method(), head.uri.path()) {
         ("POST", "/login") => {
             // Check a password here.
             let user = User { user_id: "1".into(), username: "alice".into() };
@@ -120,45 +88,25 @@ async fn answer(sessions: &SessionManager<User>, head: &Head<'_>) -> Result<Answ
 }
 
 /// The session routes, by the seam that the adapters use: receive, answer, close.
-async fn session_route(sessions: &SessionManager<User>, head: &Head<'_>, method: &str, path: &str) -> Answer {
-    let session = sessions.slot();
-    session.receive(head);
-    let response = plain(routes::answer(&session, method, path).await);
-    let changes = session.close(&ResponseHeaders(&response));
+async fn session_route(
+    sessions: &SessionManager<User>,
+    head: &HttpHead<'_>,
+    method: &str,
+    path: &str,
+) -> Answer {
+    let slot = sessions.slot();
+    let response = plain(routes::answer(&slot.receive(head), method, path).await);
+    let changes = slot.close(response.headers());
     changed(response, changes)
 }
 
-struct ResponseHeaders<'r>(&'r Answer);
-
-impl Headers for ResponseHeaders<'_> {
-    fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.headers().get_all(name).iter().map(HeaderValue::as_bytes)
-    }
-}
-
 fn changed(mut response: Answer, changes: ResponseChanges) -> Answer {
-    for change in changes {
-        let (name, value) = match &change {
-            HeaderChange::Set(name, value) | HeaderChange::Append(name, value) => (*name, value),
-        };
-        // Core's headers are ASCII.
-        let Ok(value) = HeaderValue::from_str(value) else { continue };
-        let name = HeaderName::from_static(name);
-        if let HeaderChange::Set(..) = change {
-            response.headers_mut().insert(name, value);
-        } else {
-            response.headers_mut().append(name, value);
-        }
-    }
+    changes.apply(response.headers_mut());
     response
 }
 
 fn plain(answer: PlainResponse) -> Answer {
-    let mut response = Response::builder().status(answer.status);
-    for (name, value) in &answer.headers {
-        response = response.header(*name, &**value);
-    }
-    response.body(Full::from(answer.body)).unwrap_or_default()
+    Response::from(answer).map(Full::from)
 }
 
 fn text(body: &str) -> Answer {

@@ -1,8 +1,12 @@
 //! What happens to sessions, for the log and for an auditor.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::{ErrorKind, Timestamp};
+use crate::error::ErrorKind;
+use crate::id::SessionId;
+use crate::store::SessionRecord;
+use crate::time::Timestamp;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +70,28 @@ impl EventKind {
                 tracing::Level::DEBUG
             }
         }
+    }
+}
+
+/// Whose session an event is about.
+pub(crate) struct Who<'a> {
+    pub(crate) sid: Option<SessionId>,
+    pub(crate) subject: Option<Cow<'a, str>>,
+}
+
+impl<'a> Who<'a> {
+    pub(crate) const NOBODY: Self = Self { sid: None, subject: None };
+
+    pub(crate) fn session(sid: SessionId, subject: Option<Cow<'a, str>>) -> Self {
+        Self { sid: Some(sid), subject }
+    }
+
+    pub(crate) fn session_or_nobody(sid: Option<SessionId>) -> Self {
+        Self { sid, subject: None }
+    }
+
+    pub(crate) fn record(record: &'a SessionRecord) -> Self {
+        Self::session(record.id, record.subject.as_deref().map(Cow::Borrowed))
     }
 }
 

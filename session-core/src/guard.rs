@@ -6,7 +6,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{ErrorKind, Session, SessionError, SessionPayload};
+use crate::error::{ErrorKind, SessionError};
+use crate::payload::SessionPayload;
+use crate::session::Session;
 
 /// A condition on the session, checked before the handler runs. Write your own once and use it in all three
 /// frameworks: each adapter extracts any guard.
@@ -29,38 +31,26 @@ use crate::{ErrorKind, Session, SessionError, SessionPayload};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no guard",
+    label = "this type does not implement `Guard`",
+    note = "implement `session_core::Guard` for it, or take `Session<U>`, `Authenticated<U>`, `MaybeAuthenticated<U>` or \
+            `Fresh<U, SECONDS>` of your framework's adapter"
+)]
 pub trait Guard: Sized + Send + 'static {
     /// The payload of the manager whose sessions it guards.
     type Payload: SessionPayload;
 
-    /// Judges a session that has been opened.
+    /// Whether the session is opened before it is checked. `false` for a guard that needs none: its request costs no
+    /// store call, and its response says nothing of a session.
+    const OPENS: bool = true;
+
+    /// Judges a session, opened if [`OPENS`](Self::OPENS) says so. What it needs beside the session is in
+    /// [`Session::data`].
     ///
     /// # Errors
     /// The answer to a request that does not pass.
     fn check(session: Session<Self::Payload>) -> impl Future<Output = Result<Self, SessionError>> + Send;
-}
-
-/// A guard that holds something of its own to give away: the user, for those of this crate. Adapters' extractors
-/// have `into_inner` for all of them.
-pub trait IntoInner {
-    /// What it holds.
-    type Inner;
-
-    /// Gives it away.
-    fn into_inner(self) -> Self::Inner;
-}
-
-impl<U: SessionPayload> Session<U> {
-    /// Opens the session and checks a guard: what every adapter's extractor does.
-    ///
-    /// # Errors
-    /// The guard's answer.
-    pub async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
-        // Guards ask for the outcome themselves.
-        let _ = self.open().await;
-        // A guard of the application may refuse with an error that knows nothing of the request.
-        G::check(self.clone()).await.map_err(|error| error.challenged(self.challenge()))
-    }
 }
 
 /// The session, whoever is or is not logged in, guests included: fails only when the answer is not known (503) or the request may
@@ -69,10 +59,11 @@ impl<U: SessionPayload> Guard for Session<U> {
     type Payload = U;
 
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
-        match session.outcome() {
+        match session.0.outcome() {
             Some(Err(error)) if !error.kind().is_unauthenticated() => Err(error),
             Some(_) => Ok(session),
             None => Err(session
+                .0
                 .error(ErrorKind::Misuse)
                 .detail("a guard was checked before the session was opened")),
         }
@@ -95,13 +86,10 @@ impl<U: SessionPayload> Authenticated<U> {
     pub fn session(&self) -> &Session<U> {
         &self.session
     }
-}
 
-/// The user, owned: a copy, since the session keeps its own.
-impl<U: SessionPayload> IntoInner for Authenticated<U> {
-    type Inner = U;
-
-    fn into_inner(self) -> U {
+    /// The user, owned: a copy, since the session keeps its own.
+    #[must_use]
+    pub fn into_inner(self) -> U {
         U::clone(&self.user)
     }
 }
@@ -141,13 +129,10 @@ impl<U: SessionPayload> MaybeAuthenticated<U> {
     pub fn session(&self) -> &Session<U> {
         &self.session
     }
-}
 
-/// The user, owned, if somebody is logged in.
-impl<U: SessionPayload> IntoInner for MaybeAuthenticated<U> {
-    type Inner = Option<U>;
-
-    fn into_inner(self) -> Option<U> {
+    /// The user, owned, if somebody is logged in.
+    #[must_use]
+    pub fn into_inner(self) -> Option<U> {
         self.user.as_deref().cloned()
     }
 }
@@ -172,13 +157,10 @@ impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
     pub fn session(&self) -> &Session<U> {
         self.0.session()
     }
-}
 
-/// The user, owned.
-impl<U: SessionPayload, const SECONDS: u64> IntoInner for Fresh<U, SECONDS> {
-    type Inner = U;
-
-    fn into_inner(self) -> U {
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
         self.0.into_inner()
     }
 }
@@ -216,8 +198,8 @@ impl<U: SessionPayload> Session<U> {
         }
         self.require_user()?;
         match self.status().authenticated_at {
-            Some(at) if self.now() < at.plus(limit) => Ok(()),
-            _ => Err(self.error(ErrorKind::ReauthenticationRequired).max_age(limit)),
+            Some(at) if self.0.now() < at.plus(limit) => Ok(()),
+            _ => Err(self.0.error(ErrorKind::ReauthenticationRequired).max_age(limit)),
         }
     }
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::error::ErrorKind;
+use crate::id::SessionId;
 use crate::lifetimes::Standing;
-use crate::{ErrorKind, Timestamp};
+use crate::store::SessionRecord;
+use crate::time::Timestamp;
 
 /// How a session stands at one moment. Asking never writes and never extends anything.
 ///
@@ -140,7 +143,8 @@ pub struct Device {
     pub current: bool,
     /// When it was created, by a login.
     pub created_at: Timestamp,
-    /// The last use that was written down.
+    /// The last use that was written down; `lastAccessed` in JSON, as front ends know it.
+    #[serde(rename = "lastAccessed")]
     pub last_seen: Timestamp,
     /// When it expires if nobody refreshes it.
     pub expires_at: Timestamp,
@@ -148,4 +152,33 @@ pub struct Device {
     pub user_agent: Option<String>,
     /// The client's address at login.
     pub ip_address: Option<IpAddr>,
+}
+
+impl Device {
+    fn of(record: &SessionRecord, realm: &str, current: Option<SessionId>) -> Self {
+        Self {
+            id: record.id.handle(realm),
+            current: Some(record.id) == current,
+            created_at: record.authenticated_at,
+            last_seen: record.last_seen,
+            expires_at: record.expires_at,
+            user_agent: record.user_agent.clone(),
+            ip_address: record.ip_address,
+        }
+    }
+}
+
+/// Newest first.
+pub(crate) fn devices(records: &[SessionRecord], realm: &str, current: Option<SessionId>) -> Vec<Device> {
+    let mut devices: Vec<Device> = records.iter().map(|record| Device::of(record, realm, current)).collect();
+    devices.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
+    devices
+}
+
+pub(crate) fn named_device<'r>(
+    records: &'r [SessionRecord],
+    realm: &str,
+    device: &str,
+) -> Option<&'r SessionRecord> {
+    records.iter().find(|record| record.id.handle(realm) == device)
 }

@@ -3,22 +3,87 @@
 use std::ops::Deref;
 
 use rocket::http::Status;
-use rocket::request::{FromRequest, Outcome};
+use rocket::request::Outcome;
 use rocket::response::{self, Responder};
-use rocket::{Ignite, Request, Rocket, Sentinel};
-use session_core::{Guard, IntoInner, SessionError, adapter::no_layer};
+use rocket::{Ignite, Request, Rocket};
+use session_core::adapter::no_layer;
+use session_core::{Guard, SessionError};
 
-use crate::fairing::{SessionFairing, cached, session};
-use crate::translate::respond;
+use crate::per_request::{cached, incoming, is_attached};
+use crate::respond::respond;
 
-/// Extracts any [`Guard`]: opens the session, once per request, and checks. Dereferences to the guard.
+/// Makes a request guard of a [`Guard`] of your own, to be used by its name: `admin: AdminOnly`. It stands in the crate that
+/// defines the guard; for one of a library write `type Admin = Extract<library::AdminOnly>`. Generics come first, in
+/// brackets: `extractor!([const ROLE: u8] Role<ROLE>)`. Rocket refuses to launch when the
+/// [`SessionFairing`](crate::SessionFairing) of the guard's payload is missing.
 ///
-/// [`Session`](crate::Session), [`Authenticated`](crate::Authenticated),
-/// [`MaybeAuthenticated`](crate::MaybeAuthenticated) and [`Fresh`](crate::Fresh) are aliases of it; a guard of your
-/// own is `admin: Extract<AdminOnly>`. Rocket refuses to launch when the [`SessionFairing`](crate::SessionFairing)
-/// of its payload is missing.
+/// ```
+/// # use std::borrow::Cow;
+/// # use serde::{Deserialize, Serialize};
+/// # use session_rocket::SessionPayload;
+/// # #[derive(Clone, Serialize, Deserialize)] struct User { user_id: String, role: String }
+/// # impl SessionPayload for User { fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } }
+/// use session_rocket::{Authenticated, Guard, SessionError, core};
+///
+/// struct AdminOnly(Authenticated<User>);
+///
+/// impl Guard for AdminOnly {
+///     type Payload = User;
+///
+///     async fn check(session: core::Session<User>) -> Result<Self, SessionError> {
+///         let user = Authenticated::check(session.clone()).await?;
+///         if user.role == "admin" { Ok(Self(user)) } else { Err(session.forbidden("not an admin")) }
+///     }
+/// }
+///
+/// session_rocket::extractor!(AdminOnly);
+///
+/// #[rocket::get("/admin")]
+/// fn admin(admin: AdminOnly) -> String {
+///     format!("Hello {}", admin.0.user_id)
+/// }
+/// ```
+#[macro_export]
+macro_rules! extractor {
+    ([$($generics:tt)*] $guard:ty) => {
+        #[::rocket::async_trait]
+        impl<'r, $($generics)*> ::rocket::request::FromRequest<'r> for $guard {
+            type Error = $crate::Rejection;
+
+            async fn from_request(
+                request: &'r ::rocket::Request<'_>,
+            ) -> ::rocket::request::Outcome<Self, $crate::Rejection> {
+                $crate::extract(request).await
+            }
+        }
+
+        impl<$($generics)*> ::rocket::Sentinel for $guard {
+            fn abort(rocket: &::rocket::Rocket<::rocket::Ignite>) -> bool {
+                $crate::is_missing::<Self>(rocket)
+            }
+        }
+    };
+    ($guard:ty) => {
+        $crate::extractor!([] $guard);
+    };
+}
+
+session_core::adapter::types!(extractor);
+
+/// Extracts any [`Guard`], also one of another crate. Dereferences to the guard.
 #[derive(Clone, Debug)]
 pub struct Extract<G: Guard>(pub G);
+
+impl<G: Guard> Guard for Extract<G> {
+    type Payload = G::Payload;
+    const OPENS: bool = G::OPENS;
+
+    async fn check(session: session_core::Session<G::Payload>) -> Result<Self, SessionError> {
+        G::check(session).await.map(Self)
+    }
+}
+
+extractor!([G: Guard] Extract<G>);
 
 impl<G: Guard> Deref for Extract<G> {
     type Target = G;
@@ -28,35 +93,28 @@ impl<G: Guard> Deref for Extract<G> {
     }
 }
 
-impl<G: Guard + IntoInner> Extract<G> {
-    /// What the guard holds: the user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> G::Inner {
-        self.0.into_inner()
-    }
-}
-
-#[rocket::async_trait]
-impl<'r, G: Guard> FromRequest<'r> for Extract<G> {
-    type Error = Rejection;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Rejection> {
-        let guard = async { session::<G::Payload>(request, None)?.extract().await };
-        match guard.await {
-            Ok(guard) => Outcome::Success(Self(guard)),
-            Err(error) => {
-                cached(request).refusal = Some(error.clone());
-                Outcome::Error((Status::new(error.status()), Rejection(error)))
-            }
+/// Opens the session, once per request, and checks a guard: what every request guard here does. A refusal is kept for the
+/// [catchers](Rejection::of).
+pub async fn extract<G: Guard>(request: &Request<'_>) -> Outcome<G, Rejection> {
+    let guard = async { incoming::<G::Payload>(request, None)?.extract().await };
+    match guard.await {
+        Ok(guard) => Outcome::Success(guard),
+        Err(error) => {
+            cached(request).refusal = Some(error.clone());
+            Outcome::Error((Status::new(error.status()), Rejection(error)))
         }
     }
 }
 
-impl<G: Guard> Sentinel for Extract<G> {
-    fn abort(rocket: &Rocket<Ignite>) -> bool {
-        let attached = rocket.state::<SessionFairing<G::Payload>>();
-        attached.ok_or_else(|| log::error!("{}", no_layer::<G::Payload>())).is_err()
+/// Whether the fairing for a guard is missing; then the log says so, and Rocket does not launch.
+#[doc(hidden)]
+#[must_use]
+pub fn is_missing<G: Guard>(rocket: &Rocket<Ignite>) -> bool {
+    let attached = is_attached::<G::Payload>(rocket);
+    if !attached {
+        log::error!("{}", no_layer::<G::Payload>());
     }
+    !attached
 }
 
 /// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the

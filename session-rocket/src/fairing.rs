@@ -1,16 +1,15 @@
 //! The fairing: it keeps the manager, closes sessions, and answers for guards that refused.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use rocket::catcher::{BoxFuture, Catcher};
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::http::Status;
 use rocket::response::Responder;
 use rocket::{Build, Request, Response, Rocket};
-use session_core::{Session, SessionError, SessionManager, SessionPayload, adapter::Slots};
+use session_core::{SessionManager, SessionPayload};
 
 use crate::Rejection;
-use crate::translate::{Head, NOSNIFF, close};
+use crate::per_request::{Attached, Managers, NOSNIFF, cached, lock};
+use crate::respond::close;
 
 /// Gives the routes of an application the sessions of one manager. Attach one for each manager; Rocket refuses to
 /// launch when two have the same cookie or the same payload, and its log says so.
@@ -24,9 +23,6 @@ use crate::translate::{Head, NOSNIFF, close};
 /// of ours left go on to your default catcher or to Rocket's.
 #[derive(Clone, Debug)]
 pub struct SessionFairing<U: SessionPayload>(SessionManager<U>);
-
-/// In Rocket's managed state beside the fairings, to find two with one cookie.
-pub(crate) type Managers = Mutex<Slots>;
 
 impl<U: SessionPayload> SessionFairing<U> {
     /// A fairing for the sessions of `manager`.
@@ -47,7 +43,9 @@ impl<U: SessionPayload> Fairing for SessionFairing<U> {
             rocket = rocket.manage(Managers::default());
         }
         let clash = rocket.state::<Managers>().and_then(|managers| lock(managers).reserve(&self.0).err());
-        let Some(error) = clash else { return Ok(register_catchers(rocket.manage(self.clone()))) };
+        let Some(error) = clash else {
+            return Ok(register_catchers(rocket.manage(Attached(self.0.clone()))));
+        };
         log::error!("{error}");
         Err(rocket)
     }
@@ -55,41 +53,10 @@ impl<U: SessionPayload> Fairing for SessionFairing<U> {
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let here = cached(request);
         here.nosniff.then(|| response.set_raw_header(NOSNIFF, "nosniff"));
-        if let Some(session) = here.slots.get::<U>() {
-            close(&session, response);
+        if let Some(slot) = here.slots.get::<U>() {
+            close(&slot, response);
         }
     }
-}
-
-/// The session of this request, made when somebody first asks: of `manager`, or of the one with this payload.
-pub(crate) fn session<U: SessionPayload>(
-    request: &Request<'_>,
-    manager: Option<&SessionManager<U>>,
-) -> Result<Session<U>, SessionError> {
-    let slots = &mut cached(request).slots;
-    let attached = request.rocket().state::<SessionFairing<U>>().map(|fairing| &fairing.0);
-    for manager in attached.into_iter().chain(manager) {
-        slots.enter(manager)?;
-    }
-    slots.receive(&Head(request))
-}
-
-/// What is kept in a request.
-#[derive(Default)]
-pub(crate) struct PerRequest {
-    slots: Slots,
-    /// Why a guard refused.
-    pub(crate) refusal: Option<SessionError>,
-    /// The response lacks `X-Content-Type-Options` so far.
-    pub(crate) nosniff: bool,
-}
-
-pub(crate) fn cached<'a>(request: &'a Request<'_>) -> MutexGuard<'a, PerRequest> {
-    lock(request.local_cache(Mutex::default))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Every status with which a guard can refuse.

@@ -73,28 +73,21 @@
 
 mod extract;
 mod fairing;
+mod head;
+mod per_request;
+mod respond;
 mod routes;
-mod translate;
 
 pub use session_core as core;
 
-pub use extract::{Extract, Rejection};
+pub use extract::{
+    Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, extract, is_missing,
+};
 pub use fairing::SessionFairing;
+pub use head::Head;
+pub use respond::respond;
 pub use routes::routes;
 pub use session_core::{
     ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
-pub use translate::{Head, respond};
-
-/// The session, whoever is or is not logged in.
-pub type Session<U> = Extract<session_core::Session<U>>;
-
-/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page.
-pub type Authenticated<U> = Extract<session_core::Authenticated<U>>;
-
-/// Whoever is logged in, if anybody.
-pub type MaybeAuthenticated<U> = Extract<session_core::MaybeAuthenticated<U>>;
-
-/// Somebody logged in less than `SECONDS` ago: 403 otherwise.
-pub type Fresh<U, const SECONDS: u64> = Extract<session_core::Fresh<U, SECONDS>>;

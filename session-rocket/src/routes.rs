@@ -5,8 +5,8 @@ use rocket::route::{Handler, Outcome, Route};
 use rocket::{Data, Request};
 use session_core::{SessionManager, SessionPayload};
 
-use crate::fairing::{SessionFairing, session};
-use crate::translate::{close, respond};
+use crate::per_request::{cached, incoming, is_attached};
+use crate::respond::{close, respond};
 
 /// The [session routes](session_core::adapter::routes::answer) for a browser front end, to mount under a prefix:
 /// `.mount("/session", session_rocket::routes(&sessions))`.
@@ -27,15 +27,16 @@ struct SessionRoutes<U: SessionPayload>(SessionManager<U>);
 #[rocket::async_trait]
 impl<U: SessionPayload> Handler for SessionRoutes<U> {
     async fn handle<'r>(&self, request: &'r Request<'_>, _body: Data<'r>) -> Outcome<'r> {
-        let session = match session(request, Some(&self.0)) {
-            Ok(session) => session,
+        let incoming = match incoming(request, Some(&self.0)) {
+            Ok(incoming) => incoming,
             Err(error) => return Outcome::Success(respond(request, error.to_response())),
         };
         let (method, path) = (request.method().as_str(), below_prefix(request));
         let mut response =
-            respond(request, session_core::adapter::routes::answer(&session, method, path).await);
-        if request.rocket().state::<SessionFairing<U>>().is_none() {
-            close(&session, &mut response);
+            respond(request, session_core::adapter::routes::answer(&incoming, method, path).await);
+        if !is_attached::<U>(request.rocket()) {
+            let slot = cached(request).slots.get::<U>();
+            slot.iter().for_each(|slot| close(slot, &mut response));
         }
         Outcome::Success(response)
     }

@@ -4,14 +4,16 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::error::SessionError;
+use crate::payload::SessionPayload;
 use crate::response::PlainResponse;
+use crate::session::{Incoming, Session};
 use crate::status::{Refreshed, StatusBody};
-use crate::{Session, SessionError, SessionPayload};
 
 /// Answers one request below the prefix where an adapter has mounted the session routes.
 ///
-/// `path` is what follows the prefix, as sent: empty, or from a slash on, without the query. The session must have
-/// [received](Session::receive) the request; the caller [closes](Session::close) it with the answer.
+/// `path` is what follows the prefix, as sent: empty, or from a slash on, without the query. The caller
+/// [closes](crate::adapter::Slot::close) the slot with the answer.
 ///
 /// | request | answer |
 /// |---|---|
@@ -26,10 +28,11 @@ use crate::{Session, SessionError, SessionPayload};
 ///
 /// Anything else is 404 or 405, without opening the session. HEAD is answered as GET: servers leave the body out when
 /// they write the response (RFC 9110 section 9.3.2).
-pub async fn answer<U: SessionPayload>(session: &Session<U>, method: &str, path: &str) -> PlainResponse {
+pub async fn answer<U: SessionPayload>(incoming: &Incoming<U>, method: &str, path: &str) -> PlainResponse {
+    let session = &incoming.session();
     let answer = match route(method, path) {
-        Ok(Route::Status) => status(session).await,
-        Ok(Route::Use) => session.open_in_store().await.map(|()| status_response(session, None)),
+        Ok(Route::Status) => status(incoming).await,
+        Ok(Route::Use) => incoming.open_in_store().await.map(|()| status_response(session, None)),
         Ok(Route::Logout) => session.destroy().await.map(|_| PlainResponse::no_content()),
         Ok(Route::Refresh) => refresh(session).await,
         Ok(Route::List) => list(session).await,
@@ -81,7 +84,7 @@ fn route(method: &str, path: &str) -> Result<Route, NoRoute> {
 
 impl NoRoute {
     fn answer<U: SessionPayload>(self, session: &Session<U>) -> PlainResponse {
-        let at = session.now();
+        let at = session.0.now();
         match self {
             Self::Unknown => PlainResponse::error_body(404, "NOT_FOUND", "There is nothing here.", at),
             Self::Method(allow) => PlainResponse::error_body(
@@ -95,10 +98,10 @@ impl NoRoute {
     }
 }
 
-async fn status<U: SessionPayload>(session: &Session<U>) -> Result<PlainResponse, SessionError> {
-    match session.peek().await {
+async fn status<U: SessionPayload>(incoming: &Incoming<U>) -> Result<PlainResponse, SessionError> {
+    match incoming.peek().await {
         Err(error) if !error.kind().is_unauthenticated() => Err(error),
-        _ => Ok(status_response(session, None)),
+        _ => Ok(status_response(&incoming.session(), None)),
     }
 }
 
@@ -106,7 +109,7 @@ async fn refresh<U: SessionPayload>(session: &Session<U>) -> Result<PlainRespons
     let token = session.refresh().await?;
     let refreshed = Refreshed { extended: token.is_some(), refreshable_in: session.refreshable_in() };
     let response = status_response(session, Some(refreshed));
-    Ok(match token.filter(|_| session.is_bearer()) {
+    Ok(match token.filter(|_| session.0.is_bearer()) {
         Some(token) => response.header("session-token", token.expose().to_owned()),
         None => response,
     })
@@ -152,10 +155,9 @@ fn revoked(revoked: u64) -> PlainResponse {
 /// Ending other sessions can be made to ask for a recent login (ASVS 7.5.2). A guest has no login, and no session but
 /// its own, which it may end.
 async fn may_revoke<U: SessionPayload>(session: &Session<U>) -> Result<(), SessionError> {
-    let manager = &session.0.manager;
-    session.require_store()?;
+    session.0.require_store()?;
     session.recheck().await?;
-    match manager.fresh_for_revocation {
+    match session.0.engine.fresh_for_revocation {
         Some(limit) if session.has_account() => session.require_fresh(limit).await,
         _ => Ok(()),
     }

@@ -3,20 +3,24 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
+use crate::error::{ErrorKind, SessionError};
+use crate::guard::Guard;
+use crate::manager::SessionManager;
+use crate::payload::SessionPayload;
 use crate::request::RequestHead;
-use crate::session::Inner;
-use crate::{ErrorKind, Guard, Session, SessionError, SessionManager, SessionPayload, Timestamp};
+use crate::session::{Incoming, Request, Slot};
+use crate::time::Timestamp;
 
 /// The open slots of one request: one for each manager whose layer it passed.
 #[derive(Clone, Default)]
 pub struct Slots {
-    first: Option<Slot>,
-    rest: Vec<Slot>,
+    first: Option<Entry>,
+    rest: Vec<Entry>,
 }
 
 #[derive(Clone)]
-struct Slot {
-    session: Arc<dyn Any + Send + Sync>,
+struct Entry {
+    request: Arc<dyn Any + Send + Sync>,
     cookie: Arc<str>,
     /// The type's name, for the error of a handler that asks for another.
     payload: &'static str,
@@ -30,19 +34,19 @@ impl Slots {
     pub fn enter<U: SessionPayload>(
         &mut self,
         manager: &SessionManager<U>,
-    ) -> Result<Option<Session<U>>, SessionError> {
-        let cookie = manager.0.cookie.name();
+    ) -> Result<Option<Slot<U>>, SessionError> {
+        let cookie = &manager.0.rules.cookie;
         if let Some(twin) = self.iter().find(|slot| slot.cookie == *cookie) {
-            let same = twin.session::<U>().is_some_and(|session| Arc::ptr_eq(&session.0.manager, &manager.0));
-            return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.clock.now())) };
+            let same = twin.slot::<U>().is_some_and(|slot| Arc::ptr_eq(&slot.0.engine, &manager.0));
+            return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.service.now())) };
         }
-        let session = manager.slot();
-        let slot = Slot { session: session.0.clone(), cookie: Arc::clone(cookie), payload: type_name::<U>() };
+        let slot = manager.slot();
+        let entry = Entry { request: slot.0.clone(), cookie: Arc::clone(cookie), payload: type_name::<U>() };
         match &self.first {
-            None => self.first = Some(slot),
-            Some(_) => self.rest.push(slot),
+            None => self.first = Some(entry),
+            Some(_) => self.rest.push(entry),
         }
-        Ok(Some(session))
+        Ok(Some(slot))
     }
 
     /// A slot for `manager`, where two for one payload are a mistake, too: for frameworks that look before they start.
@@ -53,14 +57,14 @@ impl Slots {
         let is_taken = self.get::<U>().is_some();
         self.enter(manager)?;
         let twins = || format!("two session managers for one payload type: {}", type_name::<U>());
-        let error = || SessionError::new(ErrorKind::Misuse, manager.0.clock.now()).detail(twins());
+        let error = || SessionError::new(ErrorKind::Misuse, manager.0.service.now()).detail(twins());
         if is_taken { Err(error()) } else { Ok(()) }
     }
 
-    /// The session whose payload is `U`; of several the one of the innermost layer.
+    /// The slot whose payload is `U`; of several the one of the innermost layer.
     #[must_use]
-    pub fn get<U: SessionPayload>(&self) -> Option<Session<U>> {
-        self.rest.iter().rev().chain(&self.first).find_map(Slot::session)
+    pub fn get<U: SessionPayload>(&self) -> Option<Slot<U>> {
+        self.rest.iter().rev().chain(&self.first).find_map(Entry::slot)
     }
 
     /// Finds the slot, gives it the request, opens it and checks the guard: everything that an extractor does.
@@ -68,18 +72,16 @@ impl Slots {
     /// # Errors
     /// The guard's answer; `Misuse` when the request passed no layer for this payload.
     pub async fn extract<G: Guard>(&self, head: &impl RequestHead) -> Result<G, SessionError> {
-        let session = self.receive::<G::Payload>(head)?;
-        session.extract().await
+        self.receive::<G::Payload>(head)?.extract().await
     }
 
     /// The part of [`extract`](Self::extract) that needs the request; the rest does not borrow it.
     ///
     /// # Errors
     /// `Misuse` when the request passed no layer for this payload.
-    pub fn receive<U: SessionPayload>(&self, head: &impl RequestHead) -> Result<Session<U>, SessionError> {
-        let session = self.get::<U>().ok_or_else(|| self.other_payloads::<U>())?;
-        session.receive(head);
-        Ok(session)
+    pub fn receive<U: SessionPayload>(&self, head: &impl RequestHead) -> Result<Incoming<U>, SessionError> {
+        let slot = self.get::<U>().ok_or_else(|| self.other_payloads::<U>())?;
+        Ok(slot.receive(head))
     }
 
     /// No layer for `U`, but perhaps for others: a mistake in a type is the usual reason.
@@ -92,14 +94,14 @@ impl Slots {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Slot> {
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.first.iter().chain(&self.rest)
     }
 }
 
-impl Slot {
-    fn session<U: SessionPayload>(&self) -> Option<Session<U>> {
-        Arc::clone(&self.session).downcast::<Inner<U>>().ok().map(Session)
+impl Entry {
+    fn slot<U: SessionPayload>(&self) -> Option<Slot<U>> {
+        Arc::clone(&self.request).downcast::<Request<U>>().ok().map(Slot)
     }
 }
 

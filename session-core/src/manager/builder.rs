@@ -4,17 +4,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Manager, ReplayPolicy, Revalidate, Revalidation, SessionManager};
+use super::SessionManager;
+use crate::clock::{Clock, RandomSource, SystemClock, SystemRandom};
 use crate::cookie::CookieSettings;
-use crate::ended::EndedList;
-use crate::request::{self, CrossOrigin, LoginPage, TrustedProxies};
-use crate::sparing::Sparing;
+use crate::data::Data;
+use crate::engine::Engine;
+use crate::error::ConfigError;
+use crate::event::SessionObserver;
+use crate::lifetimes::Lifetimes;
+use crate::mode::{EndedList, Mode, ReplayPolicy, Stateless, Tracked};
+use crate::payload::SessionPayload;
+use crate::request::{CrossOrigin, LoginPage, Rules, TrustedProxies, configured_prefix};
+use crate::revalidation::{Revalidate, Revalidation};
+use crate::service::{Service, Warnings};
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore, Turns};
-use crate::token::{Codec, TokenForm};
-use crate::{
-    Clock, ConfigError, KeyRing, Lifetimes, RandomSource, SessionObserver, SessionPayload, SystemClock,
-    SystemRandom,
-};
+use crate::token::{Codec, KeyRing, TokenForm};
 
 /// Collects the settings of a [`SessionManager`]; [`build`](Self::build) checks them against each other.
 ///
@@ -51,6 +55,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     login_page: Option<String>,
     public_origin: Option<String>,
     public_prefix: Option<String>,
+    data: Data,
     revalidate: Option<Revalidate<U>>,
     observer: Option<Box<dyn SessionObserver>>,
     clock: Arc<dyn Clock>,
@@ -80,6 +85,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             login_page: None,
             public_origin: None,
             public_prefix: None,
+            data: Data::default(),
             revalidate: None,
             observer: None,
             clock: Arc::new(SystemClock),
@@ -257,6 +263,13 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
+    /// What [guards](crate::Guard) of your own need beside the session, such as a database pool: one value of each type,
+    /// which they ask for with [`Session::data`](crate::Session::data). Default: nothing.
+    pub fn data<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.data.add(value);
+        self
+    }
+
     /// Sees every event, beside `tracing` (target `session`). Default: none.
     pub fn observer(mut self, observer: impl SessionObserver) -> Self {
         self.observer = Some(Box::new(observer));
@@ -279,22 +292,14 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     ///
     /// # Errors
     /// A sentence that says which settings contradict each other and what to change.
-    pub fn build(self) -> Result<SessionManager<U>, ConfigError> {
+    pub fn build(mut self) -> Result<SessionManager<U>, ConfigError> {
         self.check()?;
-        let keys = self.keys.ok_or_else(|| {
+        let keys = self.keys.take().ok_or_else(|| {
             ConfigError::new("the manager has no keys: add .keys(KeyRing::from_env()?) or another key ring")
         })?;
-        let prefix = self.public_prefix.as_deref().map_or(Ok(""), request::configured_prefix)?;
-        let login_page =
-            self.login_page.map(|page| LoginPage::new(page, self.public_origin.as_deref(), prefix));
-        let login_page = login_page.transpose()?;
-        let realm = self.realm.unwrap_or_else(|| self.cookie.get_name().to_owned());
-        // Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
-        // most. In the plain form others issue them, and give them what life they like.
-        let keep_ended = self.lifetimes.leeway.saturating_add(match self.token_form {
-            TokenForm::Typed => self.lifetimes.max_age,
-            TokenForm::Plain => self.lifetimes.absolute_lifetime,
-        });
+        let login_page = self.checked_login_page()?;
+        let realm = self.realm.take().unwrap_or_else(|| self.cookie.get_name().to_owned());
+        let mode = self.mode();
         let codec = Codec::new(
             keys.clone(),
             realm.clone(),
@@ -303,38 +308,59 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.lifetimes.leeway,
             self.lifetimes.absolute_lifetime,
         );
-        let recent = self.hybrid.map(|bound| Arc::new(RecentRecords::new(bound, self.hybrid_capacity)));
-        let store = match (self.store, &recent) {
-            (Some(store), Some(recent)) => {
-                let (recent, clock) = (Arc::clone(recent), Arc::clone(&self.clock));
-                Some(Box::new(Hybrid { store, recent, clock }) as Box<dyn SessionStore>)
-            }
-            (store, _) => store,
-        };
-        Ok(SessionManager(Arc::new(Manager {
-            keys,
+        let service = Service {
             codec,
             cookie: self.cookie.into_writer(),
             lifetimes: self.lifetimes,
             realm,
-            store,
-            recent,
             store_deadline: self.store_deadline,
-            turns: Turns::default(),
-            session_limit: self.session_limit,
-            replay: self.replay,
-            fresh_for_revocation: self.fresh_for_revocation,
-            cross_origin: self.cross_origin,
-            proxies: self.proxies,
-            bearer: self.bearer,
-            login_page,
             revalidate: self.revalidate,
             observer: self.observer,
             clock: self.clock,
             random: self.random,
-            ended: EndedList::new(self.ended_capacity, keep_ended),
-            origin_warnings: Sparing::default(),
-        })))
+            warnings: Warnings::default(),
+        };
+        let rules = Rules {
+            cookie: Arc::clone(service.cookie.name()),
+            cross_origin: self.cross_origin,
+            proxies: self.proxies,
+            bearer: self.bearer,
+            login_page,
+        };
+        let fresh_for_revocation = self.fresh_for_revocation;
+        let engine = Engine { service, mode, rules, keys, fresh_for_revocation, data: self.data };
+        Ok(SessionManager(Arc::new(engine)))
+    }
+
+    fn mode(&mut self) -> Mode {
+        let Some(store) = self.store.take() else {
+            return Mode::Stateless(Stateless::new(EndedList::new(self.ended_capacity, self.keep_ended())));
+        };
+        let recent = self.hybrid.map(|bound| Arc::new(RecentRecords::new(bound, self.hybrid_capacity)));
+        let store = match &recent {
+            Some(recent) => {
+                let (recent, clock) = (Arc::clone(recent), Arc::clone(&self.clock));
+                Box::new(Hybrid { store, recent, clock })
+            }
+            None => store,
+        };
+        let (session_limit, replay) = (self.session_limit, self.replay);
+        Mode::Tracked(Tracked { store, recent, turns: Turns::default(), session_limit, replay })
+    }
+
+    /// Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
+    /// most. In the plain form others issue them, and give them what life they like.
+    fn keep_ended(&self) -> Duration {
+        self.lifetimes.leeway.saturating_add(match self.token_form {
+            TokenForm::Typed => self.lifetimes.max_age,
+            TokenForm::Plain => self.lifetimes.absolute_lifetime,
+        })
+    }
+
+    fn checked_login_page(&mut self) -> Result<Option<LoginPage>, ConfigError> {
+        let prefix = self.public_prefix.as_deref().map_or(Ok(""), configured_prefix)?;
+        let page = self.login_page.take();
+        page.map(|page| LoginPage::new(page, self.public_origin.as_deref(), prefix)).transpose()
     }
 
     fn check_hybrid(&self) -> Result<(), ConfigError> {
@@ -364,6 +390,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }
         self.check_hybrid()?;
+        self.data.check()?;
         if let Some(SessionLimit::EvictLeastRecentlySeen(0) | SessionLimit::Refuse(0)) = self.session_limit {
             return Err(ConfigError::new(
                 "session_limit is zero, so nobody could log in: use 1 or more, or None",

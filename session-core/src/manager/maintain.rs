@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::session::Who;
+use super::SessionManager;
+use crate::error::ErrorKind;
+use crate::event::{EventKind, Who};
+use crate::mode::Tracked;
+use crate::payload::SessionPayload;
+use crate::service::Operation;
 use crate::store::{SessionStore, give_way};
-use crate::{ErrorKind, EventKind, SessionManager, SessionPayload};
 
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
 /// So many at a time: some milliseconds, which SQLite's other writers wait.
@@ -43,10 +47,10 @@ impl<U: SessionPayload> SessionManager<U> {
     /// (Redis, memory) have nothing to delete. Without a store it only waits for `stop`.
     pub async fn maintain(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let Some(store) = self.0.store.as_deref() else { return stop.await };
+        let Some(tracked) = self.0.mode.tracked() else { return stop.await };
         let stopping = AtomicBool::new(false);
-        let mut cleaning = pin!(self.clean(store, &stopping));
-        let mut listening = pin!(self.listen(store));
+        let mut cleaning = pin!(self.clean(&*tracked.store, &stopping));
+        let mut listening = pin!(self.listen(tracked));
         poll_fn(|context| {
             if !stopping.load(Ordering::Relaxed) {
                 let _never_ready = listening.as_mut().poll(context);
@@ -75,12 +79,13 @@ impl<U: SessionPayload> SessionManager<U> {
     }
 
     /// Never returns. Only hybrid mode has use for the news.
-    async fn listen(&self, store: &dyn SessionStore) {
-        while self.0.recent.is_some() {
-            let Err(error) = store.listen(&self.0.realm, &|_| {}).await else { break };
+    async fn listen(&self, tracked: &Tracked) {
+        let store = &*tracked.store;
+        while tracked.recent.is_some() {
+            let Err(error) = store.listen(self.realm(), &|_| {}).await else { break };
             let detail = format!("no news of sessions that end elsewhere: {error}");
-            let kind = ErrorKind::StoreUnavailable;
-            self.0.emit(EventKind::StoreFailed, None, Who::default(), Some(kind), Some(detail));
+            let op = Operation::new(&self.0.service, None);
+            op.emit_failure(EventKind::StoreFailed, Who::NOBODY, ErrorKind::StoreUnavailable, detail);
             store.sleep(if error.is_retryable() { LISTEN_AGAIN } else { CLEANUP_INTERVAL }).await;
             give_way().await;
         }

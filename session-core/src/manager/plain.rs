@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use super::SessionManager;
+use crate::error::SessionError;
+use crate::payload::SessionPayload;
 use crate::request::RequestHead;
-use crate::response::ResponseChanges;
-use crate::{Session, SessionError, SessionManager, SessionPayload, SessionStatus, SessionToken};
+use crate::response::{ResponseChanges, SessionToken};
+use crate::session::{Incoming, Session, Slot};
+use crate::status::SessionStatus;
 
 /// What an operation did: the session as it is now, and what the response must say of it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Outcome<U: SessionPayload> {
     /// The session after the operation.
     pub session: Session<U>,
@@ -30,9 +35,8 @@ impl<U: SessionPayload> Outcome<U> {
         self.session.status()
     }
 
-    fn of(session: Session<U>, token: Option<SessionToken>) -> Self {
-        let changes = session.close(&());
-        Self { session, token, changes }
+    fn of(slot: &Slot<U>, session: Session<U>, token: Option<SessionToken>) -> Self {
+        Self { session, token, changes: slot.close(&()) }
     }
 }
 
@@ -42,9 +46,10 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// As [`Session::create`].
     pub async fn create_session(&self, user: U, head: &impl RequestHead) -> Result<Outcome<U>, SessionError> {
-        let session = self.received(head);
+        let (slot, incoming) = self.received(head);
+        let session = incoming.session();
         let token = session.create(user).await?;
-        Ok(Outcome::of(session, Some(token)))
+        Ok(Outcome::of(&slot, session, Some(token)))
     }
 
     /// The session of a request, or `None` when nobody is logged in. Refreshes it when that is due.
@@ -52,9 +57,9 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// `CrossOrigin`; `StoreUnavailable`, when the answer is not known.
     pub async fn get_session(&self, head: &impl RequestHead) -> Result<Option<Outcome<U>>, SessionError> {
-        let session = self.received(head);
-        match session.open().await {
-            Ok(()) => Ok(Some(Outcome::of(session, None))),
+        let (slot, incoming) = self.received(head);
+        match incoming.open().await {
+            Ok(()) => Ok(Some(Outcome::of(&slot, incoming.session(), None))),
             Err(error) if error.kind().is_unauthenticated() => Ok(None),
             Err(error) => Err(error),
         }
@@ -65,9 +70,10 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// As [`Session::refresh`].
     pub async fn refresh_session(&self, head: &impl RequestHead) -> Result<Outcome<U>, SessionError> {
-        let session = self.received(head);
+        let (slot, incoming) = self.received(head);
+        let session = incoming.session();
         let token = session.refresh().await?;
-        Ok(Outcome::of(session, token))
+        Ok(Outcome::of(&slot, session, token))
     }
 
     /// Logs out: the session is over, and the changes clear the cookie, also when there was no session.
@@ -75,9 +81,9 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// As [`Session::destroy`].
     pub async fn destroy_session(&self, head: &impl RequestHead) -> Result<ResponseChanges, SessionError> {
-        let session = self.received(head);
-        session.destroy().await?;
-        Ok(session.close(&()))
+        let (slot, incoming) = self.received(head);
+        incoming.session().destroy().await?;
+        Ok(slot.close(&()))
     }
 
     /// How the session of a request stands. Never writes, never sets a cookie.
@@ -85,16 +91,16 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// `CrossOrigin`; `StoreUnavailable`, when the answer is not known.
     pub async fn check_session_status(&self, head: &impl RequestHead) -> Result<SessionStatus, SessionError> {
-        let session = self.received(head);
-        match session.peek().await {
+        let (_slot, incoming) = self.received(head);
+        match incoming.peek().await {
             Err(error) if !error.kind().is_unauthenticated() => Err(error),
-            _ => Ok(session.status()),
+            _ => Ok(incoming.session().status()),
         }
     }
 
-    fn received(&self, head: &impl RequestHead) -> Session<U> {
-        let session = self.slot();
-        session.receive(head);
-        session
+    fn received(&self, head: &impl RequestHead) -> (Slot<U>, Incoming<U>) {
+        let slot = self.slot();
+        let incoming = slot.receive(head);
+        (slot, incoming)
     }
 }

@@ -6,17 +6,16 @@ mod cross_origin;
 mod login;
 mod navigation;
 mod origin;
+mod received;
 
 use std::net::IpAddr;
 
-pub(crate) use bearer::{Bearer, bearer};
 pub use client::TrustedProxies;
-pub(crate) use client::user_agent;
 pub use cross_origin::{CrossOrigin, CrossOriginRefusal};
 pub use login::ReturnTo;
 pub(crate) use login::{LoginPage, configured_prefix};
 pub use navigation::checked_next;
-pub(crate) use navigation::is_navigation;
+pub(crate) use received::{Client, Credential, Received, Rules};
 
 /// The header lines of a request or a response.
 ///

@@ -1,11 +1,14 @@
 //! The way out: what the response says of the session. No I/O: the cookie says what the store holds.
 
-use super::{Outgoing, Session, State};
-use crate::SessionPayload;
+use super::request::Request;
+use super::slot::Slot;
+use super::state::{Outgoing, State};
+use crate::mode::Issued;
+use crate::payload::SessionPayload;
 use crate::request::Headers;
 use crate::response::ResponseChanges;
 
-impl<U: SessionPayload> Session<U> {
+impl<U: SessionPayload> Slot<U> {
     /// The header changes for the response whose headers are given; apply them all. From here on, operations that
     /// need a cookie fail with `ResponseSent` before they touch the store.
     ///
@@ -19,12 +22,12 @@ impl<U: SessionPayload> Session<U> {
     /// the browser says `private` or `private, no-cache` itself.
     pub fn close(&self, response: &impl Headers) -> ResponseChanges {
         let mut changes = ResponseChanges::default();
-        let mut state = self.state();
+        let mut state = self.0.state();
         state.closed = true;
         if state.opened.is_none() && matches!(state.outgoing, Outgoing::Nothing) {
             return changes;
         }
-        match self.set_cookie(&state) {
+        match self.0.set_cookie(&state) {
             Some(cookie) => {
                 changes.append("set-cookie", cookie);
                 if !says(response, "cache-control", "no-store") {
@@ -42,20 +45,22 @@ impl<U: SessionPayload> Session<U> {
         }
         changes
     }
+}
 
+impl<U: SessionPayload> Request<U> {
     fn set_cookie(&self, state: &State<U>) -> Option<String> {
         if state.panicked || self.is_bearer() {
             return None;
         }
         match &state.outgoing {
             Outgoing::Nothing => None,
-            Outgoing::Clear => Some(self.0.manager.cookie.clear()),
+            Outgoing::Clear => Some(self.engine.service.cookie.clear()),
             // Without a store: a logout that came in between wins over this request's refresh.
-            Outgoing::Send { claims, .. } if self.0.manager.ended.contains(claims.sid) => None,
-            Outgoing::Send { token, claims } => {
+            Outgoing::Send(Issued { claims, .. }) if self.engine.mode.has_ended(claims.sid) => None,
+            Outgoing::Send(Issued { token, claims }) => {
                 let lifetime = claims.expires_at.remaining(claims.issued_at);
                 // Its size was checked when it was made.
-                self.0.manager.cookie.set(token.expose(), lifetime).ok()
+                self.engine.service.cookie.set(token.expose(), lifetime).ok()
             }
         }
     }

@@ -2,21 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Current, Intent, Named, Outgoing, Session, Shown, Who};
-use crate::manager::Revalidation;
-use crate::store::SessionRecord;
-use crate::token::{Claims, IssueError};
-use crate::{Device, ErrorKind, EventKind, SessionError, SessionId, SessionPayload, SessionToken};
-
-/// What a logout reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destroyed {
-    /// The session is over: its token is refused from now on.
-    Session,
-    /// Without a store, and [the list of ended sessions](crate::SessionManagerBuilder::ended_capacity) is full: the
-    /// cookie is cleared, but a copy of the token stays good until it expires.
-    CookieOnly,
-}
+use super::Session;
+use super::request::{Request, Turn};
+use super::state::Outgoing;
+use crate::error::{ErrorKind, SessionError};
+use crate::mode::{Destroyed, Effect, Intent, Issued, Login, Named};
+use crate::payload::SessionPayload;
+use crate::response::SessionToken;
 
 impl<U: SessionPayload> Session<U> {
     /// Logs a user in: a new session id, always, and a cookie with the response. The session that the request's
@@ -24,29 +16,24 @@ impl<U: SessionPayload> Session<U> {
     /// opened: see [`destroy`](Self::destroy). Of the user's own account it may also have run out, as long as nobody
     /// has used its successor.
     ///
-    /// With a store one round trip; one more for each cookie of ours in a request that nobody has
-    /// [opened](Self::open), to see how old its token is. The payload is decoded once, to make sure that the next request
+    /// With a store one round trip; one more for each cookie of ours in a request that no extractor has
+    /// opened, to see how old its token is. The payload is decoded once, to make sure that the next request
     /// can read it. The token is for native clients; browsers get it as a cookie.
     ///
     /// # Errors
     /// `PayloadTooLarge`, `SessionLimit`, `StoreUnavailable`; `CrossOrigin`; `ResponseSent` after
-    /// [`close`](Self::close); `Misuse` for a payload that is no JSON object, that has a reserved name, that
+    /// the response has left; `Misuse` for a payload that is no JSON object, that has a reserved name, that
     /// [cannot be read back](SessionPayload), or whose subject is not 1 to 255 bytes without NUL.
     pub async fn create(&self, user: U) -> Result<SessionToken, SessionError> {
-        let _turn = self.take_turn().await;
-        self.not_closed()?;
-        self.admit()?;
+        let turn = self.0.turn().await;
+        self.0.not_closed()?;
+        let received = self.0.admit()?;
         self.check_subject(user.subject().as_deref())?;
-        if self.outcome().is_none() {
-            self.name_sessions();
-        }
-        let token = match self.is_tracked() {
-            true => self.create_tracked(user).await?,
-            false => self.create_stateless(user)?,
-        };
-        let mut state = self.state();
-        state.named = Named::NONE;
-        state.opened = Some(Ok(()));
+        let mut present = self.0.present(&turn, received);
+        let login = self.0.engine.mode.create(&turn.op, user, &mut present).await;
+        self.0.state().named = present.named;
+        let token = self.0.install(&turn, login?).await?;
+        self.0.state().named = Named::NONE;
         Ok(token)
     }
 
@@ -57,13 +44,12 @@ impl<U: SessionPayload> Session<U> {
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile.
     pub async fn reauthenticate(&self) -> Result<SessionToken, SessionError> {
-        let _turn = self.take_turn().await;
-        self.not_closed()?;
-        let current = self.opened(Intent::Use).await?;
-        match self.is_tracked() {
-            true => self.reauthenticate_tracked(&current).await,
-            false => self.reauthenticate_stateless(&current),
-        }
+        let turn = self.0.turn().await;
+        self.0.not_closed()?;
+        self.0.opened_in(&turn, Intent::Use).await?;
+        let present = self.0.shown();
+        let login = self.0.engine.mode.reauthenticate(&turn.op, &present).await;
+        self.0.install(&turn, self.0.answer(login)?).await
     }
 
     /// Changes the payload. With a store `change` runs again on the newest payload when somebody else changed it
@@ -79,16 +65,15 @@ impl<U: SessionPayload> Session<U> {
     /// `NotFound` and the like when nobody is logged in or the session has ended meanwhile; `PayloadTooLarge`;
     /// `StoreUnavailable`; `Misuse` when the subject changed or the payload cannot be read back.
     pub async fn update(&self, mut change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
-        let _turn = self.take_turn().await;
-        let current = self.opened(Intent::Use).await?;
-        if self.is_tracked() {
-            return self.update_tracked(&current, &mut change).await;
+        let turn = self.0.turn().await;
+        let current = self.0.opened_in(&turn, Intent::Use).await?;
+        if self.0.engine.mode.update_needs_a_response() {
+            self.0.not_closed()?;
         }
-        self.not_closed()?;
-        let mut user = U::clone(&current.user);
-        change(&mut user);
-        self.same_account(current.user.subject().as_deref(), user.subject().as_deref())?;
-        self.update_stateless(&current, user)
+        let updated = self.0.answer(self.0.engine.mode.update(&turn.op, current, &mut change).await)?;
+        let user = Arc::clone(&updated.current().user);
+        self.0.take(updated)?;
+        Ok(user)
     }
 
     /// Refreshes now. The answer is the longer token that the client is sent, or `None` when it gets none, as
@@ -99,19 +84,18 @@ impl<U: SessionPayload> Session<U> {
     /// # Errors
     /// `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
     pub async fn refresh(&self) -> Result<Option<SessionToken>, SessionError> {
-        let _turn = self.take_turn().await;
-        self.not_closed()?;
-        if self.outcome().is_none() && !self.is_bearer() {
-            self.open_in_turn(Intent::Refresh).await?;
-            return Ok(self.outgoing_token());
+        let turn = self.0.turn().await;
+        self.0.not_closed()?;
+        if self.0.outcome().is_none() && !self.0.is_bearer() {
+            self.0.open_in(&turn, Intent::Refresh).await?;
+            return Ok(self.0.outgoing_token());
         }
-        let current = self.opened(Intent::Peek).await?;
-        if !self.is_tracked() {
-            return self.renew_stateless(Intent::Refresh).await.inspect_err(|error| self.lost(error));
+        let current = self.0.opened_in(&turn, Intent::Peek).await?;
+        match self.0.engine.mode.refresh(&turn.op, current).await {
+            Ok(refreshed) => self.0.take(refreshed)?,
+            Err(denied) => return Err(self.0.state().denied(denied)),
         }
-        let served = self.use_tracked(&current.claims, Intent::Refresh).await;
-        self.show(served.inspect_err(|error| self.lost(error))?);
-        Ok(self.outgoing_token())
+        Ok(self.0.outgoing_token())
     }
 
     /// Logs out: ends the session that the request names, and clears the cookie, also when there was no session: an
@@ -122,230 +106,65 @@ impl<U: SessionPayload> Session<U> {
     /// [`ReplayPolicy`](crate::ReplayPolicy) says, and is told as one. Without a store every token of a session does
     /// until it expires.
     ///
-    /// With a store one round trip for an opened session, two for one that nobody has [opened](Self::open).
+    /// With a store one round trip for an opened session, two for one that no extractor has opened.
     ///
     /// # Errors
     /// `StoreUnavailable`: then nobody is logged out and no cookie is cleared. `CrossOrigin`.
     pub async fn destroy(&self) -> Result<Destroyed, SessionError> {
-        let _turn = self.take_turn().await;
-        self.admit()?;
-        if self.outcome().is_none() {
-            self.name_sessions();
-        }
-        let remembered = match self.is_tracked() {
-            true => self.destroy_tracked().await.map(|()| true)?,
-            false => self.destroy_stateless(),
-        };
-        let mut state = self.state();
-        state.current = None;
-        state.named = Named::NONE;
-        state.outgoing = Outgoing::Clear;
-        drop(state);
-        let over = self.error(ErrorKind::NotFound);
-        self.state().opened = Some(Err(over));
-        Ok(if remembered { Destroyed::Session } else { Destroyed::CookieOnly })
-    }
-
-    /// The sessions of this account, newest first; of a guest only this one.
-    ///
-    /// # Errors
-    /// `StoreRequired` without a store; `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
-    pub async fn list(&self) -> Result<Vec<Device>, SessionError> {
-        let (current, records) = self.account_records().await?;
-        Ok(self.devices(&records, Some(current.claims.sid)))
-    }
-
-    /// Ends one session of this account, by its [`Device::id`]. `false` when the account has none of that name.
-    /// Ending the current one is [`destroy`](Self::destroy).
-    ///
-    /// # Errors
-    /// As [`list`](Self::list).
-    pub async fn revoke(&self, device: &str) -> Result<bool, SessionError> {
-        let (current, records) = self.account_records().await?;
-        let Some(record) = self.named_device(&records, device) else { return Ok(false) };
-        if record.id == current.claims.sid {
-            return self.destroy().await.map(|_| true);
-        }
-        self.end_record(record, "revoked from another session").await
-    }
-
-    /// Ends every other session of this account (ASVS 7.4.3). Answers how many; zero for a guest.
-    ///
-    /// # Errors
-    /// As [`list`](Self::list).
-    pub async fn revoke_others(&self) -> Result<u64, SessionError> {
-        let current = self.tracked_current().await?;
-        let Some(subject) = current.account() else { return Ok(0) };
-        Ok(self.manager().end_account(subject, Some(current.claims.sid)).await?.len() as u64)
-    }
-
-    /// Ends every session of this account, this one included, and clears the cookie: "log out everywhere". Answers how
-    /// many; of a guest only this one.
-    ///
-    /// # Errors
-    /// As [`list`](Self::list).
-    pub async fn revoke_all(&self) -> Result<u64, SessionError> {
-        let current = self.tracked_current().await?;
-        let ended = match current.account() {
-            Some(subject) => self.manager().end_account(subject, None).await?,
-            None => Vec::new(),
-        };
-        self.destroy().await?;
-        // A guest's is in no account, and a store that has lost the account's index (Redis that evicts) finds none.
-        let others = ended.iter().filter(|id| **id != current.claims.sid).count();
-        Ok(others as u64 + 1)
-    }
-
-    async fn account_records(&self) -> Result<(Current<U>, Vec<SessionRecord>), SessionError> {
-        let current = self.tracked_current().await?;
-        let mut records = match current.account() {
-            Some(subject) => self.records_of(subject).await?,
-            None => current.record.iter().map(|record| SessionRecord::clone(record)).collect(),
-        };
-        // It has ended meanwhile, or the store has lost the account's index, as Redis does when it evicts.
-        if records.iter().all(|record| record.id != current.claims.sid) {
-            records.push(self.fresh_record(&current.claims).await?);
-        }
-        Ok((current, records))
-    }
-
-    async fn tracked_current(&self) -> Result<Current<U>, SessionError> {
-        self.require_store()?;
-        let _turn = self.take_turn().await;
-        self.opened(Intent::Use).await?;
-        self.recheck_in_turn().await?;
-        self.opened(Intent::Use).await
-    }
-
-    /// Refuses what only a store can do; a request from another origin learns not even that.
-    pub(crate) fn require_store(&self) -> Result<(), SessionError> {
-        self.admit()?;
-        if self.is_tracked() { Ok(()) } else { Err(self.error(ErrorKind::StoreRequired)) }
-    }
-
-    /// Newest first.
-    pub(crate) fn devices(&self, records: &[SessionRecord], current: Option<SessionId>) -> Vec<Device> {
-        let mut devices: Vec<Device> = records.iter().map(|record| self.device(record, current)).collect();
-        devices.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
-        devices
-    }
-
-    fn device(&self, record: &SessionRecord, current: Option<SessionId>) -> Device {
-        Device {
-            id: record.id.handle(&self.0.manager.realm),
-            current: Some(record.id) == current,
-            created_at: record.authenticated_at,
-            last_seen: record.last_seen,
-            expires_at: record.expires_at,
-            user_agent: record.user_agent.clone(),
-            ip_address: record.ip_address,
-        }
-    }
-
-    pub(crate) fn named_device<'r>(
-        &self,
-        records: &'r [SessionRecord],
-        device: &str,
-    ) -> Option<&'r SessionRecord> {
-        records.iter().find(|record| record.id.handle(&self.0.manager.realm) == device)
-    }
-
-    /// The session, opened if nobody did, for callers that hold the turn.
-    async fn opened(&self, intent: Intent) -> Result<Current<U>, SessionError> {
-        self.open_in_turn(intent).await?;
-        let current = self.current().ok_or_else(|| self.refusal())?;
-        self.not_ended(&current.claims)?;
-        Ok(current)
-    }
-
-    fn is_tracked(&self) -> bool {
-        self.0.manager.store.is_some()
-    }
-
-    fn not_closed(&self) -> Result<(), SessionError> {
-        if self.state().closed {
-            return Err(self
-                .error(ErrorKind::ResponseSent)
-                .detail("the response has left, so no cookie can follow it: do this before you answer"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn lost(&self, error: &SessionError) {
-        if error.kind().is_unauthenticated() {
-            let mut state = self.state();
-            state.lose();
-            state.opened = Some(Err(error.clone()));
-        }
-    }
-
-    fn outgoing_token(&self) -> Option<SessionToken> {
-        match &self.state().outgoing {
-            Outgoing::Send { token, .. } => Some(token.clone()),
-            Outgoing::Nothing | Outgoing::Clear => None,
-        }
+        let turn = self.0.turn().await;
+        self.0.destroy_in(&turn).await
     }
 
     fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
         match subject {
             Some(subject) if subject.is_empty() || subject.len() > 255 || subject.contains('\0') => Err(self
+                .0
                 .error(ErrorKind::Misuse)
                 .detail("a subject must be 1 to 255 bytes long and without NUL")),
             _ => Ok(()),
         }
     }
+}
 
-    pub(super) fn same_account(&self, before: Option<&str>, after: Option<&str>) -> Result<(), SessionError> {
-        if before == after {
-            return Ok(());
+impl<U: SessionPayload> Request<U> {
+    pub(super) async fn destroy_in(&self, turn: &Turn<'_, U>) -> Result<Destroyed, SessionError> {
+        let received = self.admit()?;
+        let mut present = self.present(turn, received);
+        let destroyed = self.engine.mode.destroy(&turn.op, &mut present).await;
+        self.state().named = present.named;
+        let destroyed = destroyed?;
+        let over = self.error(ErrorKind::NotFound);
+        self.state().clear(over);
+        Ok(destroyed)
+    }
+
+    /// Makes a new session the one of this request; takes it back when the response has left meanwhile.
+    async fn install(&self, turn: &Turn<'_, U>, login: Login<U>) -> Result<SessionToken, SessionError> {
+        let Login { current, issued, replaced } = login;
+        let token = issued.token.clone();
+        let installed = self.state().install(current.clone(), issued);
+        if installed.is_err() {
+            self.engine.mode.undo(&turn.op, &current).await?;
+            return Err(self.response_left());
         }
-        Err(self.error(ErrorKind::Misuse).detail(
-            "the change gave the session to another account: log that one in with Session::create instead",
-        ))
+        self.engine.mode.settle(&turn.op, &current, replaced).await;
+        Ok(token)
     }
 
-    /// Refuses a token whose cookie browsers would drop.
-    pub(super) fn check_size(&self, token: &SessionToken) -> Result<(), SessionError> {
-        self.0
-            .manager
-            .cookie
-            .check_size(token.expose().len())
-            .map_err(|too_large| self.too_large(too_large.size))
+    fn take(&self, effect: Effect<U>) -> Result<(), SessionError> {
+        let applied = self.state().apply(effect);
+        applied.map_err(|_| self.response_left())
     }
 
-    pub(super) fn not_issued(&self, error: &IssueError) -> SessionError {
-        match error {
-            IssueError::TooLong(length) => self.too_large(self.0.manager.cookie.name().len() + length),
-            _ => self.error(ErrorKind::Misuse).detail(error.to_string()),
+    /// What a verb answered; the session is over where that says so.
+    pub(super) fn answer<T>(&self, answer: Result<T, SessionError>) -> Result<T, SessionError> {
+        answer.inspect_err(|error| self.state().failed(error))
+    }
+
+    fn outgoing_token(&self) -> Option<SessionToken> {
+        match &self.state().outgoing {
+            Outgoing::Send(Issued { token, .. }) => Some(token.clone()),
+            Outgoing::Nothing | Outgoing::Clear => None,
         }
-    }
-
-    fn too_large(&self, size: usize) -> SessionError {
-        self.error(ErrorKind::PayloadTooLarge).detail(format!(
-            "the cookie would have {size} bytes of name and value, and browsers keep at most 4096: put less into the \
-             payload, or add a store, which keeps the payload out of the cookie"
-        ))
-    }
-
-    /// The sessions that the request names, the current one first.
-    pub(super) fn named_and_current(&self) -> Vec<Shown<U>> {
-        let state = self.state();
-        let current = state.current.as_ref().map(Current::shown);
-        let sid = current.as_ref().map(|current| current.claims.sid);
-        let others = state.named.iter().filter(|shown| Some(shown.claims.sid) != sid).cloned();
-        current.into_iter().chain(others).collect()
-    }
-
-    pub(super) async fn revalidate(&self, user: &Arc<U>) -> Revalidation<U> {
-        match &self.0.manager.revalidate {
-            Some(revalidate) => revalidate(Arc::clone(user)).await,
-            None => Revalidation::Keep,
-        }
-    }
-
-    /// Tells of the current session.
-    pub(super) fn emit_about(&self, kind: EventKind, claims: &Claims) {
-        let user = self.user();
-        self.emit(kind, Who::session(claims, user.as_deref().and_then(U::subject).as_deref()), None, None);
     }
 }

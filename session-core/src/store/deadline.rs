@@ -24,12 +24,6 @@ impl Patience {
         Self { whole, left: AtomicU64::new(nanoseconds(whole)), has_waited: AtomicBool::new(false) }
     }
 
-    /// For the next operation.
-    pub(crate) fn restart(&self) {
-        self.left.store(nanoseconds(self.whole), Ordering::Relaxed);
-        self.has_waited.store(false, Ordering::Relaxed);
-    }
-
     /// Whether a call was not ready at once: the store is not in this process's memory.
     pub(crate) fn has_waited(&self) -> bool {
         self.has_waited.load(Ordering::Relaxed)

@@ -20,7 +20,7 @@ const ACCOUNTS: usize = 4096;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     steady: Duration,
-    wall: Timestamp,
+    pub(crate) wall: Timestamp,
 }
 
 impl Moment {

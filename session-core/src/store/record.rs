@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::lifetimes::{Lifetimes, Times};
+use crate::time::Timestamp;
+use crate::token::Claims;
 
 /// One session as a store keeps it. Plain data: the store gives it no meaning beyond what
 /// [`SessionStore`](super::SessionStore) says. It may get more fields: make one with [`new`](Self::new) and
@@ -70,6 +73,40 @@ impl SessionRecord {
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            authenticated_at: self.authenticated_at,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            last_seen: Some(self.last_seen),
+        }
+    }
+
+    /// What the newest token says: signed from the record alone, so that every node signs the same bytes.
+    pub(crate) fn claims(&self) -> Claims {
+        Claims {
+            sid: self.id,
+            generation: Some(self.generation),
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            authenticated_at: self.authenticated_at,
+        }
+    }
+
+    /// The next version, seen at `now`. Clocks differ between nodes: last-seen never goes back.
+    pub(crate) fn seen(&self, lifetimes: &Lifetimes, now: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.version = next.version.saturating_add(1);
+        next.last_seen = next.last_seen.max(now);
+        next.ends_at = lifetimes.ends_at(&next.times());
+        next
+    }
+
+    /// The account, `None` for a guest.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// Whether the next change would have no number.

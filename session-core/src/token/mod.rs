@@ -39,7 +39,11 @@ pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
 use self::split::{place_of_fault, split};
 pub(crate) use self::tries::Tries;
-use crate::{ErrorKind, SessionId, SessionPayload, Timestamp};
+use crate::error::ErrorKind;
+use crate::id::SessionId;
+use crate::lifetimes::Times;
+use crate::payload::SessionPayload;
+use crate::time::Timestamp;
 
 /// How a token says what it is. The default is [`Typed`](Self::Typed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +78,17 @@ pub(crate) struct Claims {
     pub(crate) expires_at: Timestamp,
     /// When the user logged in.
     pub(crate) authenticated_at: Timestamp,
+}
+
+impl Claims {
+    pub(crate) fn times(&self) -> Times {
+        Times {
+            authenticated_at: self.authenticated_at,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            last_seen: None,
+        }
+    }
 }
 
 /// A token that opens nothing.

@@ -5,7 +5,7 @@ use session_core::{
     ErrorKind, Guard, Lifetimes, Session, SessionError, SessionManager, Timestamp, adapter::routes,
 };
 
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 #[tokio::test]
 async fn a_bearer_token_is_a_session_only_when_the_option_is_on() {
@@ -41,12 +41,12 @@ async fn a_bearer_sets_no_cookie_knows_no_other_origin_and_is_never_refreshed_by
             .token
             .unwrap();
         world.advance(86_400 - 100);
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         let request = TestRequest::new("POST", "/session/refresh").header("origin", "https://app.example");
         session.receive(&request.header("authorization", format!("Bearer {}", token.expose())));
         session.open().await.unwrap();
         assert_eq!(session.status().remaining_time.as_secs(), 100);
-        let response = routes::answer(&session, "POST", "/refresh").await;
+        let response = routes::answer(session.incoming(), "POST", "/refresh").await;
         assert_eq!(response.status, 200);
         let header = response.headers.iter().find(|(name, _)| *name == "session-token");
         assert!(header.is_some_and(|(_, value)| **value != *token.expose()));
@@ -58,7 +58,7 @@ async fn a_bearer_sets_no_cookie_knows_no_other_origin_and_is_never_refreshed_by
 async fn two_bearers_that_contradict_each_other_are_refused() {
     let sessions = World::new().builder().bearer(true).build().unwrap();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session
         .receive(&browser.get("/").header("authorization", "Bearer a").header("authorization", "Bearer b"));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
@@ -127,7 +127,7 @@ async fn a_guard_of_the_application_challenges_a_bearer_whatever_error_it_makes(
     let world = World::new();
     let sessions = world.builder().bearer(true).build().unwrap();
     let challenge = async |request: TestRequest| {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&request);
         let refused = session.extract::<Nobody>().await.map(drop).unwrap_err().to_response();
         refused.headers.into_iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| value)

@@ -6,7 +6,7 @@ use session_core::testing::TestRequest;
 use session_core::{EventKind, ReplayPolicy, SessionEvent, SessionManager};
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 /// In the last 30 minutes of the first token.
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -27,7 +27,7 @@ const ALL: [Shows; 4] =
 
 impl Shows {
     async fn run(self, sessions: &SessionManager<User>, token: &Browser) {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&token.post("/"));
         if matches!(self, Self::LogoutOnceOpened | Self::LoginOnceOpened(_)) {
             let _ = session.open().await;
@@ -231,7 +231,7 @@ async fn a_login_and_a_logout_ask_the_store_once_and_once_more_for_each_token_no
     let calls = || store.calls.swap(0, Ordering::SeqCst);
     let ann = Browser::login(&sessions, user("ann")).await;
     assert_eq!(calls(), 1, "a login without a cookie");
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&ann.post("/login"));
     session.open().await.unwrap();
     assert_eq!(calls(), 1, "opening");
@@ -324,7 +324,7 @@ async fn logging_out_everywhere_found_a_session() {
     let sessions = world.tracked();
     for name in ["ann", "guest"] {
         let browser = Browser::login(&sessions, user(name)).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/"));
         assert_eq!(session.revoke_all().await.unwrap(), 1);
     }

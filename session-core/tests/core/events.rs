@@ -5,17 +5,17 @@ use std::sync::atomic::Ordering;
 
 use session_core::store::SessionLimit;
 use session_core::testing::TestRequest;
-use session_core::{Revalidation, Session, SessionEvent, SessionManager, SessionManagerBuilder};
+use session_core::{Revalidation, SessionEvent, SessionManager, SessionManagerBuilder};
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, user};
+use crate::support::{Browser, Trip, User, World, user};
 
 #[tokio::test]
 async fn a_life_leaves_its_trace() {
     let world = World::new();
     let sessions = world.tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/"));
     session.update(|user| user.visits += 1).await.unwrap();
     world.advance(60);
@@ -83,14 +83,14 @@ impl Audit {
         Self { world, store, sessions, ann, eve, named: BTreeSet::new() }
     }
 
-    fn both(&self) -> Session<User> {
-        let session = self.sessions.slot();
+    fn both(&self) -> Trip {
+        let session = Trip::of(&self.sessions);
         session
             .receive(&Browser::holding(&format!("{}; {}", self.ann.cookie(), self.eve.cookie())).post("/"));
         session
     }
 
-    async fn opened(&self) -> Session<User> {
+    async fn opened(&self) -> Trip {
         let session = self.both();
         session.open().await.unwrap();
         assert_eq!(session.user().unwrap().user_id, "eve");
@@ -194,11 +194,11 @@ async fn changes(audit: &mut Audit) {
 }
 
 async fn refusals(audit: &mut Audit) {
-    let session = audit.sessions.slot();
+    let session = Trip::of(&audit.sessions);
     session.receive(&audit.eve.post("/").header("sec-fetch-site", "cross-site"));
     assert!(session.open().await.is_err());
     audit.told(&[("rejected", NOBODY)]);
-    let session = audit.sessions.slot();
+    let session = Trip::of(&audit.sessions);
     session.receive(&Browser::holding(&format!("{}; {}x", audit.eve.cookie(), audit.ann.cookie())).get("/"));
     session.open().await.unwrap();
     audit.told(&[("rejected", NOBODY)]);

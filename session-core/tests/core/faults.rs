@@ -6,7 +6,7 @@ use session_core::testing::TestRequest;
 use session_core::{ErrorKind, Revalidation};
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, World, user};
+use crate::support::{Browser, Trip, World, user};
 
 #[tokio::test]
 async fn an_outage_is_an_error_and_not_an_anonymous_visitor() {
@@ -33,7 +33,7 @@ async fn login_and_logout_do_not_claim_success_and_touch_no_cookie() {
     let sessions = world.tracked_on(store.clone());
     let browser = Browser::login(&sessions, user("ann")).await;
     store.read_only.store(true, Ordering::SeqCst);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/logout"));
     session.open().await.unwrap();
     assert_eq!(session.destroy().await.map_err(|error| error.kind()), Err(ErrorKind::StoreUnavailable));
@@ -51,7 +51,7 @@ async fn a_store_that_lost_its_index_leaves_out_nobody_who_asks() {
     let sessions = world.tracked_on(store.clone());
     let mut browser = Browser::login(&sessions, user("ann")).await;
     store.lost_index.store(true, Ordering::SeqCst);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/"));
     let devices = session.list().await.unwrap();
     assert!(devices.len() == 1 && devices[0].current, "{devices:?}");
@@ -61,7 +61,7 @@ async fn a_store_that_lost_its_index_leaves_out_nobody_who_asks() {
     assert_eq!(browser.who(&sessions).await, None);
 
     let other = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&other.post("/"));
     assert_eq!(session.revoke_all().await.unwrap(), 1, "the one that asks");
 }
@@ -71,7 +71,7 @@ async fn a_session_that_ended_meanwhile_is_not_listed() {
     let (world, store) = (World::new(), Faulty::default());
     let sessions = world.tracked_on(store.clone());
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/"));
     session.open().await.unwrap();
     sessions.revoke_account("ann").await.unwrap();
@@ -120,7 +120,7 @@ async fn a_login_is_one_call_and_a_read_is_one_call() {
     assert_eq!(store.calls.swap(0, Ordering::SeqCst), 1);
     browser.clone().who(&sessions).await;
     assert_eq!(store.calls.swap(0, Ordering::SeqCst), 1);
-    let slot = sessions.slot();
+    let slot = Trip::of(&sessions);
     slot.receive(&browser.get("/"));
     assert!(slot.close(&()).is_empty());
     assert_eq!(store.calls.load(Ordering::SeqCst), 0, "nobody asked");

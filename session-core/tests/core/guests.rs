@@ -2,11 +2,11 @@
 
 use session_core::testing::TestRequest;
 use session_core::{
-    Authenticated, ErrorKind, Fresh, Guard, IntoInner, MaybeAuthenticated, Session, SessionError,
-    SessionManager, adapter::routes,
+    Authenticated, ErrorKind, Fresh, Guard, MaybeAuthenticated, Session, SessionError, SessionManager,
+    adapter::routes,
 };
 
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 /// A guard of an application's own, in three makes.
 struct OnAuthenticated;
@@ -30,7 +30,7 @@ guard!(OnRequireUser, session => session.require_user()?);
 guard!(OnRequireFresh, session => session.require_fresh(seconds(300)).await?);
 
 async fn refusal<G: Guard<Payload = User>>(sessions: &SessionManager<User>, request: &TestRequest) -> u16 {
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(request);
     session.extract::<G>().await.map(drop).map_or_else(|error| error.to_response().status, |()| 200)
 }
@@ -71,7 +71,7 @@ async fn a_guest_is_answered_as_nobody_and_a_navigation_goes_to_the_login_page()
     let world = World::new();
     for sessions in modes(&world) {
         let guest = Browser::login(&sessions, user("guest")).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&guest.get("/"));
         let error = session.extract::<Authenticated<User>>().await.map(drop).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "SESSION_NOT_FOUND"));
@@ -86,7 +86,7 @@ async fn a_guest_keeps_its_session_and_the_optional_guard_is_empty_for_it() {
     let world = World::new();
     for sessions in modes(&world) {
         let guest = Browser::login(&sessions, user("guest")).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&guest.post("/"));
         let maybe = session.extract::<MaybeAuthenticated<User>>().await.unwrap();
         assert_eq!(maybe.user(), None);
@@ -106,9 +106,9 @@ async fn a_guest_may_end_its_own_session_whatever_a_revocation_asks_for() {
         (Browser::login(&sessions, user("guest")).await, Browser::login(&sessions, user("guest")).await);
     world.advance(600);
     let answer = async |method: &str, path: &str| {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&guest.request(method, path));
-        let response = routes::answer(&session, method, path).await;
+        let response = routes::answer(session.incoming(), method, path).await;
         (response.status, String::from_utf8(response.body).unwrap())
     };
     assert_eq!(answer("POST", "/revoke-others").await, (200, r#"{"revoked":0}"#.to_owned()));

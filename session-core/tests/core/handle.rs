@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{
-    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, IntoInner, MaybeAuthenticated, Session,
+    Authenticated, CookieSettings, ErrorKind, Fresh, Guard, MaybeAuthenticated, Session,
     adapter::{HeaderChange, Headers, Slots},
 };
 
-use crate::support::{Browser, User, World, user};
+use crate::support::{Browser, Trip, User, World, user};
 
 /// Headers of an answer that is on its way out.
 struct CacheControl(&'static str);
@@ -26,18 +26,18 @@ fn lines(changes: &session_core::adapter::ResponseChanges) -> Vec<&'static str> 
 #[tokio::test]
 async fn a_request_that_asks_for_nothing_changes_nothing() {
     for sessions in World::new().both() {
-        assert!(sessions.slot().close(&()).is_empty());
+        assert!(Trip::of(&sessions).close(&()).is_empty());
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_opened_the_session_varies_and_is_private() {
     for sessions in World::new().both() {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("GET", "/"));
         let _ = session.open().await;
         assert_eq!(lines(&session.close(&())), ["vary", "cache-control"]);
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("GET", "/"));
         let _ = session.open().await;
         assert_eq!(lines(&session.close(&CacheControl("public, max-age=60"))), ["vary"]);
@@ -49,7 +49,7 @@ async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more() {
     for sessions in World::new().both() {
         let browser = Browser::login(&sessions, user("ann")).await;
         let cache_control = async |request: TestRequest, said: &'static str| {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&request);
             let _ = session.open().await;
             let changes =
@@ -70,7 +70,7 @@ async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more() {
 async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {
     let sessions = World::new().tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     session.open().await.unwrap();
     sessions.revoke_account("ann").await.unwrap();
@@ -85,7 +85,7 @@ async fn an_answer_with_our_cookie_is_not_stored() {
         for (set_before, expected) in
             [("public", vec!["set-cookie", "cache-control"]), ("private, No-Store", vec!["set-cookie"])]
         {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&TestRequest::new("POST", "/login"));
             session.create(user("ann")).await.unwrap();
             assert_eq!(lines(&session.close(&CacheControl(set_before))), expected);
@@ -94,19 +94,11 @@ async fn an_answer_with_our_cookie_is_not_stored() {
 }
 
 #[tokio::test]
-async fn opening_before_the_request_was_received_is_a_mistake_that_says_so() {
-    let session = World::new().stateless().slot();
-    let error = session.open().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Misuse);
-    assert!(error.to_string().contains("receive"));
-}
-
-#[tokio::test]
 async fn after_the_response_no_operation_that_needs_a_cookie_touches_the_store() {
     let world = World::new();
     let sessions = world.tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/stream"));
     session.open().await.unwrap();
     let _ = session.close(&());
@@ -122,7 +114,7 @@ async fn after_the_response_no_operation_that_needs_a_cookie_touches_the_store()
 async fn without_a_store_an_update_after_the_response_is_refused() {
     let sessions = World::new().stateless();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/stream"));
     session.open().await.unwrap();
     let _ = session.close(&());
@@ -133,7 +125,7 @@ async fn without_a_store_an_update_after_the_response_is_refused() {
 #[tokio::test]
 async fn a_panic_in_a_handler_sends_no_cookie() {
     for sessions in World::new().both() {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/login"));
         let handler = session.clone();
         let outcome = tokio::spawn(async move {
@@ -150,7 +142,7 @@ async fn a_panic_in_a_handler_sends_no_cookie() {
 async fn parallel_extractors_share_one_open() {
     let sessions = World::new().tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     let (one, two) =
         tokio::join!(session.extract::<Authenticated<User>>(), session.extract::<MaybeAuthenticated<User>>());
@@ -163,7 +155,7 @@ async fn guards_tell_401_403_and_anonymous_apart() {
     let world = World::new();
     for sessions in world.both() {
         let kind = async |request: TestRequest| {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&request);
             let authenticated =
                 session.extract::<Authenticated<User>>().await.map(drop).map_err(|error| error.kind());
@@ -183,7 +175,7 @@ async fn a_fresh_guard_asks_for_a_recent_login() {
     for sessions in world.both() {
         let browser = Browser::login(&sessions, user("ann")).await;
         let check = async || {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&browser.get("/"));
             session.extract::<Fresh<User, 300>>().await.map(drop).map_err(|error| error.kind())
         };
@@ -199,7 +191,7 @@ async fn a_browser_navigation_is_sent_to_the_login_page() {
     let world = World::new();
     let sessions = world.builder().login_page("/login").build().unwrap();
     let answer = async |request: TestRequest| {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&request);
         session.extract::<Authenticated<User>>().await.map(drop).unwrap_err().to_response()
     };
@@ -222,7 +214,7 @@ impl Guard for NeverMind {
 
 #[tokio::test]
 async fn a_guard_of_ones_own_can_refuse() {
-    let session = World::new().stateless().slot();
+    let session = Trip::of(&World::new().stateless());
     session.receive(&TestRequest::new("GET", "/"));
     let error = session.extract::<NeverMind>().await.map(drop).unwrap_err();
     assert_eq!((error.status(), error.code()), (403, "FORBIDDEN"));
@@ -271,7 +263,7 @@ async fn no_debug_output_shows_a_token() {
 async fn dropping_an_operation_leaves_the_session_before_or_after_it() {
     let world = World::new();
     let sessions = world.tracked();
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&TestRequest::new("POST", "/login"));
     drop(session.create(user("ann")));
     assert_eq!(session.user(), None);

@@ -6,12 +6,11 @@ use std::sync::atomic::Ordering;
 use session_core::store::{Account, RecordKey, SessionStore};
 use session_core::testing::TestRequest;
 use session_core::{
-    ErrorKind, Fresh, Lifetimes, ReplayPolicy, Session, SessionManager, SessionManagerBuilder,
-    adapter::routes,
+    ErrorKind, Fresh, Lifetimes, ReplayPolicy, SessionManager, SessionManagerBuilder, adapter::routes,
 };
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 const BOUND: u64 = 30;
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -55,8 +54,8 @@ impl Fleet {
     }
 }
 
-async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Session<User> {
-    let session = sessions.slot();
+async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Trip {
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/"));
     session.open().await.unwrap();
     session
@@ -252,9 +251,9 @@ async fn a_use_by_its_route_is_written_down_where_others_are_served_from_memory(
     let login = last_seen().await;
     assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
     assert_eq!(last_seen().await, login, "served from memory");
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post(""));
-    assert_eq!(routes::answer(&session, "POST", "").await.status, 200);
+    assert_eq!(routes::answer(session.incoming(), "POST", "").await.status, 200);
     assert_eq!(last_seen().await, fleet.world.now());
 }
 
@@ -274,9 +273,9 @@ async fn every_session_route_asks_the_store() {
         let (here, there) = (fleet.node(), fleet.node());
         let browser = fleet.logged_in(&here).await;
         browser.log_out(&there).await;
-        let session = here.slot();
+        let session = Trip::of(&here);
         session.receive(&browser.request(method, path));
-        let answer = routes::answer(&session, method, path).await;
+        let answer = routes::answer(session.incoming(), method, path).await;
         assert_eq!(answer.status, expected, "{method} {path}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("ann"), "{method} {path}");
         assert!(session.user().is_none(), "{method} {path}");
@@ -350,7 +349,7 @@ async fn a_read_that_a_logout_overtakes_is_not_remembered() {
     let sessions = fleet.node();
     let browser = Browser::login(&sessions, user("ann")).await;
     // The read has the store's answer and does not know that the logout is done.
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     let slow = fleet.store.pause_after_read();
     let reading = tokio::spawn(async move { session.open().await });
@@ -460,7 +459,7 @@ fn the_auditor_is_told_the_bound() {
 #[tokio::test]
 async fn without_a_session_nothing_is_confirmed() {
     let fleet = Fleet::new();
-    let session = fleet.node().slot();
+    let session = Trip::of(&fleet.node());
     session.receive(&TestRequest::new("GET", "/"));
     assert!(session.open().await.is_err());
     assert_eq!(session.recheck().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use session_core::testing::TestRequest;
-use session_core::{
-    ErrorKind, Fresh, Lifetimes, Session, SessionManager, SessionManagerBuilder, adapter::routes,
-};
+use session_core::{ErrorKind, Fresh, Lifetimes, SessionManager, SessionManagerBuilder, adapter::routes};
 
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 fn node(world: &World) -> SessionManager<User> {
     with(world, |builder| builder)
@@ -20,14 +18,14 @@ fn with(
     more(world.builder().store(world.store.clone()).hybrid(seconds(30))).build().unwrap()
 }
 
-async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Session<User> {
+async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Trip {
     let session = received(sessions, &browser.post("/"));
     session.open().await.unwrap();
     session
 }
 
-fn received(sessions: &SessionManager<User>, request: &TestRequest) -> Session<User> {
-    let session = sessions.slot();
+fn received(sessions: &SessionManager<User>, request: &TestRequest) -> Trip {
+    let session = Trip::of(&sessions);
     session.receive(request);
     session
 }
@@ -80,7 +78,7 @@ async fn the_status_route_asks_the_store_when_somebody_has_opened_the_session_be
     let browser = logged_in(&here).await;
     browser.log_out(&there).await;
     let session = opened(&here, &browser).await;
-    let answer = routes::answer(&session, "GET", "").await;
+    let answer = routes::answer(session.incoming(), "GET", "").await;
     assert!(!String::from_utf8_lossy(&answer.body).contains("ann"));
     assert!(session.user().is_none());
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use session_core::SessionManager;
 
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 const BOUND: u64 = 30;
 const ACCOUNTS: [&str; 2] = ["ann", "bob"];
@@ -101,7 +101,7 @@ impl Fleet {
             }
             Event::Ask { node, session, confirm } => {
                 let Some(truth) = self.sessions.get(session) else { return };
-                let slot = self.nodes[node].slot();
+                let slot = Trip::of(&self.nodes[node]);
                 slot.receive(&truth.browser.get("/"));
                 let known = if confirm { slot.recheck().await } else { slot.peek().await };
                 let visits = slot.user().map(|user| user.visits);
@@ -116,7 +116,7 @@ impl Fleet {
             }
             Event::Update { node, session } => {
                 let Some(truth) = self.sessions.get_mut(session) else { return };
-                let slot = self.nodes[node].slot();
+                let slot = Trip::of(&self.nodes[node]);
                 slot.receive(&truth.browser.post("/"));
                 match slot.update(|user| user.visits += 1).await {
                     Ok(user) => {

@@ -3,7 +3,7 @@
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{CookieSettings, Destroyed, ErrorKind, KeyRing, SessionManager};
 
-use crate::support::{Browser, SECRET, User, World, big_user, user};
+use crate::support::{Browser, SECRET, Trip, User, World, big_user, user};
 
 #[tokio::test]
 async fn after_login_the_user_is_known() {
@@ -17,7 +17,7 @@ async fn after_login_the_user_is_known() {
 async fn an_anonymous_request_sets_no_cookie_and_is_nobody() {
     for sessions in World::new().both() {
         assert!(sessions.get_session(&TestRequest::new("GET", "/")).await.unwrap().is_none());
-        let slot = sessions.slot();
+        let slot = Trip::of(&sessions);
         slot.receive(&TestRequest::new("GET", "/"));
         assert_eq!(slot.open().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
         assert_eq!(slot.close(&()).set_cookie(), None);
@@ -84,7 +84,7 @@ async fn reauthentication_rotates_the_id_keeps_the_payload_and_resets_both_clock
     for sessions in World::new().both() {
         let world_user = User { visits: 7, ..user("ann") };
         let before = Browser::login(&sessions, world_user).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&before.post("/confirm"));
         session.reauthenticate().await.unwrap();
         let mut after = before.clone();
@@ -101,7 +101,7 @@ async fn reauthentication_resets_the_absolute_lifetime() {
     for sessions in world.both() {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(3600);
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/confirm"));
         session.reauthenticate().await.unwrap();
         let status = session.status();
@@ -113,7 +113,7 @@ async fn reauthentication_resets_the_absolute_lifetime() {
 #[tokio::test]
 async fn nobody_can_reauthenticate_without_a_session() {
     for sessions in World::new().both() {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/confirm"));
         assert_eq!(session.reauthenticate().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     }
@@ -151,7 +151,7 @@ async fn two_managers_with_one_secret_do_not_accept_each_others_tokens() {
     let token = cookie.split_once('=').unwrap().1;
     let crossed = TestRequest::new("GET", "/").cookie(&format!("__Host-admin={token}"));
     assert!(admins.get_session(&crossed).await.unwrap().is_none());
-    let session = admins.slot();
+    let session = Trip::of(&admins);
     session.receive(&crossed);
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
 }
@@ -210,7 +210,7 @@ async fn a_request_from_another_origin_neither_logs_in_nor_out() {
 async fn a_logout_says_that_the_session_is_over() {
     for sessions in World::new().both() {
         let browser = Browser::login(&sessions, user("ann")).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/logout"));
         assert_eq!(session.destroy().await.unwrap(), Destroyed::Session);
         assert_eq!(session.user(), None);

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
-use session_core::{ErrorKind, Session, SessionError, SessionManager};
+use session_core::{ErrorKind, SessionError, SessionManager};
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 const MANY: usize = 180;
 
@@ -28,14 +28,14 @@ impl Scene {
     }
 
     /// A request that has opened its session.
-    async fn opened(&self) -> Session<User> {
-        let session = self.sessions.slot();
+    async fn opened(&self) -> Trip {
+        let session = Trip::of(&self.sessions);
         session.receive(&self.browser.post("/"));
         session.open().await.unwrap();
         session
     }
 
-    async fn many(&self) -> Vec<Session<User>> {
+    async fn many(&self) -> Vec<Trip> {
         let mut opened = Vec::new();
         for _ in 0..MANY {
             opened.push(self.opened().await);
@@ -53,15 +53,15 @@ impl Scene {
     }
 }
 
-async fn count(session: Session<User>) -> Result<(), SessionError> {
+async fn count(session: Trip) -> Result<(), SessionError> {
     session.update(|user| user.visits += 1).await.map(drop)
 }
 
-async fn refresh(session: Session<User>) -> Result<(), SessionError> {
+async fn refresh(session: Trip) -> Result<(), SessionError> {
     session.refresh().await.map(drop)
 }
 
-async fn reauthenticate(session: Session<User>) -> Result<(), SessionError> {
+async fn reauthenticate(session: Trip) -> Result<(), SessionError> {
     session.reauthenticate().await.map(drop)
 }
 
@@ -99,7 +99,7 @@ async fn many_updates_at_once_cost_three_calls_each_and_all_count() {
 async fn updates_that_arrive_while_others_wait_join_the_line() {
     let scene = Scene::new().await;
     let opened = scene.many().await;
-    let latecomers = async |session: Session<User>, after: usize| {
+    let latecomers = async |session: Trip, after: usize| {
         for _ in 0..after {
             tokio::task::yield_now().await;
         }
@@ -231,7 +231,7 @@ async fn waiting_for_others_counts_against_the_deadline_and_holds_up_no_stranger
     let stop = scene.store.pause_before_replace();
     stop.reached().await;
 
-    let session = scene.sessions.slot();
+    let session = Trip::of(&scene.sessions);
     session.receive(&stranger.post("/"));
     count(session).await.unwrap();
 

@@ -7,7 +7,7 @@ use session_core::testing::TestRequest;
 use session_core::{ErrorKind, Lifetimes, Revalidation, SessionManager};
 
 use crate::faulty::Faulty;
-use crate::support::{Browser, User, World, seconds, user};
+use crate::support::{Browser, Trip, User, World, seconds, user};
 
 /// Short, and as short as goes with the grace of 30 s.
 fn short() -> Lifetimes {
@@ -92,7 +92,7 @@ async fn asking_for_the_status_never_refreshes() {
         let status = sessions.check_session_status(&browser.get("/session")).await.unwrap();
         assert!(status.is_valid && status.refresh_due);
         assert_eq!(status.remaining_time.as_secs(), 100);
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.get("/session"));
         session.peek().await.unwrap();
         assert_eq!(session.close(&()).set_cookie(), None);
@@ -125,7 +125,7 @@ async fn a_refresh_never_follows_a_logout_in_the_same_request() {
     for sessions in world.both() {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 100);
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/logout"));
         session.open().await.unwrap();
         session.destroy().await.unwrap();

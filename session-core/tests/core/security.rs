@@ -11,7 +11,7 @@ use session_core::{
 };
 use tracing::field::{Field, Visit};
 
-use crate::support::{Browser, SECRET, User, World, user};
+use crate::support::{Browser, SECRET, Trip, User, World, user};
 
 /// In the last 30 minutes of the first token.
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -48,7 +48,7 @@ async fn no_operation_in_flight_undoes_a_logout() {
         let operations = ["refresh", "update", "reauthenticate"];
         for operation in operations {
             let browser = Browser::login(&sessions, user("ann")).await;
-            let in_flight = sessions.slot();
+            let in_flight = Trip::of(&sessions);
             in_flight.receive(&browser.post("/slow"));
             in_flight.open().await.unwrap();
             let _ = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_session_that_did_not_open_passes_no_guard() {
     let sessions = world.builder().revalidate(slow).build().unwrap();
     let browser = Browser::login(&sessions, user("ann")).await;
     world.advance(NEAR_EXPIRY);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::Expired));
     assert_eq!(session.user(), None);
@@ -180,7 +180,7 @@ async fn no_event_no_log_line_and_no_error_holds_a_token_an_id_or_the_secret() {
         browser.who(&sessions).await;
         browser.who(&sessions).await;
         secrets.push(browser.cookie().to_owned());
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/"));
         session.update(|user| user.visits += 1).await.unwrap();
         browser.take(&session.close(&()));
@@ -196,7 +196,7 @@ async fn no_event_no_log_line_and_no_error_holds_a_token_an_id_or_the_secret() {
             browser.get("/").header("host", "other.example"),
         ];
         for request in requests {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&request);
             if let Err(error) = session.open().await {
                 let _ = write!(errors, "{error} {error:?} {:?} ", error.to_response().body);

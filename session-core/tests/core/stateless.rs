@@ -3,7 +3,7 @@
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
 use session_core::{Destroyed, ErrorKind, KeyRing, Revalidation, SessionManager, TokenForm};
 
-use crate::support::{Browser, START, User, World, big_user, seconds, user};
+use crate::support::{Browser, START, Trip, User, World, big_user, seconds, user};
 
 #[tokio::test]
 async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
@@ -48,7 +48,7 @@ async fn a_full_list_of_ended_sessions_is_told_by_whatever_finds_it_full() {
         names
     };
     let session = || {
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.request("DELETE", "/session"));
         session
     };
@@ -61,7 +61,7 @@ async fn a_full_list_of_ended_sessions_is_told_by_whatever_finds_it_full() {
     assert!(told().contains(&"ended_list_full"));
 
     let routed = session();
-    assert_eq!(session_core::adapter::routes::answer(&routed, "DELETE", "").await.status, 204);
+    assert_eq!(session_core::adapter::routes::answer(routed.incoming(), "DELETE", "").await.status, 204);
     assert!(routed.close(&()).set_cookie().unwrap().contains("Max-Age=0"));
     assert!(told().contains(&"ended_list_full"));
 }
@@ -86,7 +86,7 @@ async fn an_in_flight_refresh_does_not_undo_a_logout() {
     let sessions = world.stateless();
     let browser = Browser::login(&sessions, user("ann")).await;
     world.advance(86_400 - 100);
-    let in_flight = sessions.slot();
+    let in_flight = Trip::of(&sessions);
     in_flight.receive(&browser.get("/slow"));
     in_flight.open().await.unwrap();
     let _ = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
@@ -114,7 +114,7 @@ async fn an_update_is_in_the_next_cookie_and_extends_nothing() {
     let sessions = world.stateless();
     let mut browser = Browser::login(&sessions, user("ann")).await;
     world.advance(1000);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/visits"));
     let updated = session.update(|user| user.visits += 1).await.unwrap();
     assert_eq!(updated.visits, 1);
@@ -130,7 +130,7 @@ async fn an_update_is_in_the_next_cookie_and_extends_nothing() {
 async fn an_update_that_does_not_fit_changes_nothing() {
     let sessions = World::new().stateless();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.post("/"));
     let outcome = session.update(|user| *user = big_user("ann", 5000)).await;
     assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::PayloadTooLarge));
@@ -142,7 +142,7 @@ async fn an_update_that_does_not_fit_changes_nothing() {
 async fn lists_and_revocation_need_a_store() {
     let sessions = World::new().stateless();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     assert_eq!(session.list().await.map_err(|error| error.kind()), Err(ErrorKind::StoreRequired));
     assert_eq!(session.revoke_others().await.map_err(|error| error.kind()), Err(ErrorKind::StoreRequired));
@@ -156,7 +156,7 @@ async fn lists_and_revocation_need_a_store() {
 async fn a_token_of_a_tracked_manager_is_not_usable_here() {
     let world = World::new();
     let cookie = logged_in_cookie(&world.tracked(), user("ann")).await.unwrap();
-    let session = world.stateless().slot();
+    let session = Trip::of(&world.stateless());
     session.receive(&TestRequest::new("GET", "/").cookie(&cookie));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::Invalid));
 }

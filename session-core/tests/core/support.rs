@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use session_core::adapter::{Headers, Incoming, RequestHead, ResponseChanges, Slot};
 use session_core::store::{Account, MemoryStore, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest};
 use session_core::{
-    Clock as _, KeyRing, Lifetimes, SessionEvent, SessionManager, SessionManagerBuilder, SessionPayload,
-    Timestamp, adapter::ResponseChanges,
+    Clock as _, Guard, KeyRing, Lifetimes, Session, SessionError, SessionEvent, SessionManager,
+    SessionManagerBuilder, SessionPayload, Timestamp,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -101,6 +103,53 @@ impl World {
 
     pub(crate) fn event_names(&self) -> Vec<&'static str> {
         self.events.lock().unwrap().iter().map(|event| event.kind.as_str()).collect()
+    }
+}
+
+/// A request on its way through a server: what its layer holds, and what its handler does.
+#[derive(Clone, Debug)]
+pub(crate) struct Trip<U: SessionPayload = User> {
+    slot: Slot<U>,
+    received: OnceLock<(Incoming<U>, Session<U>)>,
+}
+
+impl<U: SessionPayload> Trip<U> {
+    pub(crate) fn of(sessions: &SessionManager<U>) -> Self {
+        Self { slot: sessions.slot(), received: OnceLock::new() }
+    }
+
+    pub(crate) fn receive(&self, head: &impl RequestHead) {
+        let incoming = self.slot.receive(head);
+        let session = incoming.session();
+        drop(self.received.set((incoming, session)));
+    }
+
+    pub(crate) async fn open(&self) -> Result<(), SessionError> {
+        self.incoming().open().await
+    }
+
+    pub(crate) async fn peek(&self) -> Result<(), SessionError> {
+        self.incoming().peek().await
+    }
+
+    pub(crate) async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
+        self.incoming().extract().await
+    }
+
+    pub(crate) fn close(&self, response: &impl Headers) -> ResponseChanges {
+        self.slot.close(response)
+    }
+
+    pub(crate) fn incoming(&self) -> &Incoming<U> {
+        &self.received.get().expect("the request was received").0
+    }
+}
+
+impl<U: SessionPayload> Deref for Trip<U> {
+    type Target = Session<U>;
+
+    fn deref(&self) -> &Session<U> {
+        &self.received.get().expect("the request was received").1
     }
 }
 

@@ -7,7 +7,7 @@ use session_core::store::{MemoryStore, RecordKey, SessionLimit, SessionStore};
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{ErrorKind, KeyRing, Lifetimes, ReplayPolicy, SessionManager, SessionPayload};
 
-use crate::support::{Browser, SECRET, User, World, seconds, user};
+use crate::support::{Browser, SECRET, Trip, User, World, seconds, user};
 
 /// In the last 30 minutes of the first token.
 const NEAR_EXPIRY: u64 = 86_400 - 600;
@@ -27,7 +27,7 @@ async fn sixty_four_parallel_increments_all_count() {
     let tasks = (0..64).map(|_| {
         let (sessions, browser) = (sessions.clone(), Arc::clone(&browser));
         tokio::spawn(async move {
-            let session = sessions.slot();
+            let session = Trip::of(&sessions);
             session.receive(&browser.post("/visits"));
             session.update(|user| user.visits += 1).await.unwrap();
         })
@@ -43,7 +43,7 @@ async fn sixty_four_parallel_increments_all_count() {
 async fn an_update_is_applied_again_to_what_another_request_stored() {
     let sessions = World::new().tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let (one, two) = (sessions.slot(), sessions.slot());
+    let (one, two) = (Trip::of(&sessions), Trip::of(&sessions));
     for session in [&one, &two] {
         session.receive(&browser.post("/visits"));
         session.open().await.unwrap();
@@ -56,7 +56,7 @@ async fn an_update_is_applied_again_to_what_another_request_stored() {
 async fn an_update_in_flight_does_not_bring_a_session_back() {
     let sessions = World::new().tracked();
     let browser = Browser::login(&sessions, user("ann")).await;
-    let in_flight = sessions.slot();
+    let in_flight = Trip::of(&sessions);
     in_flight.receive(&browser.post("/visits"));
     in_flight.open().await.unwrap();
     let _ = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
@@ -69,7 +69,7 @@ async fn an_update_in_flight_does_not_bring_a_session_back() {
 async fn an_update_may_not_change_the_account() {
     for sessions in World::new().both() {
         let browser = Browser::login(&sessions, user("ann")).await;
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&browser.post("/"));
         let outcome = session.update(|user| user.user_id = "bob".to_owned()).await;
         assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::Misuse));
@@ -262,7 +262,7 @@ async fn devices_are_listed_newest_first_and_revoked_one_by_one() {
     world.advance(10);
     let laptop = Browser::login(&sessions, user("ann")).await;
     let _stranger = Browser::login(&sessions, user("bob")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&laptop.get("/"));
     let devices = session.list().await.unwrap();
     assert_eq!(devices.iter().map(|device| device.current).collect::<Vec<_>>(), [true, false]);
@@ -279,7 +279,7 @@ async fn a_handle_of_another_account_revokes_nothing() {
     let (ann, mut bob) =
         (Browser::login(&sessions, user("ann")).await, Browser::login(&sessions, user("bob")).await);
     let of_bob = sessions.list_account("bob").await.unwrap().remove(0).id;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&ann.post("/"));
     assert!(!session.revoke(&of_bob).await.unwrap());
     assert_eq!(bob.who(&sessions).await.as_deref(), Some("bob"));
@@ -293,7 +293,7 @@ async fn revoke_others_keeps_this_one() {
         others.push(Browser::login(&sessions, user("ann")).await);
     }
     let mut mine = Browser::login(&sessions, user("ann")).await;
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&mine.post("/"));
     assert_eq!(session.revoke_others().await.unwrap(), 3);
     assert_eq!(mine.who(&sessions).await.as_deref(), Some("ann"));
@@ -328,7 +328,7 @@ async fn an_administrator_sees_the_devices_of_an_account_and_ends_one() {
         for browser in [&mut phone, &mut laptop, &mut bob] {
             browser.who(&sessions).await;
         }
-        let session = sessions.slot();
+        let session = Trip::of(&sessions);
         session.receive(&laptop.get("/"));
         let mut own = session.list().await.unwrap();
         own.iter_mut().for_each(|device| device.current = false);
@@ -356,7 +356,7 @@ async fn a_guest_sees_only_itself() {
     let sessions = World::new().tracked();
     let (one, _two) =
         (Browser::login(&sessions, user("guest")).await, Browser::login(&sessions, user("guest")).await);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&one.get("/"));
     assert_eq!(session.list().await.unwrap().len(), 1);
     assert_eq!(session.revoke_others().await.unwrap(), 0);
@@ -431,7 +431,7 @@ async fn a_login_ends_the_session_of_its_cookie_even_one_whose_token_has_expired
 async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie() {
     let sessions = World::new().tracked();
     let before = Browser::login(&sessions, user("ann")).await;
-    let late = sessions.slot();
+    let late = Trip::of(&sessions);
     late.receive(&before.get("/slow"));
     sessions.create_session(user("ann"), &before.post("/login")).await.unwrap();
     assert!(late.open().await.is_err());
@@ -448,7 +448,7 @@ async fn a_record_that_does_not_decode_is_no_session_and_is_kept() {
     record.version += 1;
     world.store.replace(sessions.realm(), &record, record.last_seen).await.unwrap();
     world.advance(NEAR_EXPIRY);
-    let session = sessions.slot();
+    let session = Trip::of(&sessions);
     session.receive(&browser.get("/"));
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::Invalid));
     let kept = world.records(&sessions, "ann").await.remove(0);
@@ -517,9 +517,9 @@ async fn what_the_store_lists_under_an_account_is_no_guest_that_may_end_it_witho
         .unwrap();
     world.advance(300);
     for (method, path) in [("DELETE", "/list"), ("POST", "/revoke-others")] {
-        let session = deployed.slot();
+        let session = Trip::of(&deployed);
         session.receive(&browser.request(method, "/"));
-        assert_eq!(session_core::adapter::routes::answer(&session, method, path).await.status, 401);
+        assert_eq!(session_core::adapter::routes::answer(session.incoming(), method, path).await.status, 401);
     }
     assert_eq!(sessions.list_account("ann").await.unwrap().len(), 2);
 }
@@ -536,7 +536,7 @@ async fn a_deploy_that_names_accounts_in_another_way_still_reaches_their_session
         .store(world.store.clone())
         .build()
         .unwrap();
-    let session = deployed.slot();
+    let session = Trip::of(&deployed);
     session.receive(&laptop.post("/"));
     assert_eq!(session.list().await.unwrap().len(), 2);
     assert_eq!(session.revoke_others().await.unwrap(), 1);

@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use session_core::store::MemoryStore;
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{
-    ErrorKind, KeyRing, Lifetimes, Revalidation, Session, SessionError, SessionManager,
-    SessionManagerBuilder, SessionPayload, TokenForm,
+    ErrorKind, KeyRing, Lifetimes, Revalidation, SessionError, SessionManager, SessionManagerBuilder,
+    SessionPayload, TokenForm,
 };
 
-use crate::support::{SECRET, World, seconds};
+use crate::support::{SECRET, Trip, World, seconds};
 
 /// Reads back unless a test makes it odd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,8 +70,8 @@ fn managers(world: &World) -> [SessionManager<Odd>; 3] {
     managers.map(|manager| manager.build().unwrap())
 }
 
-fn shown(sessions: &SessionManager<Odd>, cookie: &str) -> Session<Odd> {
-    let session = sessions.slot();
+fn shown(sessions: &SessionManager<Odd>, cookie: &str) -> Trip<Odd> {
+    let session = Trip::of(&sessions);
     session.receive(&TestRequest::new("POST", "/").cookie(cookie));
     session
 }

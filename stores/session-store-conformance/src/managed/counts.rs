@@ -15,9 +15,9 @@ pub async fn sixty_four_parallel_increments_all_count(store: Arc<dyn SessionStor
     let cookie = service.login().await;
     let mut increments = Vec::new();
     for _ in 0..64 {
-        let session = service.node().slot();
-        session.receive(&request(&cookie));
-        session.open().await.unwrap();
+        let incoming = service.node().slot().receive(&request(&cookie));
+        incoming.open().await.unwrap();
+        let session = incoming.session();
         increments.push(async move { session.update(|user: &mut User| user.visits += 1).await.map(drop) });
     }
     at_once(increments).await.into_iter().for_each(|updated| updated.unwrap());

@@ -16,11 +16,10 @@ impl Ending {
     pub(crate) async fn run(self, node: &SessionManager<User>, cookie: &str) -> Result<(), SessionError> {
         match self {
             Self::Destroy => {
-                let session = node.slot();
-                session.receive(&request(cookie));
+                let incoming = node.slot().receive(&request(cookie));
                 // A logout is answered the same whether there was a session or not.
-                let _ = session.open().await;
-                session.destroy().await.map(drop)
+                let _ = incoming.open().await;
+                incoming.session().destroy().await.map(drop)
             }
             Self::RevokeAccount => node.revoke_account(ANN).await.map(drop),
             Self::RevokeEveryone => node.revoke_everyone().await.map(drop),

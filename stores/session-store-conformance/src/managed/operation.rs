@@ -54,19 +54,20 @@ impl Operation {
     }
 
     pub(crate) async fn run(self, node: &SessionManager<User>, cookie: &str) -> Answer {
-        let session = node.slot();
-        session.receive(&request(cookie));
+        let slot = node.slot();
+        let incoming = slot.receive(&request(cookie));
+        let session = incoming.session();
         let result = match self {
             Self::Open
             | Self::OpenForTheFirstTime
             | Self::Touch
             | Self::TouchInTwoCalls
-            | Self::RefreshUnasked => session.open().await,
+            | Self::RefreshUnasked => incoming.open().await,
             Self::Update => session.update(|user| user.visits += 1).await.map(drop),
             Self::Refresh => session.refresh().await.map(drop),
             Self::Rotate => session.reauthenticate().await.map(drop),
         };
-        Answer { result: result.map_err(|error| error.kind()), cookie: cookie_in(&session.close(&())) }
+        Answer { result: result.map_err(|error| error.kind()), cookie: cookie_in(&slot.close(&())) }
     }
 
     pub(crate) fn touches_by(self) -> TouchBy {

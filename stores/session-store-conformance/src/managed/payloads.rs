@@ -126,8 +126,7 @@ pub async fn a_record_that_does_not_decode_can_be_listed_and_ended(store: Arc<dy
     let program = Program::new(store);
     program.login_of(changed()).await;
     let cookie = program.login_of(Present { id: ANN.into(), level: 1, language: english() }).await;
-    let session = program.node.slot();
-    session.receive(&request(&cookie));
+    let session = program.node.slot().receive(&request(&cookie)).session();
     let devices = session.list().await.unwrap();
     let other = devices.iter().find(|device| !device.current).unwrap();
     assert!(session.revoke(&other.id).await.unwrap());
@@ -203,14 +202,11 @@ impl Program {
 
     /// What each operation on this session fails with.
     async fn try_everything(&self, cookie: &str) -> Vec<SessionError> {
-        let session = || {
-            let session = self.node.slot();
-            session.receive(&request(cookie));
-            session
-        };
+        let incoming = || self.node.slot().receive(&request(cookie));
+        let session = || incoming().session();
         vec![
-            session().open().await.unwrap_err(),
-            session().peek().await.unwrap_err(),
+            incoming().open().await.unwrap_err(),
+            incoming().peek().await.unwrap_err(),
             session().refresh().await.unwrap_err(),
             session().update(|user: &mut Present| user.level += 1).await.unwrap_err(),
             session().reauthenticate().await.unwrap_err(),

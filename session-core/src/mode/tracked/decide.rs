@@ -14,9 +14,9 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
-use crate::lifetimes::{Lifetimes, Times};
+use crate::lifetimes::Lifetimes;
 use crate::store::SessionRecord;
+use crate::time::Timestamp;
 use crate::token::Claims;
 
 /// What the request wants.
@@ -35,7 +35,6 @@ pub(crate) enum Intent {
 /// The next step. After a write, won or lost, decide again with the record as it is then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    NotFound,
     Expired,
     Replay,
     Write(Change, Box<SessionRecord>),
@@ -68,15 +67,11 @@ impl Change {
 pub(crate) fn decide(
     lifetimes: &Lifetimes,
     token: &Claims,
-    record: Option<&SessionRecord>,
+    record: &SessionRecord,
     now: Timestamp,
     intent: Intent,
 ) -> Step {
-    if now >= token.expires_at {
-        return Step::Expired;
-    }
-    let Some(record) = record else { return Step::NotFound };
-    if !lifetimes.judge(&record.times(), now).is_live {
+    if now >= token.expires_at || !lifetimes.judge(&record.times(), now).is_live {
         return Step::Expired;
     }
     let generation = token.generation.unwrap_or(0);
@@ -224,35 +219,4 @@ pub(crate) fn refreshable_in(
 fn write(lifetimes: &Lifetimes, change: Change, mut next: SessionRecord) -> Step {
     next.ends_at = lifetimes.ends_at(&next.times());
     Step::Write(change, Box::new(next))
-}
-
-impl SessionRecord {
-    pub(crate) fn times(&self) -> Times {
-        Times {
-            authenticated_at: self.authenticated_at,
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            last_seen: Some(self.last_seen),
-        }
-    }
-
-    /// What the newest token says: signed from the record alone, so that every node signs the same bytes.
-    pub(crate) fn claims(&self) -> Claims {
-        Claims {
-            sid: self.id,
-            generation: Some(self.generation),
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            authenticated_at: self.authenticated_at,
-        }
-    }
-
-    /// The next version, seen at `now`. Clocks differ between nodes: last-seen never goes back.
-    pub(crate) fn seen(&self, lifetimes: &Lifetimes, now: Timestamp) -> Self {
-        let mut next = self.clone();
-        next.version = next.version.saturating_add(1);
-        next.last_seen = next.last_seen.max(now);
-        next.ends_at = lifetimes.ends_at(&next.times());
-        next
-    }
 }

@@ -119,7 +119,7 @@ impl Rule {
             Some(used) if self != Self::Built && is_newest && is_good && intent == Intent::Refresh => {
                 self.refresh(lifetimes, token, record, used, now)
             }
-            _ => decide(lifetimes, token, Some(record), now, intent),
+            _ => decide(lifetimes, token, record, now, intent),
         }
     }
 

@@ -3,14 +3,16 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::current::Current;
+use crate::id::SessionId;
+use crate::time::Timestamp;
 use crate::token::Claims;
-use crate::{SessionId, Timestamp};
 
 /// A token that the request shows under our signature.
-pub(super) struct Shown<U> {
-    pub(super) claims: Claims,
+pub(crate) struct Shown<U> {
+    pub(crate) claims: Claims,
     /// The payload, where it is known without asking the store.
-    pub(super) user: Option<Arc<U>>,
+    pub(crate) user: Option<Arc<U>>,
 }
 
 impl<U> Shown<U> {
@@ -32,13 +34,13 @@ impl<U> Clone for Shown<U> {
 }
 
 /// The newest token of each session; almost always one or none.
-pub(super) struct Named<U> {
+pub(crate) struct Named<U> {
     first: Option<Shown<U>>,
     rest: Vec<Shown<U>>,
 }
 
 impl<U> Named<U> {
-    pub(super) const NONE: Self = Self { first: None, rest: Vec::new() };
+    pub(crate) const NONE: Self = Self { first: None, rest: Vec::new() };
 
     /// Of one session only the newest token counts: a twin under another path is not a replay.
     pub(super) fn push(&mut self, shown: Shown<U>) {
@@ -53,7 +55,7 @@ impl<U> Named<U> {
         }
     }
 
-    pub(super) fn forget(&mut self, sid: SessionId) {
+    pub(crate) fn forget(&mut self, sid: SessionId) {
         self.first.take_if(|known| known.claims.sid == sid);
         self.rest.retain(|known| known.claims.sid != sid);
     }
@@ -69,6 +71,30 @@ impl<U> Named<U> {
             self.rest.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
         }
         self.first.into_iter().chain(self.rest)
+    }
+}
+
+/// What a login or a logout finds.
+pub(crate) struct Present<U> {
+    /// The session that the request has opened.
+    pub(crate) current: Option<Current<U>>,
+    /// Those that it names.
+    pub(crate) named: Named<U>,
+}
+
+impl<U> Present<U> {
+    /// All of them, the current one first.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = Shown<U>> {
+        let current = self.current.as_ref().map(Current::shown);
+        let sid = current.as_ref().map(|current| current.claims.sid);
+        let others = self.named.iter().filter(move |shown| Some(shown.claims.sid) != sid).cloned();
+        current.into_iter().chain(others)
+    }
+}
+
+impl<U> Clone for Named<U> {
+    fn clone(&self) -> Self {
+        Self { first: self.first.clone(), rest: self.rest.clone() }
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use crate::{Clock, SessionId, Timestamp};
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 /// So many entries are looked at with each insertion: more than come in, so that a list that was long gets short.
 const LOOKED_AT: usize = 4;

@@ -1,0 +1,98 @@
+//! The types that handlers of a framework put in their signatures: core's, each in a struct of the adapter's, so that
+//! rustdoc lists their methods and a compiler error names them.
+
+/// Defines `Session`, `Authenticated`, `MaybeAuthenticated` and `Fresh` in an adapter crate, as guards. `$extractor` is the
+/// adapter's macro that makes an extractor of a guard: `extractor!([generics] Guard)`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __adapter_types {
+    ($extractor:ident) => {
+        $crate::__adapter_type! {
+            /// The session, whoever is or is not logged in, guests included: log in with `create`, out with `destroy`,
+            /// change the payload with `update`, see and end the account's sessions with `list` and `revoke`. Its methods are
+            /// those of [`core::Session`](session_core::Session), below.
+            ///
+            /// An error only where the answer is not known (503) or the request may not ask (403).
+            #[derive(Clone)]
+            #[doc(alias("create", "update", "destroy", "list", "refresh", "logout", "login"))]
+            $extractor Session [U: $crate::SessionPayload] [U]
+        }
+        $crate::__adapter_type! {
+            /// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the login page. Dereferences
+            /// to the user.
+            $extractor Authenticated [U: $crate::SessionPayload] [U]
+        }
+        $crate::__adapter_type! {
+            /// Whoever is logged in, if anybody: [`user`](session_core::MaybeAuthenticated::user).
+            $extractor MaybeAuthenticated [U: $crate::SessionPayload] [U]
+        }
+        $crate::__adapter_type! {
+            /// Somebody logged in less than `SECONDS` ago: 403 otherwise. Always asks the store. Dereferences to the user.
+            $extractor Fresh [U: $crate::SessionPayload, const SECONDS: u64] [U, SECONDS]
+        }
+
+        impl<U: $crate::SessionPayload> Authenticated<U> {
+            /// The user, owned: a copy, since the session keeps its own.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload> MaybeAuthenticated<U> {
+            /// The user, owned, if somebody is logged in.
+            #[must_use]
+            pub fn into_inner(self) -> Option<U> {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
+            /// The user, owned.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload> From<Session<U>> for $crate::Session<U> {
+            fn from(session: Session<U>) -> Self {
+                session.0
+            }
+        }
+    };
+}
+
+/// One of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __adapter_type {
+    ($(#[$attribute:meta])* $extractor:ident $name:ident [$($generics:tt)*] [$($argument:tt)*]) => {
+        $(#[$attribute])*
+        pub struct $name<$($generics)*>($crate::$name<$($argument)*>);
+
+        impl<$($generics)*> ::std::ops::Deref for $name<$($argument)*> {
+            type Target = $crate::$name<$($argument)*>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl<$($generics)*> $crate::Guard for $name<$($argument)*> {
+            type Payload = U;
+
+            async fn check(session: $crate::Session<U>) -> Result<Self, $crate::SessionError> {
+                <$crate::$name<$($argument)*> as $crate::Guard>::check(session).await.map(Self)
+            }
+        }
+
+        impl<$($generics)*> ::std::fmt::Debug for $name<$($argument)*> {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        $extractor!([$($generics)*] $name<$($argument)*>);
+    };
+}

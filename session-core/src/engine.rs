@@ -1,0 +1,20 @@
+//! What a manager shares with the sessions of every request.
+
+use std::time::Duration;
+
+use crate::data::Data;
+use crate::mode::Mode;
+use crate::request::Rules;
+use crate::service::Service;
+use crate::token::KeyRing;
+
+pub(crate) struct Engine<U> {
+    pub(crate) service: Service<U>,
+    pub(crate) mode: Mode,
+    /// What is taken from a request, and who may send one.
+    pub(crate) rules: Rules,
+    pub(crate) keys: KeyRing,
+    pub(crate) fresh_for_revocation: Option<Duration>,
+    /// The application's own, for its guards.
+    pub(crate) data: Data,
+}

@@ -1,0 +1,127 @@
+//! What the verbs of both modes answer.
+
+use std::sync::Arc;
+
+use super::named::{Named, Shown};
+use crate::error::SessionError;
+use crate::event::Who;
+use crate::id::SessionId;
+use crate::payload::SessionPayload;
+use crate::response::SessionToken;
+use crate::store::SessionRecord;
+use crate::time::Timestamp;
+use crate::token::Claims;
+
+/// A session as it stands in one request.
+pub(crate) struct Current<U> {
+    pub(crate) user: Arc<U>,
+    /// What the client showed, or was just given.
+    pub(crate) claims: Claims,
+    /// With a store.
+    pub(crate) record: Option<Arc<SessionRecord>>,
+    /// In hybrid mode, when the store was not asked: since when it is served.
+    pub(crate) recent_at: Option<Timestamp>,
+}
+
+/// A token for the client, and what it says.
+#[derive(Clone)]
+pub(crate) struct Issued {
+    pub(crate) token: SessionToken,
+    pub(crate) claims: Claims,
+}
+
+/// What a verb did to the session of its request.
+pub(crate) enum Effect<U> {
+    /// It stands like this. Its newer token is sent if the response can still carry one.
+    Show(Current<U>, Option<Issued>),
+    /// It stands like this, and is lost without its token: that must be sent.
+    Send(Current<U>, Issued),
+}
+
+/// What a request opened.
+pub(crate) struct Opened<U> {
+    /// The sessions that it names under our signature, usable or not.
+    pub(crate) named: Named<U>,
+    pub(crate) outcome: Result<Effect<U>, SessionError>,
+}
+
+/// A new session, and those that it replaces but that have not been ended yet.
+pub(crate) struct Login<U> {
+    pub(crate) current: Current<U>,
+    pub(crate) issued: Issued,
+    pub(crate) replaced: Vec<Endable>,
+}
+
+/// A session that the request may end.
+pub(crate) struct Endable {
+    pub(crate) id: SessionId,
+    /// Its account, if it is known to live.
+    pub(crate) subject: Option<String>,
+    /// When the token expires that names it.
+    pub(crate) expires_at: Timestamp,
+    /// Whether it is known to live. What is over is ended all the same: the clock may be wrong.
+    pub(crate) is_live: bool,
+}
+
+/// A token does not open its session.
+pub(crate) struct Denied {
+    pub(crate) error: SessionError,
+    /// It was told as a replay, and is settled: nothing in this request need judge it again.
+    pub(crate) is_replay: bool,
+}
+
+impl<U> Effect<U> {
+    pub(crate) fn current(&self) -> &Current<U> {
+        match self {
+            Self::Show(current, _) | Self::Send(current, _) => current,
+        }
+    }
+}
+
+impl From<SessionError> for Denied {
+    fn from(error: SessionError) -> Self {
+        Self { error, is_replay: false }
+    }
+}
+
+impl Endable {
+    pub(super) fn who(&self) -> Who<'_> {
+        Who::session(self.id, self.subject.as_deref().map(Into::into))
+    }
+}
+
+impl<U> Current<U> {
+    pub(super) fn stateless(user: Arc<U>, claims: Claims) -> Self {
+        Self { user, claims, record: None, recent_at: None }
+    }
+
+    pub(super) fn tracked(user: Arc<U>, shown: Claims, record: Arc<SessionRecord>) -> Self {
+        Self { user, claims: shown, record: Some(record), recent_at: None }
+    }
+
+    /// The account as the store knows it, which may differ from what the payload says after a deploy.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.record.as_ref()?.subject.as_deref()
+    }
+
+    pub(super) fn shown(&self) -> Shown<U> {
+        Shown { claims: self.claims, user: Some(Arc::clone(&self.user)) }
+    }
+}
+
+impl<U: SessionPayload> Current<U> {
+    /// Without an account, by the payload or, after a deploy that names accounts in another way, by the store.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.user.subject().is_none() || self.record.as_ref().is_some_and(|record| record.subject.is_none())
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        Who::session(self.claims.sid, self.user.subject())
+    }
+}
+
+impl<U> Clone for Current<U> {
+    fn clone(&self) -> Self {
+        Self { user: Arc::clone(&self.user), record: self.record.clone(), ..*self }
+    }
+}

@@ -1,0 +1,150 @@
+//! Logging in: a new record under a new id, always.
+
+use std::sync::Arc;
+
+use super::super::current::{Current, Endable, Issued, Login};
+use super::super::named::Present;
+use super::{Tracked, decode, issue, key, payload_of};
+use crate::error::{ErrorKind, SessionError};
+use crate::event::{EventKind, Who};
+use crate::id::SessionId;
+use crate::payload::SessionPayload;
+use crate::service::Operation;
+use crate::store::{Create, Created, Replaces, SessionRecord};
+
+/// Ids are random: a second one that is taken says that the source is not.
+const IDS: usize = 3;
+
+/// What became of a new record.
+enum Stored {
+    Done(SessionRecord, Issued),
+    /// The session that it was made from has another version by now.
+    PredecessorChanged,
+}
+
+impl Tracked {
+    pub(in crate::mode) async fn create<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        user: U,
+        present: &mut Present<U>,
+    ) -> Result<Login<U>, SessionError> {
+        let subject = user.subject();
+        let payload = payload_of(op, &user, subject.as_deref())?;
+        let record = new_record(op, subject.as_deref(), payload)?;
+        let mut replaced = self.endable(op, present, subject.as_deref()).await?;
+        drop(subject);
+        let first = (!replaced.is_empty()).then(|| replaced.remove(0));
+        let replaces = first.as_ref().map(|first| Replaces::IfPresent(first.id));
+        let stored = self.store_new(op, record, replaces).await?;
+        // The predecessor of a login need not be as it was read.
+        let Stored::Done(record, issued) = stored else { return Err(op.error(ErrorKind::NotFound)) };
+        if let Some(first) = first.filter(|first| first.is_live) {
+            tell_replaced(op, &first);
+        }
+        Ok(Login { current: opened(Arc::new(user), record), issued, replaced })
+    }
+
+    pub(in crate::mode) async fn reauthenticate<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        present: &Present<U>,
+    ) -> Result<Login<U>, SessionError> {
+        let current = present.current.as_ref().ok_or_else(|| op.error(ErrorKind::NotFound))?;
+        let sid = current.claims.sid;
+        let mut race = self.race(op, sid).await?;
+        loop {
+            let old = self.live_record(op, &current.claims).await?;
+            let user = Arc::new(decode(op, &old)?);
+            let record = new_record(op, old.subject(), old.payload.clone())?;
+            let replaces = Replaces::MustExist { id: old.id, version: old.version };
+            if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces)).await? {
+                op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
+                return Ok(Login { current: opened(user, record), issued, replaced: Vec::new() });
+            }
+            Box::pin(self.lost_race(op, &mut race, sid)).await?;
+        }
+    }
+
+    /// Stores a new record under a fresh id, with the token that will open it. The token is made first: nothing is
+    /// stored whose cookie could not be sent.
+    async fn store_new<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        mut record: SessionRecord,
+        replaces: Option<Replaces>,
+    ) -> Result<Stored, SessionError> {
+        let options = Create { replaces, limit: record.subject().and(self.session_limit) };
+        for _ in 0..IDS {
+            let issued = issue(op, &record)?;
+            let now = op.now();
+            match self.call(op, |store| store.create(&op.realm, &record, options, now)).await? {
+                Created::Done { evicted } => {
+                    tell_created(op, &record, &evicted);
+                    return Ok(Stored::Done(record, issued));
+                }
+                Created::IdTaken => record.id = op.new_claims(Some(0))?.sid,
+                Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
+                Created::PredecessorGone => return Err(op.error(ErrorKind::NotFound)),
+                Created::PredecessorChanged => return Ok(Stored::PredecessorChanged),
+            }
+        }
+        Err(op.error(ErrorKind::Randomness).detail("three new session ids in a row were taken"))
+    }
+
+    pub(in crate::mode) async fn settle<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        _login: &Current<U>,
+        replaced: Vec<Endable>,
+    ) {
+        for replaced in &replaced {
+            let key = key(op, replaced.id);
+            // The login has happened; a failure is told by the event of `call`.
+            if self.call(op, |store| store.delete(key)).await.unwrap_or(false) {
+                tell_replaced(op, replaced);
+            }
+        }
+    }
+
+    pub(in crate::mode) async fn undo<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        login: &Current<U>,
+    ) -> Result<(), SessionError> {
+        let Some(record) = &login.record else { return Ok(()) };
+        self.end_record(op, record, "the response had left without its cookie").await.map(drop)
+    }
+}
+
+fn opened<U: SessionPayload>(user: Arc<U>, record: SessionRecord) -> Current<U> {
+    Current::tracked(user, record.claims(), Arc::new(record))
+}
+
+fn new_record<U: SessionPayload>(
+    op: &Operation<'_, U>,
+    subject: Option<&str>,
+    payload: Vec<u8>,
+) -> Result<SessionRecord, SessionError> {
+    let claims = op.new_claims(Some(0))?;
+    let mut record = SessionRecord::new(claims.sid, payload, claims.authenticated_at, claims.expires_at);
+    record.subject = subject.map(str::to_owned);
+    record.ends_at = op.lifetimes.ends_at(&record.times());
+    if let Some(client) = op.client() {
+        record.user_agent = client.user_agent.clone();
+        record.ip_address = client.ip_address;
+    }
+    Ok(record)
+}
+
+fn tell_created<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord, evicted: &[SessionId]) {
+    op.emit(EventKind::Created, Who::record(record));
+    for &id in evicted {
+        let who = Who::session(id, record.subject().map(Into::into));
+        op.emit_because(EventKind::Revoked, who, "the account had as many sessions as it may have");
+    }
+}
+
+fn tell_replaced<U: SessionPayload>(op: &Operation<'_, U>, replaced: &Endable) {
+    op.emit_because(EventKind::Revoked, replaced.who(), super::super::REPLACED);
+}

@@ -1,0 +1,116 @@
+//! Opening: which of the tokens that a request shows is its session.
+
+use super::super::current::{Current, Denied, Effect, Opened};
+use super::super::named::{Named, Shown};
+use super::super::verified::{Verified, more_telling};
+use super::decide::{Intent, Step, decide};
+use super::{Tracked, moment, serve};
+use crate::error::{ErrorKind, SessionError};
+use crate::event::Who;
+use crate::payload::SessionPayload;
+use crate::request::Credential;
+use crate::service::Operation;
+use crate::token::Claims;
+
+/// Of several sessions in one request so many are looked up.
+const STORE_READS: usize = 2;
+
+impl Tracked {
+    pub(in crate::mode) fn verified<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        shown: &Credential,
+    ) -> Verified<U> {
+        let now = op.now();
+        Verified::of(op, shown, |token, tries| {
+            op.codec.verify_reference_in(token, now, tries).map(Shown::without)
+        })
+    }
+
+    pub(in crate::mode) async fn open<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        shown: &Credential,
+        intent: Intent,
+    ) -> Opened<U> {
+        let Verified { mut named, usable, failure } = self.verified(op, shown);
+        let outcome = self.first_of(op, &mut named, usable, failure, intent).await;
+        Opened { named, outcome }
+    }
+
+    async fn first_of<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        named: &mut Named<U>,
+        usable: Named<U>,
+        mut failure: Option<SessionError>,
+        intent: Intent,
+    ) -> Result<Effect<U>, SessionError> {
+        let now = op.now();
+        let mut reads = 0;
+        for Shown { claims, .. } in usable.newest_first() {
+            if now >= claims.expires_at {
+                failure = more_telling(failure, op.expired(Who::session(claims.sid, None)));
+                continue;
+            }
+            if reads == STORE_READS {
+                break;
+            }
+            reads += 1;
+            match self.take(op, &claims, intent).await {
+                Ok(effect) => return Ok(effect),
+                Err(Denied { error, .. }) if !error.kind().is_unauthenticated() => return Err(error),
+                Err(Denied { error, is_replay }) => {
+                    if is_replay {
+                        named.forget(claims.sid);
+                    }
+                    failure = more_telling(failure, error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound)))
+    }
+
+    async fn take<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        token: &Claims,
+        intent: Intent,
+    ) -> Result<Effect<U>, Denied> {
+        match self.recently_read(op, token, intent) {
+            Some(current) => Ok(Effect::Show(current?, None)),
+            None => self.use_at(op, op.now(), token, intent).await,
+        }
+    }
+
+    /// Hybrid mode: the session as this process read it less than the bound ago, if nothing is to be written for this
+    /// request and its token is the newest then.
+    fn recently_read<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        token: &Claims,
+        intent: Intent,
+    ) -> Option<Result<Current<U>, SessionError>> {
+        let recent = self.recent.as_ref().filter(|_| matches!(intent, Intent::Use | Intent::UseAsIs))?;
+        let moment = moment(op);
+        let record = recent.get(token.sid, moment)?;
+        let newest = (Some(record.generation), record.expires_at);
+        let is_newest = (token.generation, token.expires_at) == newest;
+        let step = decide(&op.lifetimes, token, &record, moment.wall, intent);
+        (is_newest && step == Step::Serve { send_token: false }).then(|| {
+            let (current, _) = serve(op, token, record, false)?;
+            Ok(Current { recent_at: Some(moment.wall), ..current })
+        })
+    }
+
+    pub(in crate::mode) async fn recheck<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        current: &Current<U>,
+        intent: Intent,
+    ) -> Result<Option<Effect<U>>, Denied> {
+        // Whoever came within the grace is no thief because the handler asks later: the token counts as shown then.
+        let Some(shown_at) = current.recent_at else { return Ok(None) };
+        self.use_at(op, shown_at, &current.claims, intent).await.map(Some)
+    }
+}

@@ -1,0 +1,110 @@
+//! What is taken from a request, once, before anything is decided.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::RequestHead;
+use super::bearer::{Bearer, bearer};
+use super::client::{TrustedProxies, user_agent};
+use super::cross_origin::{CrossOrigin, CrossOriginRefusal};
+use super::login::LoginPage;
+use super::navigation::is_navigation;
+use crate::cookie::Candidates;
+use crate::error::Challenge;
+
+/// The manager's settings about requests.
+pub(crate) struct Rules {
+    pub(crate) cookie: Arc<str>,
+    pub(crate) cross_origin: CrossOrigin,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) bearer: bool,
+    pub(crate) login_page: Option<LoginPage>,
+}
+
+/// Everything a session needs of its request, owned: the head is gone when an operation runs.
+pub(crate) struct Received {
+    pub(crate) credential: Credential,
+    /// Why the request counts as one from another origin.
+    pub(crate) cross_origin: Option<CrossOriginRefusal>,
+    pub(crate) client: Client,
+    /// Where a browser navigation goes to log in.
+    pub(crate) login_redirect: Option<String>,
+    /// How a refusal answers.
+    pub(crate) challenge: Challenge,
+}
+
+/// Who asks.
+#[derive(Default)]
+pub(crate) struct Client {
+    pub(crate) ip_address: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
+}
+
+/// What the client shows. A bearer token decides alone.
+pub(crate) enum Credential {
+    Cookies(Candidates),
+    Bearer(Vec<u8>),
+    MalformedBearer,
+}
+
+impl Rules {
+    pub(crate) fn receive(&self, head: &impl RequestHead) -> Received {
+        let credential = self.credential(head);
+        let (mut cross_origin, mut login_redirect) = (None, None);
+        // A bearer token is no ambient credential: no other origin can make a browser send it, and no browser navigates
+        // with one.
+        if let Credential::Cookies(_) = credential {
+            cross_origin = self.cross_origin.check(head).err();
+            login_redirect = self.login_redirect(head);
+        }
+        Received {
+            cross_origin,
+            client: Client { ip_address: self.proxies.client(head), user_agent: user_agent(head) },
+            login_redirect,
+            challenge: self.challenge(&credential),
+            credential,
+        }
+    }
+
+    fn credential(&self, head: &impl RequestHead) -> Credential {
+        match if self.bearer { bearer(head) } else { Bearer::Absent } {
+            Bearer::Absent => Credential::Cookies(Candidates::from_head(head, &self.cookie)),
+            Bearer::Token(token) => Credential::Bearer(token),
+            Bearer::Malformed => Credential::MalformedBearer,
+        }
+    }
+
+    fn login_redirect(&self, head: &impl RequestHead) -> Option<String> {
+        let login_page = self.login_page.as_ref()?;
+        is_navigation(head).then(|| login_page.location(self.proxies.prefix(head), head.target()))
+    }
+
+    /// A client that shows a token learns what is wrong with it; one that shows nothing, that it could show one.
+    fn challenge(&self, credential: &Credential) -> Challenge {
+        match credential {
+            Credential::Bearer(_) | Credential::MalformedBearer => Challenge::Token,
+            Credential::Cookies(cookies) if self.bearer && cookies.iter().next().is_none() => {
+                Challenge::Scheme
+            }
+            Credential::Cookies(_) => Challenge::None,
+        }
+    }
+}
+
+impl Received {
+    pub(crate) fn is_bearer(&self) -> bool {
+        !matches!(self.credential, Credential::Cookies(_))
+    }
+}
+
+impl Credential {
+    /// The tokens to try, in the order of arrival.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
+        let (cookies, bearer) = match self {
+            Self::Cookies(candidates) => (Some(candidates.iter()), None),
+            Self::Bearer(token) => (None, Some(token.as_slice())),
+            Self::MalformedBearer => (None, Some(&[] as &[u8])),
+        };
+        cookies.into_iter().flatten().chain(bearer)
+    }
+}

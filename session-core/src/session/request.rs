@@ -1,0 +1,208 @@
+//! One request: received once, opened at most once, closed with the response. The three views of it are
+//! [`Slot`](super::Slot), [`Incoming`](super::Incoming) and [`Session`](super::Session).
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::state::State;
+use crate::engine::Engine;
+use crate::error::{Challenge, ErrorKind, SessionError};
+use crate::mode::{Current, Intent, Opened, Present};
+use crate::payload::SessionPayload;
+use crate::request::Received;
+use crate::service::Operation;
+use crate::time::Timestamp;
+
+pub(crate) struct Request<U: SessionPayload> {
+    pub(crate) engine: Arc<Engine<U>>,
+    pub(super) received: OnceLock<Received>,
+    /// Held while opening and during every operation.
+    turn: async_lock::Mutex<()>,
+    state: Mutex<State<U>>,
+}
+
+/// Has the turn.
+pub(super) struct Turn<'a, U> {
+    pub(super) op: Operation<'a, U>,
+    _guard: async_lock::MutexGuard<'a, ()>,
+}
+
+impl<U: SessionPayload> Request<U> {
+    pub(crate) fn new(engine: &Arc<Engine<U>>) -> Arc<Self> {
+        Arc::new(Self {
+            engine: Arc::clone(engine),
+            received: OnceLock::new(),
+            turn: async_lock::Mutex::new(()),
+            state: Mutex::new(State::new()),
+        })
+    }
+
+    /// The turn for an operation. Those of one request run one after the other.
+    pub(super) async fn turn(&self) -> Turn<'_, U> {
+        let guard = self.turn.lock().await;
+        Turn { op: Operation::new(&self.engine.service, self.received.get()), _guard: guard }
+    }
+
+    pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
+        if let Some(outcome) = self.outcome() {
+            return outcome;
+        }
+        let turn = self.turn().await;
+        self.open_in(&turn, intent).await
+    }
+
+    pub(super) async fn open_in(&self, turn: &Turn<'_, U>, intent: Intent) -> Result<(), SessionError> {
+        if let Some(outcome) = self.outcome() {
+            return outcome;
+        }
+        let outcome = match self.admit() {
+            Ok(received) => self.find(&turn.op, received, intent).await,
+            Err(error) => Err(error),
+        };
+        self.state().opened = Some(outcome.clone());
+        outcome
+    }
+
+    async fn find(
+        &self,
+        op: &Operation<'_, U>,
+        received: &Received,
+        intent: Intent,
+    ) -> Result<(), SessionError> {
+        let Opened { named, outcome } =
+            self.engine.mode.open(op, &received.credential, possible(op, intent)).await;
+        let mut state = self.state();
+        state.named = named;
+        // Nothing is lost where the response has left: only a login must be sent.
+        outcome.map(|effect| drop(state.apply(effect)))
+    }
+
+    /// Asks the store for a session that was opened without it. For any other this is [`open_for`](Self::open_for).
+    pub(super) async fn recheck(&self, open: Intent, ask: Intent) -> Result<(), SessionError> {
+        self.open_for(open).await?;
+        if self.current().is_none_or(|current| current.recent_at.is_none()) {
+            return Ok(());
+        }
+        let turn = self.turn().await;
+        self.recheck_in(&turn, ask).await
+    }
+
+    pub(super) async fn recheck_in(&self, turn: &Turn<'_, U>, ask: Intent) -> Result<(), SessionError> {
+        let Some(current) = self.current() else { return Ok(()) };
+        let asked = self.engine.mode.recheck(&turn.op, &current, possible(&turn.op, ask)).await;
+        let mut state = self.state();
+        match asked {
+            Ok(Some(effect)) => drop(state.apply(effect)),
+            Ok(None) => {}
+            Err(denied) => return Err(state.denied(denied)),
+        }
+        Ok(())
+    }
+
+    /// The session, opened if nobody did.
+    pub(super) async fn opened_in(
+        &self,
+        turn: &Turn<'_, U>,
+        intent: Intent,
+    ) -> Result<Current<U>, SessionError> {
+        self.open_in(turn, intent).await?;
+        self.current().ok_or_else(|| self.refusal())
+    }
+
+    /// What a login or a logout finds. Handlers behind an extractor have opened the session; for others the tokens are
+    /// looked at now.
+    pub(super) fn present(&self, turn: &Turn<'_, U>, received: &Received) -> Present<U> {
+        if self.outcome().is_none() {
+            self.state().named = self.engine.mode.named(&turn.op, &received.credential);
+        }
+        self.shown()
+    }
+
+    pub(super) fn shown(&self) -> Present<U> {
+        let state = self.state();
+        Present { current: state.current.clone(), named: state.named.clone() }
+    }
+
+    /// Refuses a request from another origin, before anything else is looked at.
+    pub(super) fn admit(&self) -> Result<&Received, SessionError> {
+        let Some(received) = self.received.get() else {
+            return Err(self.error(ErrorKind::Misuse).detail(
+                "the session was used before its slot received the request: call Slot::receive(&head) first",
+            ));
+        };
+        match &received.cross_origin {
+            None => Ok(received),
+            Some(refusal) => Err(self.engine.service.refuse_origin(&received.client, refusal)),
+        }
+    }
+
+    /// Refuses what only a store can do; a request from another origin learns not even that.
+    pub(crate) fn require_store(&self) -> Result<(), SessionError> {
+        self.admit()?;
+        match self.engine.mode.tracked() {
+            Some(_) => Ok(()),
+            None => Err(self.error(ErrorKind::StoreRequired)),
+        }
+    }
+
+    /// What opening it answered, if somebody did.
+    pub(crate) fn outcome(&self) -> Option<Result<(), SessionError>> {
+        self.state().opened.clone()
+    }
+
+    /// Why nobody is logged in, as the answer to a request that needs somebody.
+    pub(super) fn refusal(&self) -> SessionError {
+        let (outcome, reason) = {
+            let state = self.state();
+            (state.opened.clone(), state.reason())
+        };
+        let error = match outcome {
+            Some(Err(error)) => error,
+            _ => self.error(reason),
+        };
+        match self.received.get().and_then(|received| received.login_redirect.clone()) {
+            Some(location) if error.kind().is_unauthenticated() => error.redirect_to(location),
+            _ => error,
+        }
+    }
+
+    pub(super) fn not_closed(&self) -> Result<(), SessionError> {
+        if self.state().closed { Err(self.response_left()) } else { Ok(()) }
+    }
+
+    pub(super) fn response_left(&self) -> SessionError {
+        self.error(ErrorKind::ResponseSent)
+            .detail("the response has left, so no cookie can follow it: do this before you answer")
+    }
+
+    pub(crate) fn is_bearer(&self) -> bool {
+        self.received.get().is_some_and(Received::is_bearer)
+    }
+
+    pub(crate) fn challenge(&self) -> Challenge {
+        self.received.get().map_or(Challenge::None, |received| received.challenge)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> SessionError {
+        SessionError::new(kind, self.now()).challenged(self.challenge())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.service.now()
+    }
+
+    pub(super) fn current(&self) -> Option<Current<U>> {
+        self.state().current.clone()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State<U>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// There is no cookie to carry a refresh that a native client did not ask for.
+fn possible<U: SessionPayload>(op: &Operation<'_, U>, intent: Intent) -> Intent {
+    match intent {
+        Intent::Use if op.is_bearer() => Intent::UseAsIs,
+        intent => intent,
+    }
+}

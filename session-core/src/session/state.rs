@@ -1,0 +1,110 @@
+//! How the session of one request stands.
+
+use crate::error::{ErrorKind, SessionError};
+use crate::lifetimes::Times;
+use crate::mode::{Current, Denied, Effect, Issued, Named};
+use crate::token::Claims;
+
+pub(super) struct State<U> {
+    /// `None` until somebody asked.
+    pub(super) opened: Option<Result<(), SessionError>>,
+    /// The sessions that the request names under our signature, usable or not.
+    pub(super) named: Named<U>,
+    pub(super) current: Option<Current<U>>,
+    /// There was one, and it has ended meanwhile: the response can still hold what is its user's.
+    pub(super) found: bool,
+    pub(super) outgoing: Outgoing,
+    pub(super) closed: bool,
+    pub(super) panicked: bool,
+}
+
+/// What the response will do to the client's token.
+pub(super) enum Outgoing {
+    Nothing,
+    Send(Issued),
+    Clear,
+}
+
+/// The response has left, and cannot carry what it must.
+pub(super) struct ResponseLeft;
+
+impl<U> State<U> {
+    pub(super) fn new() -> Self {
+        Self {
+            opened: None,
+            named: Named::NONE,
+            current: None,
+            found: false,
+            outgoing: Outgoing::Nothing,
+            closed: false,
+            panicked: false,
+        }
+    }
+
+    /// Takes over what a verb did.
+    pub(super) fn apply(&mut self, effect: Effect<U>) -> Result<(), ResponseLeft> {
+        let (current, issued) = match effect {
+            Effect::Send(..) if self.closed => return Err(ResponseLeft),
+            Effect::Send(current, issued) => (current, Some(issued)),
+            Effect::Show(current, issued) => (current, issued.filter(|_| !self.closed)),
+        };
+        if let Some(issued) = issued {
+            self.outgoing = Outgoing::Send(issued);
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    /// A login: its token must reach the client.
+    pub(super) fn install(&mut self, current: Current<U>, issued: Issued) -> Result<(), ResponseLeft> {
+        self.apply(Effect::Send(current, issued))?;
+        self.opened = Some(Ok(()));
+        Ok(())
+    }
+
+    /// A verb failed. Where the reason is that there is no session any more, there is none from now on.
+    pub(super) fn failed(&mut self, error: &SessionError) {
+        if error.kind().is_unauthenticated() {
+            self.found |= self.current.take().is_some();
+            self.opened = Some(Err(error.clone()));
+        }
+    }
+
+    pub(super) fn denied(&mut self, denied: Denied) -> SessionError {
+        if let Some(current) = self.current.as_ref().filter(|_| denied.is_replay) {
+            self.named.forget(current.claims.sid);
+        }
+        self.failed(&denied.error);
+        denied.error
+    }
+
+    /// A logout: the cookie is cleared, whatever was there.
+    pub(super) fn clear(&mut self, over: SessionError) {
+        self.current = None;
+        self.named = Named::NONE;
+        self.outgoing = Outgoing::Clear;
+        self.opened = Some(Err(over));
+    }
+
+    pub(super) fn reason(&self) -> ErrorKind {
+        match &self.opened {
+            Some(Err(error)) => error.kind(),
+            _ => ErrorKind::NotFound,
+        }
+    }
+
+    /// What the client holds after this response: the token that it is sent, or else the one that it showed.
+    pub(super) fn held(&self) -> Option<Claims> {
+        let shown = self.current.as_ref()?.claims;
+        match &self.outgoing {
+            Outgoing::Send(Issued { claims, .. }) if claims.sid == shown.sid => Some(*claims),
+            _ => Some(shown),
+        }
+    }
+
+    /// When the client's token was issued and expires, and when the session was last seen.
+    pub(super) fn times(&self) -> Option<Times> {
+        let record = self.current.as_ref()?.record.as_ref();
+        Some(Times { last_seen: record.map(|record| record.last_seen), ..self.held()?.times() })
+    }
+}
