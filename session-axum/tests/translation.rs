@@ -15,8 +15,8 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use session_axum::core::adapter::{Headers, PlainResponse, RequestHead};
 use session_axum::{
-    CookieSettings, Extract, Head, KeyRing, MaybeAuthenticated, Rejection, Session, SessionLayer,
-    SessionManager, SessionPayload, respond, routes,
+    CookieSettings, KeyRing, MaybeAuthenticated, Rejection, Session, SessionLayer, SessionManager,
+    SessionPayload, head, respond, routes,
 };
 use tower_service::Service;
 
@@ -49,7 +49,7 @@ fn sessions<U: SessionPayload>(cookie: &str) -> SessionManager<U> {
     SessionManager::builder().keys(keys).cookie(cookie).build().unwrap()
 }
 
-async fn login(Extract(session): Session<User>) -> Result<StatusCode, Rejection> {
+async fn login(session: Session<User>) -> Result<StatusCode, Rejection> {
     session.create(User { user_id: "alice".into() }).await?;
     Ok(StatusCode::IM_A_TEAPOT)
 }
@@ -66,7 +66,7 @@ fn set_cookies(headers: &HeaderMap) -> usize {
 #[tokio::test]
 async fn the_head_is_what_the_client_sent() {
     async fn handler(parts: Parts) -> String {
-        let head = Head(&parts);
+        let head = head(&parts);
         let agent: Vec<&[u8]> = head.header("user-agent").collect();
         assert_eq!(parts.uri.path(), "/b%20c");
         assert_eq!(agent, [b"caf\xe9"]);
@@ -83,7 +83,7 @@ async fn the_head_is_what_the_client_sent() {
 #[test]
 fn debug_of_a_head_shows_no_cookie() {
     let (parts, ()) = Request::get("/").header("cookie", "session=credential").body(()).unwrap().into_parts();
-    let shown = format!("{:?}", Head(&parts));
+    let shown = format!("{:?}", head(&parts));
     assert!(shown.contains("GET") && !shown.contains("credential"), "{shown}");
 }
 

@@ -96,10 +96,9 @@ async fn open<U: SessionPayload>(
     sessions: &SessionManager<U>,
     token: &str,
 ) -> Result<Session<U>, SessionError> {
-    let session = sessions.slot();
-    session.receive(&request(token));
-    session.open().await?;
-    Ok(session)
+    let incoming = sessions.slot().receive(&request(token));
+    incoming.open().await?;
+    Ok(incoming.session())
 }
 
 async fn refusal<U: SessionPayload>(sessions: &SessionManager<U>, token: &str) -> Option<ErrorKind> {

@@ -8,7 +8,7 @@ use actix_web::dev;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{App as ActixApp, FromRequest, HttpRequest, HttpResponse, HttpServer, Responder, web};
-use session_actix::{Authenticated, Extract, Head, Rejection, Session, SessionManager, SessionMiddleware};
+use session_actix::{Authenticated, Head, Rejection, Session, SessionManager, SessionMiddleware};
 
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
@@ -59,8 +59,10 @@ pub async fn serve(
     Ok(server.await?)
 }
 
+session_actix::extractor!(Admin);
+
 async fn home(app: Data<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
 }
 
 async fn login(app: Data<App>, session: Session<User>, asked: Asked, body: Payload) -> Answer {
@@ -81,8 +83,8 @@ async fn me(app: Data<App>, user: Authenticated<User>) -> Answer {
     app.me(&user)
 }
 
-async fn admin(app: Data<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
-    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
+async fn admin(app: Data<App>, admin: Result<Admin, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_ref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 async fn events(app: Data<App>, user: Authenticated<User>) -> Answer {

@@ -275,9 +275,9 @@ fn is_form(asked: &Asked) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use session_core::KeyRing;
-    use session_core::store::MemoryStore;
+    use session_core::store::{MemoryStore, SessionStore};
     use session_core::testing::TestRequest;
+    use session_core::{Guard as _, KeyRing};
 
     use super::*;
     use crate::sessions;
@@ -308,12 +308,9 @@ mod tests {
 
     fn asked(request: TestRequest) -> Session<User> {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
-        let session = sessions::builder(keys, Some(Arc::new(MemoryStore::new())), Arc::default())
-            .build()
-            .unwrap()
-            .slot();
-        session.receive(&request);
-        session
+        let store: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+        let sessions = sessions::builder(keys, Some(store), Arc::default()).build().unwrap();
+        sessions.slot().receive(&request).session()
     }
 
     fn app() -> App {
@@ -415,9 +412,9 @@ mod tests {
     async fn admin_is_for_admins() {
         let (alice, _) = logged_in("username=alice&password=wonderland").await;
         let (bob, _) = logged_in("username=bob&password=builder").await;
-        let admin = alice.extract::<Admin>().await.unwrap();
+        let admin = Admin::check(alice).await.unwrap();
         assert_eq!(app().admin(Ok(&admin), &visit("/api/admin")).status, 200);
-        let refusal = bob.extract::<Admin>().await.unwrap_err();
+        let refusal = Admin::check(bob).await.unwrap_err();
         let answer = app().admin(Err(refusal.clone()), &sent(None));
         assert_eq!(answer.status, 403);
         assert!(text(&answer).contains(r#""code":"FORBIDDEN""#));

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use session_axum::{Authenticated, Extract, Head, Rejection, Session, SessionLayer, SessionManager};
+use session_axum::{Authenticated, Rejection, Session, SessionLayer, SessionManager, head};
 
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
@@ -47,8 +47,10 @@ pub async fn serve(
     Ok(axum::serve(listener, router).with_graceful_shutdown(shutdown.requested()).await?)
 }
 
+session_axum::extractor!(Admin);
+
 async fn home(State(app): State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
 }
 
 async fn login(State(app): State<App>, session: Session<User>, asked: Asked, body: AxumBody) -> Answer {
@@ -74,8 +76,8 @@ async fn me(State(app): State<App>, user: Authenticated<User>) -> Answer {
     app.me(&user)
 }
 
-async fn admin(State(app): State<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
-    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
+async fn admin(State(app): State<App>, admin: Result<Admin, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_ref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 async fn events(State(app): State<App>, user: Authenticated<User>) -> Answer {
@@ -102,7 +104,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&Head(parts)))
+        Ok(Self::of(&head(parts)))
     }
 }
 

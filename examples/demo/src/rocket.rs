@@ -10,7 +10,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder, Response};
 use rocket::shield::Shield;
 use rocket::{Config, Request, State, catch, catchers, get, post, routes};
-use session_rocket::{Authenticated, Extract, Head, Rejection, Session, SessionFairing, SessionManager};
+use session_rocket::{Authenticated, Head, Rejection, Session, SessionFairing, SessionManager};
 
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
@@ -66,9 +66,11 @@ impl<'r> FromRequest<'r> for Asked {
     }
 }
 
+session_rocket::extractor!(Admin);
+
 #[get("/")]
 fn home(app: &State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(|session| session.0).map_err(|refusal| refusal.0), &asked)
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
 }
 
 #[post("/login", data = "<data>")]
@@ -93,8 +95,8 @@ fn me(app: &State<App>, user: Authenticated<User>) -> Answer {
 }
 
 #[get("/api/admin")]
-fn admin(app: &State<App>, admin: Result<Extract<Admin>, Rejection>, asked: Asked) -> Answer {
-    app.admin(admin.as_deref().map_err(|refusal| refusal.0.clone()), &asked)
+fn admin(app: &State<App>, admin: Result<Admin, Rejection>, asked: Asked) -> Answer {
+    app.admin(admin.as_ref().map_err(|refusal| refusal.0.clone()), &asked)
 }
 
 #[get("/api/events")]
