@@ -1,7 +1,6 @@
 //! What handlers put in their signatures, and what they answer when it is not to be had.
 
 use std::future::Future;
-use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::http::StatusCode;
@@ -62,29 +61,6 @@ macro_rules! extractor {
 }
 
 session_core::adapter::types!(extractor);
-
-/// Extracts any [`Guard`], also one of another crate. Dereferences to the guard.
-#[derive(Clone, Debug)]
-pub struct Extract<G: Guard>(pub G);
-
-impl<G: Guard> Guard for Extract<G> {
-    type Payload = G::Payload;
-    const OPENS: bool = G::OPENS;
-
-    async fn check(session: session_core::Session<G::Payload>) -> Result<Self, SessionError> {
-        G::check(session).await.map(Self)
-    }
-}
-
-extractor!([G: Guard] Extract<G>);
-
-impl<G: Guard> Deref for Extract<G> {
-    type Target = G;
-
-    fn deref(&self) -> &G {
-        &self.0
-    }
-}
 
 /// The future of [`extract`].
 pub type Extracting<G> = Pin<Box<dyn Future<Output = Result<G, Rejection>>>>;

@@ -1,7 +1,5 @@
 //! What handlers put in their signatures, and what they answer when it is not to be had.
 
-use std::ops::Deref;
-
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use session_core::adapter::{Incoming, Slots, no_layer};
@@ -59,29 +57,6 @@ macro_rules! extractor {
 }
 
 session_core::adapter::types!(extractor);
-
-/// Extracts any [`Guard`], also one of another crate. Dereferences to the guard.
-#[derive(Clone, Debug)]
-pub struct Extract<G: Guard>(pub G);
-
-impl<G: Guard> Guard for Extract<G> {
-    type Payload = G::Payload;
-    const OPENS: bool = G::OPENS;
-
-    async fn check(session: session_core::Session<G::Payload>) -> Result<Self, SessionError> {
-        G::check(session).await.map(Self)
-    }
-}
-
-extractor!([G: Guard] Extract<G>);
-
-impl<G: Guard> Deref for Extract<G> {
-    type Target = G;
-
-    fn deref(&self) -> &G {
-        &self.0
-    }
-}
 
 /// Opens the session, once per request, and checks a guard: what every extractor here does.
 ///

@@ -1,7 +1,5 @@
 //! What a handler asks for, and what it gets instead.
 
-use std::ops::Deref;
-
 use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::response::{self, Responder};
@@ -69,29 +67,6 @@ macro_rules! extractor {
 }
 
 session_core::adapter::types!(extractor);
-
-/// Extracts any [`Guard`], also one of another crate. Dereferences to the guard.
-#[derive(Clone, Debug)]
-pub struct Extract<G: Guard>(pub G);
-
-impl<G: Guard> Guard for Extract<G> {
-    type Payload = G::Payload;
-    const OPENS: bool = G::OPENS;
-
-    async fn check(session: session_core::Session<G::Payload>) -> Result<Self, SessionError> {
-        G::check(session).await.map(Self)
-    }
-}
-
-extractor!([G: Guard] Extract<G>);
-
-impl<G: Guard> Deref for Extract<G> {
-    type Target = G;
-
-    fn deref(&self) -> &G {
-        &self.0
-    }
-}
 
 /// Opens the session, once per request, and checks a guard: what every request guard here does. A refusal is kept for the
 /// [catchers](Rejection::of).

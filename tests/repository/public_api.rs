@@ -179,7 +179,10 @@ fn is_public(visibility: &Visibility) -> bool {
 #[test]
 fn core_names_no_foreign_type() {
     let mut items = 0;
-    for file in product_files(&root().join("session-core").join("src")) {
+    let source = root().join("session-core").join("src");
+    // The one room for the types of the crate http, behind a feature of its own.
+    let http = source.join("adapter").join("http.rs");
+    for file in product_files(&source).into_iter().filter(|file| *file != http) {
         let api = PublicApi::of(&read(&file));
         items += api.items;
         assert!(api.leaks.is_empty(), "{}: {:#?}", file.display(), api.leaks);

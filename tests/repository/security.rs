@@ -112,7 +112,7 @@ fn the_check_knows_a_test_from_none() {
     assert_eq!(names(text).into_iter().collect::<Vec<_>>(), ["cases::a::b", "core::c::d"]);
     assert!(exists("repository::security::the_check_knows_a_test_from_none"));
     assert!(exists("session_core::token::tests::forged::another_audience_is_refused"));
-    assert!(exists("session_core::ended::tests::ending_twice_keeps_the_later_time"));
+    assert!(exists("session_core::mode::stateless::ended::tests::ending_twice_keeps_the_later_time"));
     assert!(!exists("repository::security::the_check_knows"));
     assert!(!exists("elsewhere::the_check_knows_a_test_from_none"));
 }

@@ -1,7 +1,7 @@
 //! The types that handlers of a framework put in their signatures: core's, each in a struct of the adapter's, so that
 //! rustdoc lists their methods and a compiler error names them.
 
-/// Defines `Session`, `Authenticated`, `MaybeAuthenticated` and `Fresh` in an adapter crate, as guards. `$extractor` is the
+/// Defines `Session`, `Authenticated`, `MaybeAuthenticated`, `Fresh` and `Extract` in an adapter crate, as guards. `$extractor` is the
 /// adapter's macro that makes an extractor of a guard: `extractor!([generics] Guard)`.
 #[doc(hidden)]
 #[macro_export]
@@ -30,6 +30,29 @@ macro_rules! __adapter_types {
             /// Somebody logged in less than `SECONDS` ago: 403 otherwise. Always asks the store. Dereferences to the user.
             $extractor Fresh [U: $crate::SessionPayload, const SECONDS: u64] [U, SECONDS]
         }
+
+        /// Extracts any [`Guard`](session_core::Guard), also one of another crate. Dereferences to the guard.
+        #[derive(Clone, Debug)]
+        pub struct Extract<G: $crate::Guard>(pub G);
+
+        impl<G: $crate::Guard> ::std::ops::Deref for Extract<G> {
+            type Target = G;
+
+            fn deref(&self) -> &G {
+                &self.0
+            }
+        }
+
+        impl<G: $crate::Guard> $crate::Guard for Extract<G> {
+            type Payload = G::Payload;
+            const OPENS: bool = G::OPENS;
+
+            async fn check(session: $crate::Session<G::Payload>) -> Result<Self, $crate::SessionError> {
+                G::check(session).await.map(Self)
+            }
+        }
+
+        $extractor!([G: $crate::Guard] Extract<G>);
 
         impl<U: $crate::SessionPayload> Authenticated<U> {
             /// The user, owned: a copy, since the session keeps its own.

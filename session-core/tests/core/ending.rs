@@ -27,7 +27,7 @@ const ALL: [Shows; 4] =
 
 impl Shows {
     async fn run(self, sessions: &SessionManager<User>, token: &Browser) {
-        let session = Trip::of(&sessions);
+        let session = Trip::of(sessions);
         session.receive(&token.post("/"));
         if matches!(self, Self::LogoutOnceOpened | Self::LoginOnceOpened(_)) {
             let _ = session.open().await;

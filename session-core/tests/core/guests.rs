@@ -30,7 +30,7 @@ guard!(OnRequireUser, session => session.require_user()?);
 guard!(OnRequireFresh, session => session.require_fresh(seconds(300)).await?);
 
 async fn refusal<G: Guard<Payload = User>>(sessions: &SessionManager<User>, request: &TestRequest) -> u16 {
-    let session = Trip::of(&sessions);
+    let session = Trip::of(sessions);
     session.receive(request);
     session.extract::<G>().await.map(drop).map_or_else(|error| error.to_response().status, |()| 200)
 }

@@ -55,7 +55,7 @@ impl Fleet {
 }
 
 async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Trip {
-    let session = Trip::of(&sessions);
+    let session = Trip::of(sessions);
     session.receive(&browser.post("/"));
     session.open().await.unwrap();
     session

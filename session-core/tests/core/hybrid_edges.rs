@@ -25,7 +25,7 @@ async fn opened(sessions: &SessionManager<User>, browser: &Browser) -> Trip {
 }
 
 fn received(sessions: &SessionManager<User>, request: &TestRequest) -> Trip {
-    let session = Trip::of(&sessions);
+    let session = Trip::of(sessions);
     session.receive(request);
     session
 }

@@ -141,7 +141,7 @@ impl<U: SessionPayload> Trip<U> {
     }
 
     pub(crate) fn incoming(&self) -> &Incoming<U> {
-        &self.received.get().expect("the request was received").0
+        &self.received.get().unwrap().0
     }
 }
 
@@ -149,7 +149,7 @@ impl<U: SessionPayload> Deref for Trip<U> {
     type Target = Session<U>;
 
     fn deref(&self) -> &Session<U> {
-        &self.received.get().expect("the request was received").1
+        &self.received.get().unwrap().1
     }
 }
 

@@ -71,7 +71,7 @@ fn managers(world: &World) -> [SessionManager<Odd>; 3] {
 }
 
 fn shown(sessions: &SessionManager<Odd>, cookie: &str) -> Trip<Odd> {
-    let session = Trip::of(&sessions);
+    let session = Trip::of(sessions);
     session.receive(&TestRequest::new("POST", "/").cookie(cookie));
     session
 }

@@ -110,10 +110,9 @@ fn managers<U: SessionPayload>() -> [SessionManager<U>; 3] {
 fn after_login<U: SessionPayload>(user: &U) -> [Result<U, ErrorKind>; 3] {
     managers().map(|sessions| {
         let cookie = ready(logged_in_cookie(&sessions, user.clone())).map_err(|error| error.kind())?;
-        let session = sessions.slot();
-        session.receive(&TestRequest::new("GET", "/").cookie(&cookie));
-        ready(session.open()).map_err(|error| error.kind())?;
-        Ok(U::clone(&session.user().unwrap()))
+        let incoming = sessions.slot().receive(&TestRequest::new("GET", "/").cookie(&cookie));
+        ready(incoming.open()).map_err(|error| error.kind())?;
+        Ok(U::clone(&incoming.session().user().unwrap()))
     })
 }
 

@@ -17,7 +17,7 @@ const IDS: usize = 3;
 
 /// What became of a new record.
 enum Stored {
-    Done(SessionRecord, Issued),
+    Done(Box<SessionRecord>, Issued),
     /// The session that it was made from has another version by now.
     PredecessorChanged,
 }
@@ -42,7 +42,7 @@ impl Tracked {
         if let Some(first) = first.filter(|first| first.is_live) {
             tell_replaced(op, &first);
         }
-        Ok(Login { current: opened(Arc::new(user), record), issued, replaced })
+        Ok(Login { current: opened(Arc::new(user), *record), issued, replaced })
     }
 
     pub(in crate::mode) async fn reauthenticate<U: SessionPayload>(
@@ -60,7 +60,7 @@ impl Tracked {
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
             if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces)).await? {
                 op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
-                return Ok(Login { current: opened(user, record), issued, replaced: Vec::new() });
+                return Ok(Login { current: opened(user, *record), issued, replaced: Vec::new() });
             }
             Box::pin(self.lost_race(op, &mut race, sid)).await?;
         }
@@ -81,7 +81,7 @@ impl Tracked {
             match self.call(op, |store| store.create(&op.realm, &record, options, now)).await? {
                 Created::Done { evicted } => {
                     tell_created(op, &record, &evicted);
-                    return Ok(Stored::Done(record, issued));
+                    return Ok(Stored::Done(Box::new(record), issued));
                 }
                 Created::IdTaken => record.id = op.new_claims(Some(0))?.sid,
                 Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
