@@ -186,7 +186,7 @@ async fn a_plain_get_sets_no_cookie<F: Framework>() {
         for path in ["/open", "/maybe", "/me", "/session", "/nothing"] {
             server.get(path).await.expect_no_cookie();
         }
-        assert_eq!(world.store.len(), 0);
+        assert_eq!(world.store.inner().len(), 0);
     }
 }
 

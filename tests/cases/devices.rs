@@ -162,7 +162,7 @@ const CLEARING: &str = "__Host-session=; Max-Age=0; Path=/; HttpOnly; Secure; Sa
 async fn revoking_all_claims_nothing_while_the_store_is_down<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.delete("/session/list").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     world.store.recover();
     assert_eq!(browser.who().await, "alice");

@@ -41,7 +41,7 @@ async fn the_optional_guard_is_empty_only_for_a_401<F: Framework>() {
     }
     let mut browser = server.logged_in("alice").await;
     assert_eq!(browser.who().await, "alice");
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.get("/maybe").await.expect_error(503, "STORE_UNAVAILABLE");
 }
 
@@ -141,7 +141,7 @@ async fn a_login_page_is_for_401_only<F: Framework>() {
     browser.send(Request::get("/vip").navigation()).await.expect_error(403, "FORBIDDEN");
     world.advance(300);
     browser.send(Request::get("/fresh").navigation()).await.expect_error(403, "REAUTHENTICATION_REQUIRED");
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.send(Request::get("/page").navigation()).await.expect_error(503, "STORE_UNAVAILABLE");
 }
 
@@ -198,8 +198,8 @@ async fn a_request_costs_one_round_trip<F: Framework>() {
     // The first use of a token is written down.
     browser.get("/me").await.expect(200);
     for path in ["/me", "/maybe", "/fresh", "/stream", "/session", "/both"] {
-        let before = world.store.all_calls();
+        let before = world.store.calls().len();
         browser.get(path).await.expect(200);
-        assert_eq!(world.store.all_calls() - before, 1, "{path}");
+        assert_eq!(world.store.calls().len() - before, 1, "{path}");
     }
 }

@@ -61,7 +61,7 @@ async fn a_panic_sends_no_cookie<F: Framework>() {
 async fn a_login_before_a_panic_stands_in_the_store<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     expect_panic::<F>(&server, Request::post("/login-then-panic").body("name=alice")).await;
-    assert_eq!(world.store.len(), 1);
+    assert_eq!(world.store.inner().len(), 1);
 }
 
 async fn expect_panic<F: Framework>(server: &Server, request: Request) {

@@ -15,7 +15,7 @@
 //!     assert_eq!(browser.who().await, "nobody");
 //!     server.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");   // no cookies, a connection of its own
 //!     world.advance(60);                                        // nobody sleeps: the clock is the test's own
-//!     world.store.set(Fault::Fail);                             // see FaultyStore for hanging calls and deadlines
+//!     world.store.inject(Fault::Fail);                             // see FaultyStore for what else can go wrong
 //! }
 //! ```
 //!

@@ -202,10 +202,10 @@ async fn a_thousand_cookies_of_our_name_are_bounded_work<F: Framework>() {
     let server = world.serve::<F>(world.tracked().observer(observer)).await;
     let good = server.logged_in("alice").await.cookie();
     let many = vec!["__Host-session=x"; 1000].join("; ");
-    let calls = world.store.all_calls();
+    let calls = world.store.calls().len();
     let response = server.send(Request::get("/me").cookie(&many)).await;
     response.expect_error(401, "JWT_INVALID").expect_no_cookie();
-    assert_eq!((*rejected.lock().unwrap(), world.store.all_calls() - calls), (16, 0));
+    assert_eq!((*rejected.lock().unwrap(), world.store.calls().len() - calls), (16, 0));
     server.send(Request::get("/me").cookie(format!("{good}; {many}"))).await.expect(200);
     assert_eq!(*rejected.lock().unwrap(), 16 + 15);
     // Sixteen good ones, of sessions that are gone: two are looked up.
@@ -214,10 +214,10 @@ async fn a_thousand_cookies_of_our_name_are_bounded_work<F: Framework>() {
         gone.push(server.logged_in("bob").await.cookie());
     }
     world.tracked().build().unwrap().revoke_account("u-bob").await.unwrap();
-    let calls = world.store.all_calls();
+    let calls = world.store.calls().len();
     let response = server.send(Request::get("/me").cookie(gone.join("; "))).await;
     response.expect_error(401, "SESSION_NOT_FOUND");
-    assert_eq!(world.store.all_calls() - calls, 2);
+    assert_eq!(world.store.calls().len() - calls, 2);
 }
 
 async fn a_long_cookie_line_hides_nothing<F: Framework>() {
@@ -324,7 +324,7 @@ async fn neither_an_outage_nor_another_origin_is_an_anonymous_visitor<F: Framewo
     let handshake = Request::get("/maybe").cookie(&cookie).header("Connection", "Upgrade");
     let handshake = handshake.header("Upgrade", "websocket").header("Origin", "https://evil.example");
     server.send(handshake).await.expect_error(403, "CROSS_ORIGIN").expect_no_cookie();
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     for path in ["/maybe", "/session", "/error"] {
         let response = server.send(Request::get(path).cookie(&cookie)).await;
         response.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();

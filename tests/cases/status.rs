@@ -99,13 +99,13 @@ async fn status_never_writes_and_never_sets_a_cookie<F: Framework>() {
 }
 
 fn writes(world: &World) -> usize {
-    ["create", "replace", "delete", "delete_account"].iter().map(|method| world.store.calls(method)).sum()
+    world.store.calls().iter().filter(|call| call.is_write()).count()
 }
 
 async fn status_with_the_store_down_is_503<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     let response = browser.get("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     assert_eq!(response.header("retry-after"), Some("1"));
     world.store.recover();
@@ -165,7 +165,7 @@ async fn a_use_without_a_session_is_401<F: Framework>() {
 async fn a_use_with_the_store_down_is_503<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.post("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
 }
 
@@ -337,7 +337,7 @@ async fn logout_without_a_store_is_final_here<F: Framework>() {
 async fn logout_does_not_claim_success_while_the_store_is_down<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.delete("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     browser.post("/logout").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     world.store.recover();

@@ -4,7 +4,6 @@ mod actix;
 pub(crate) mod app;
 mod axum;
 mod browser;
-mod faulty;
 mod rocket;
 mod world;
 
@@ -15,8 +14,8 @@ pub(crate) use actix::Actix;
 pub(crate) use app::{Admin, App, User};
 pub(crate) use axum::Axum;
 pub(crate) use browser::Browser;
-pub(crate) use faulty::{Fault, FaultyStore};
 pub(crate) use rocket::Rocket;
+pub(crate) use session_core::testing::{Fault, StoreMethod};
 pub(crate) use world::{SECRET, World};
 
 use crate::wire::{Broken, Connection, Request, Response};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use session_core::store::MemoryStore;
-use session_core::testing::{ManualClock, logged_in_cookie};
+use session_core::testing::{FaultyStore, ManualClock, logged_in_cookie};
 use session_core::{CookieSettings, KeyRing, SessionManager, SessionManagerBuilder, Timestamp};
 
-use super::{Admin, App, FaultyStore, Framework, Server, User};
+use super::{Admin, App, Framework, Server, User};
 
 /// Signs every token of the tests.
 pub(crate) const SECRET: &str = "the secret of the tests, thirty-two bytes and more";
@@ -22,7 +21,7 @@ impl World {
     /// Starts at 2026-01-01T00:00:00Z with an empty store.
     pub(crate) fn new() -> Self {
         let clock = ManualClock::at(Timestamp::from_unix_seconds(1_767_225_600));
-        Self { clock, store: FaultyStore::new(MemoryStore::new()) }
+        Self { clock, store: FaultyStore::default() }
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
