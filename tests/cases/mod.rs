@@ -19,6 +19,10 @@
 //! }
 //! ```
 //!
+//! What must hold in several modes names them in the list, `a_visitor_is_nobody(stateless tracked)` (and `hybrid`), and
+//! takes the mode: `async fn a_visitor_is_nobody<F: Framework>(mode: Mode)`, which begins with
+//! `World::in_mode::<F>(mode).await`. The mode is the test's last name: `cases::<module>::axum::<name>::tracked`.
+//!
 //! The app's routes are listed in `harness/app.rs`; what it does is written there once, for all three. Where
 //! frameworks may differ, ask `F` (`F::PANIC_CLOSES`), and only for what HTTP-CONTRACT calls a framework's limit.
 

@@ -4,13 +4,13 @@
 use session_core::store::{Account, SessionStore as _};
 use session_core::{Clock as _, Lifetimes};
 
-use crate::harness::{Browser, Fault, Framework, Server, StoreMethod, World, on_each_framework};
+use crate::harness::{Browser, Fault, Framework, Mode, Server, StoreMethod, World, on_each_framework};
 use crate::wire::{Connection, Request, Response};
 
 on_each_framework! {
     logout_stays_logged_out
     parallel_updates_all_count
-    a_late_request_with_the_cookie_from_before_login_changes_no_cookie
+    a_late_request_with_the_cookie_from_before_login_changes_no_cookie(stateless tracked)
     a_failed_rotation_loses_no_session
     reading_keeps_a_session_alive_under_an_idle_timeout
     a_login_too_large_for_a_cookie_is_an_error
@@ -18,7 +18,7 @@ on_each_framework! {
     a_load_that_fails_overwrites_nothing
     logout_on_one_node_is_seen_by_the_other_and_after_a_restart
     an_undecodable_record_is_one_visitor_s_401
-    refresh_in_two_tabs_logs_nobody_out
+    refresh_in_two_tabs_logs_nobody_out(stateless tracked)
     revoke_all_misses_no_login_of_the_same_time
     an_outage_ends_no_session_and_clears_no_cookie
     a_store_that_only_reads_serves_whoever_is_logged_in
@@ -73,20 +73,19 @@ async fn parallel_updates_all_count<F: Framework>() {
     assert_eq!(browser.get("/me").await.json()["visits"], 32);
 }
 
-async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let mut browser = server.logged_in("guest").await;
-        let before = browser.cookie();
-        world.advance(1);
-        browser.log_in("alice").await;
-        for path in ["/me", "/maybe", "/fresh", "/session", "/session/list", "/error"] {
-            server.send(Request::get(path).cookie(&before)).await.expect_no_cookie();
-        }
-        for path in ["/visits", "/reauthenticate", "/session/refresh", "/session/revoke-others"] {
-            server.send(Request::post(path).cookie(&before)).await.expect_no_cookie();
-        }
-        assert_eq!(browser.who().await, "alice");
+async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let mut browser = server.logged_in("guest").await;
+    let before = browser.cookie();
+    world.advance(1);
+    browser.log_in("alice").await;
+    for path in ["/me", "/maybe", "/fresh", "/session", "/session/list", "/error"] {
+        server.send(Request::get(path).cookie(&before)).await.expect_no_cookie();
     }
+    for path in ["/visits", "/reauthenticate", "/session/refresh", "/session/revoke-others"] {
+        server.send(Request::post(path).cookie(&before)).await.expect_no_cookie();
+    }
+    assert_eq!(browser.who().await, "alice");
 }
 
 async fn a_failed_rotation_loses_no_session<F: Framework>() {
@@ -190,29 +189,28 @@ async fn an_undecodable_record_is_one_visitor_s_401<F: Framework>() {
     assert_eq!(world.store.inner().len(), 2, "nothing is overwritten or deleted");
 }
 
-async fn refresh_in_two_tabs_logs_nobody_out<F: Framework>() {
+async fn refresh_in_two_tabs_logs_nobody_out<F: Framework>(mode: Mode) {
     for other_way_round in [false, true] {
-        for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-            let mut browser = server.logged_in("alice").await;
-            for _ in 0..3 {
-                world.advance(24 * 3600 - 120);
-                let cookie = browser.cookie();
-                let tabs = [0; 2].map(|_| in_flight(&server, Request::get("/me").cookie(&cookie)));
-                let mut answers = Vec::new();
-                for tab in tabs {
-                    answers.push(tab.await.unwrap().expect(200));
-                }
-                if other_way_round {
-                    answers.reverse();
-                }
-                take(&mut browser, &answers);
-                // Late requests of both tabs, with what the browser had then and has now.
-                server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
-                assert_eq!(browser.who().await, "alice");
-                server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
-                world.advance(60);
-                assert_eq!(browser.who().await, "alice");
+        let (world, server) = World::in_mode::<F>(mode).await;
+        let mut browser = server.logged_in("alice").await;
+        for _ in 0..3 {
+            world.advance(24 * 3600 - 120);
+            let cookie = browser.cookie();
+            let tabs = [0; 2].map(|_| in_flight(&server, Request::get("/me").cookie(&cookie)));
+            let mut answers = Vec::new();
+            for tab in tabs {
+                answers.push(tab.await.unwrap().expect(200));
             }
+            if other_way_round {
+                answers.reverse();
+            }
+            take(&mut browser, &answers);
+            // Late requests of both tabs, with what the browser had then and has now.
+            server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
+            assert_eq!(browser.who().await, "alice");
+            server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
+            world.advance(60);
+            assert_eq!(browser.who().await, "alice");
         }
     }
 }
