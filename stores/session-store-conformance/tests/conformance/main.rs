@@ -15,6 +15,13 @@ mod memory {
     session_store_conformance::conformance_tests!(session_core::store::MemoryStore::new());
 }
 
+/// While nothing goes wrong it is the store around which it is.
+mod faulty {
+    use session_core::testing::FaultyStore;
+
+    session_store_conformance::conformance_tests!(<FaultyStore>::default());
+}
+
 mod without_a_defect {
     use super::{Broken, Defect};
 
