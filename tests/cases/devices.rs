@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{App, Browser, Fault, Framework, World, on_each_framework};
+use crate::harness::{App, Browser, Fault, Framework, Mode, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
@@ -23,7 +23,7 @@ on_each_framework! {
     without_a_store_they_are_501
     ending_others_can_need_a_recent_login
     a_guest_may_end_its_own_session_whatever_that_needs
-    an_administrator_ends_one_session_of_an_account
+    an_administrator_ends_one_session_of_an_account(tracked hybrid)
 }
 
 async fn list(browser: &mut Browser) -> Vec<Value> {
@@ -162,7 +162,7 @@ const CLEARING: &str = "__Host-session=; Max-Age=0; Path=/; HttpOnly; Secure; Sa
 async fn revoking_all_claims_nothing_while_the_store_is_down<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.delete("/session/list").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     world.store.recover();
     assert_eq!(browser.who().await, "alice");
@@ -235,26 +235,23 @@ async fn a_guest_may_end_its_own_session_whatever_that_needs<F: Framework>() {
     assert!(guest.jar.is_empty());
 }
 
-async fn an_administrator_ends_one_session_of_an_account<F: Framework>() {
+async fn an_administrator_ends_one_session_of_an_account<F: Framework>(mode: Mode) {
     let world = World::new();
-    for users in [world.tracked(), world.tracked().hybrid(Duration::from_secs(30))] {
-        let users = users.build().unwrap();
-        let app = App { users: users.clone(), admins: None, world: world.clone() };
-        let server = F::serve(app).await;
-        let mut phone = server.logged_in("alice").await;
-        world.advance(1);
-        let mut laptop = server.logged_in("alice").await;
-        assert_eq!((phone.who().await.as_str(), laptop.who().await.as_str()), ("alice", "alice"));
-        let devices = users.list_account("u-alice").await.unwrap();
-        let own = list(&mut laptop).await;
-        assert_eq!(
-            devices.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(),
-            [id(&own[0]), id(&own[1])]
-        );
-        assert!(!users.revoke_session("u-bob", &devices[1].id).await.unwrap());
-        assert!(users.revoke_session("u-alice", &devices[1].id).await.unwrap());
-        phone.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");
-        assert_eq!(laptop.who().await, "alice");
-        users.revoke_everyone().await.unwrap();
-    }
+    let users = world.users(mode).build().unwrap();
+    let app = App { users: users.clone(), admins: None, world: world.clone() };
+    let server = F::serve(app).await;
+    let mut phone = server.logged_in("alice").await;
+    world.advance(1);
+    let mut laptop = server.logged_in("alice").await;
+    assert_eq!((phone.who().await.as_str(), laptop.who().await.as_str()), ("alice", "alice"));
+    let devices = users.list_account("u-alice").await.unwrap();
+    let own = list(&mut laptop).await;
+    assert_eq!(
+        devices.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(),
+        [id(&own[0]), id(&own[1])]
+    );
+    assert!(!users.revoke_session("u-bob", &devices[1].id).await.unwrap());
+    assert!(users.revoke_session("u-alice", &devices[1].id).await.unwrap());
+    phone.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");
+    assert_eq!(laptop.who().await, "alice");
 }

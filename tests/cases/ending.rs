@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_core::{Lifetimes, ReplayPolicy, SessionEvent, SessionManagerBuilder};
 
-use crate::harness::{Browser, Framework, Server, User, World, on_each_framework};
+use crate::harness::{Browser, Framework, Mode, Server, User, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
@@ -14,8 +14,8 @@ on_each_framework! {
     a_token_in_its_grace_ends_the_session
     without_a_store_an_expired_token_does_not_end_its_successor
     a_refused_token_does_not_keep_a_session_from_idling_out
-    each_event_names_the_account_of_its_session
-    a_logout_that_found_no_session_says_so
+    each_event_names_the_account_of_its_session(stateless tracked)
+    a_logout_that_found_no_session_says_so(stateless tracked)
 }
 
 /// Keeps what was told.
@@ -129,41 +129,36 @@ async fn a_refused_token_does_not_keep_a_session_from_idling_out<F: Framework>()
     assert_eq!(browser.who().await, "nobody");
 }
 
-async fn each_event_names_the_account_of_its_session<F: Framework>() {
+async fn each_event_names_the_account_of_its_session<F: Framework>(mode: Mode) {
     let (world, trail) = (World::new(), Trail::default());
-    for users in [world.tracked(), world.stateless()] {
-        let server = world.serve::<F>(trail.of(users)).await;
-        for request in endings() {
-            let alice = server.logged_in("alice").await.cookie();
-            world.advance(1);
-            let mallory = server.logged_in("mallory").await.cookie();
-            trail.take();
-            let kind = if request.target == "/login" { "revoked" } else { "destroyed" };
-            server.send(request.clone().cookie(format!("{alice}; {mallory}"))).await;
-            let mut told = trail.take();
-            told.retain(|(kind, _)| *kind != "created");
-            let expected = [(kind, Some("u-alice".to_owned())), (kind, Some("u-mallory".to_owned()))];
-            assert_eq!(told, expected, "{request:?}");
-        }
+    let server = world.serve::<F>(trail.of(world.users(mode))).await;
+    for request in endings() {
+        let alice = server.logged_in("alice").await.cookie();
+        world.advance(1);
+        let mallory = server.logged_in("mallory").await.cookie();
+        trail.take();
+        let kind = if request.target == "/login" { "revoked" } else { "destroyed" };
+        server.send(request.clone().cookie(format!("{alice}; {mallory}"))).await;
+        let mut told = trail.take();
+        told.retain(|(kind, _)| *kind != "created");
+        let expected = [(kind, Some("u-alice".to_owned())), (kind, Some("u-mallory".to_owned()))];
+        assert_eq!(told, expected, "{request:?}");
     }
 }
 
-async fn a_logout_that_found_no_session_says_so<F: Framework>() {
+async fn a_logout_that_found_no_session_says_so<F: Framework>(mode: Mode) {
     let (world, trail) = (World::new(), Trail::default());
-    for users in [world.tracked(), world.stateless()] {
-        let server = world.serve::<F>(trail.of(users)).await;
-        let cookie = server.logged_in("alice").await.cookie();
-        let said =
-            |told: Vec<(&'static str, Option<String>)>| told.contains(&("logout_without_session", None));
-        for logout in [Request::delete("/session"), Request::post("/logout")] {
-            server.send(logout.clone()).await;
-            assert!(said(trail.take()), "{logout:?}: no cookie");
-            server.send(logout.clone().cookie("__Host-session=garbage")).await;
-            assert!(said(trail.take()), "{logout:?}: no token of ours");
-        }
-        server.send(Request::delete("/session").cookie(&cookie)).await.expect(204);
-        assert!(!said(trail.take()), "there was one");
-        server.send(Request::delete("/session").cookie(&cookie)).await.expect(204);
-        assert!(said(trail.take()), "it is over");
+    let server = world.serve::<F>(trail.of(world.users(mode))).await;
+    let cookie = server.logged_in("alice").await.cookie();
+    let said = |told: Vec<(&'static str, Option<String>)>| told.contains(&("logout_without_session", None));
+    for logout in [Request::delete("/session"), Request::post("/logout")] {
+        server.send(logout.clone()).await;
+        assert!(said(trail.take()), "{logout:?}: no cookie");
+        server.send(logout.clone().cookie("__Host-session=garbage")).await;
+        assert!(said(trail.take()), "{logout:?}: no token of ours");
     }
+    server.send(Request::delete("/session").cookie(&cookie)).await.expect(204);
+    assert!(!said(trail.take()), "there was one");
+    server.send(Request::delete("/session").cookie(&cookie)).await.expect(204);
+    assert!(said(trail.take()), "it is over");
 }

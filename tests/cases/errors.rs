@@ -2,16 +2,16 @@
 
 use session_core::store::SessionLimit;
 
-use crate::harness::{Fault, Framework, World, on_each_framework};
+use crate::harness::{Fault, Framework, Mode, World, on_each_framework};
 use crate::wire::Request;
 
 on_each_framework! {
     the_body_has_code_message_and_time
-    no_cookie_is_session_not_found
+    no_cookie_is_session_not_found(stateless tracked)
     a_revoked_session_is_session_not_found
-    an_expired_one_is_session_expired
-    one_that_cannot_be_used_is_session_invalid
-    a_malformed_or_badly_signed_one_is_jwt_invalid
+    an_expired_one_is_session_expired(stateless tracked)
+    one_that_cannot_be_used_is_session_invalid(stateless tracked)
+    a_malformed_or_badly_signed_one_is_jwt_invalid(stateless tracked)
     an_old_login_is_reauthentication_required
     an_application_s_guard_is_forbidden
     a_payload_too_large_is_500_and_changes_nothing
@@ -33,13 +33,12 @@ async fn the_body_has_code_message_and_time<F: Framework>() {
     assert_eq!(response.header("content-type"), Some("application/json"));
 }
 
-async fn no_cookie_is_session_not_found<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        server.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");
-        server.send(Request::get("/me").cookie("other=x")).await.expect_error(401, "SESSION_NOT_FOUND");
-        server.send(Request::post("/visits")).await.expect_error(401, "SESSION_NOT_FOUND");
-        server.send(Request::post("/reauthenticate")).await.expect_error(401, "SESSION_NOT_FOUND");
-    }
+async fn no_cookie_is_session_not_found<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    server.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");
+    server.send(Request::get("/me").cookie("other=x")).await.expect_error(401, "SESSION_NOT_FOUND");
+    server.send(Request::post("/visits")).await.expect_error(401, "SESSION_NOT_FOUND");
+    server.send(Request::post("/reauthenticate")).await.expect_error(401, "SESSION_NOT_FOUND");
 }
 
 async fn a_revoked_session_is_session_not_found<F: Framework>() {
@@ -49,34 +48,31 @@ async fn a_revoked_session_is_session_not_found<F: Framework>() {
     revoked.get("/me").await.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
 }
 
-async fn an_expired_one_is_session_expired<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let cookie = server.logged_in("alice").await.cookie();
-        world.advance(24 * 3600 - 1);
-        server.send(Request::get("/session").cookie(&cookie)).await.expect(200);
-        world.advance(1);
-        let response = server.send(Request::get("/me").cookie(&cookie)).await;
-        response.expect_error(401, "SESSION_EXPIRED").expect_no_cookie();
-    }
+async fn an_expired_one_is_session_expired<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let cookie = server.logged_in("alice").await.cookie();
+    world.advance(24 * 3600 - 1);
+    server.send(Request::get("/session").cookie(&cookie)).await.expect(200);
+    world.advance(1);
+    let response = server.send(Request::get("/me").cookie(&cookie)).await;
+    response.expect_error(401, "SESSION_EXPIRED").expect_no_cookie();
 }
 
-async fn one_that_cannot_be_used_is_session_invalid<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let cookie = world.cookie_of_another_shape(&server).await;
+async fn one_that_cannot_be_used_is_session_invalid<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let cookie = world.cookie_of_another_shape(&server).await;
+    let response = server.send(Request::get("/me").cookie(cookie)).await;
+    response.expect_error(401, "SESSION_INVALID").expect_no_cookie();
+}
+
+async fn a_malformed_or_badly_signed_one_is_jwt_invalid<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    let good = server.logged_in("alice").await.cookie();
+    let (start, _) = good.rsplit_once('.').unwrap();
+    let bad_signature = format!("{start}.{}", "A".repeat(43));
+    for cookie in ["__Host-session=x", "__Host-session=a.b.c", "__Host-session=", &bad_signature] {
         let response = server.send(Request::get("/me").cookie(cookie)).await;
-        response.expect_error(401, "SESSION_INVALID").expect_no_cookie();
-    }
-}
-
-async fn a_malformed_or_badly_signed_one_is_jwt_invalid<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let good = server.logged_in("alice").await.cookie();
-        let (start, _) = good.rsplit_once('.').unwrap();
-        let bad_signature = format!("{start}.{}", "A".repeat(43));
-        for cookie in ["__Host-session=x", "__Host-session=a.b.c", "__Host-session=", &bad_signature] {
-            let response = server.send(Request::get("/me").cookie(cookie)).await;
-            response.expect_error(401, "JWT_INVALID").expect_no_cookie();
-        }
+        response.expect_error(401, "JWT_INVALID").expect_no_cookie();
     }
 }
 
@@ -107,7 +103,7 @@ async fn a_payload_too_large_is_500_and_changes_nothing<F: Framework>() {
 async fn a_store_that_is_down_is_503_and_recovers<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     let requests = [
         Request::get("/me"),
         Request::get("/maybe"),
@@ -136,20 +132,8 @@ async fn a_store_that_is_down_is_503_and_recovers<F: Framework>() {
 async fn a_store_that_hangs_is_503<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Hang);
-    let pass = async {
-        world.store.until_hanging(1).await;
-        // The deadline's timer is made after the call has begun to hang: let it pass until the answer is there.
-        loop {
-            world.store.let_deadlines_pass();
-            tokio::task::yield_now().await;
-        }
-    };
-    let response = tokio::select! {
-        response = browser.get("/me") => response,
-        () = pass => unreachable!("it never ends"),
-    };
-    response.expect_error(503, "STORE_UNAVAILABLE");
+    world.store.inject(Fault::Hang);
+    browser.get("/me").await.expect_error(503, "STORE_UNAVAILABLE");
     world.store.recover();
     assert_eq!(browser.who().await, "alice");
 }

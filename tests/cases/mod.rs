@@ -15,9 +15,13 @@
 //!     assert_eq!(browser.who().await, "nobody");
 //!     server.get("/me").await.expect_error(401, "SESSION_NOT_FOUND");   // no cookies, a connection of its own
 //!     world.advance(60);                                        // nobody sleeps: the clock is the test's own
-//!     world.store.set(Fault::Fail);                             // see FaultyStore for hanging calls and deadlines
+//!     world.store.inject(Fault::Fail);                             // see FaultyStore for what else can go wrong
 //! }
 //! ```
+//!
+//! What must hold in several modes names them in the list, `a_visitor_is_nobody(stateless tracked)` (and `hybrid`), and
+//! takes the mode: `async fn a_visitor_is_nobody<F: Framework>(mode: Mode)`, which begins with
+//! `World::in_mode::<F>(mode).await`. The mode is the test's last name: `cases::<module>::axum::<name>::tracked`.
 //!
 //! The app's routes are listed in `harness/app.rs`; what it does is written there once, for all three. Where
 //! frameworks may differ, ask `F` (`F::PANIC_CLOSES`), and only for what HTTP-CONTRACT calls a framework's limit.

@@ -108,7 +108,7 @@ async fn tracked<F: Framework>(script: &mut Script) {
     script.step("head", &mut alice, Request::head("/session")).await;
     script.step("a bad token", &mut phone, Request::get("/me").cookie("__Host-session=a.b.c")).await;
     script.step("a bad bearer", &mut alice, Request::get("/me").bearer("a.b.c")).await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     script.step("the store is down", &mut alice, Request::get("/me")).await;
     script.step("status then", &mut alice, Request::get("/session")).await;
     script.step("log in then", &mut phone, login("alice")).await;

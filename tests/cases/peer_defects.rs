@@ -4,13 +4,13 @@
 use session_core::store::{Account, SessionStore as _};
 use session_core::{Clock as _, Lifetimes};
 
-use crate::harness::{Browser, Fault, Framework, Server, World, on_each_framework};
+use crate::harness::{Browser, Fault, Framework, Mode, Server, StoreMethod, World, on_each_framework};
 use crate::wire::{Connection, Request, Response};
 
 on_each_framework! {
     logout_stays_logged_out
     parallel_updates_all_count
-    a_late_request_with_the_cookie_from_before_login_changes_no_cookie
+    a_late_request_with_the_cookie_from_before_login_changes_no_cookie(stateless tracked)
     a_failed_rotation_loses_no_session
     reading_keeps_a_session_alive_under_an_idle_timeout
     a_login_too_large_for_a_cookie_is_an_error
@@ -18,7 +18,7 @@ on_each_framework! {
     a_load_that_fails_overwrites_nothing
     logout_on_one_node_is_seen_by_the_other_and_after_a_restart
     an_undecodable_record_is_one_visitor_s_401
-    refresh_in_two_tabs_logs_nobody_out
+    refresh_in_two_tabs_logs_nobody_out(stateless tracked)
     revoke_all_misses_no_login_of_the_same_time
     an_outage_ends_no_session_and_clears_no_cookie
     a_store_that_only_reads_serves_whoever_is_logged_in
@@ -41,24 +41,24 @@ async fn logout_stays_logged_out<F: Framework>() {
     // With a store, an update is on its way into it when the user logs out.
     let (world, server) = World::with_store::<F>().await;
     let cookie = server.logged_in("alice").await.cookie();
-    world.store.set(Fault::HangAt("replace"));
+    let stop = world.store.stop_before(StoreMethod::Replace);
     let update = in_flight(&server, Request::post("/visits").cookie(&cookie));
-    world.store.until_hanging(1).await;
+    stop.reached().await;
     server.send(Request::post("/logout").cookie(&cookie)).await.expect(200);
-    world.store.recover();
+    stop.go_on();
     update.await.unwrap().expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
     server.send(Request::get("/me").cookie(&cookie)).await.expect_error(401, "SESSION_NOT_FOUND");
-    assert_eq!(world.store.len(), 0);
+    assert_eq!(world.store.inner().len(), 0);
     // A new login that is on its way when the old session logs out is not that session.
     let (world, server) = World::with_store::<F>().await;
     let cookie = server.logged_in("alice").await.cookie();
-    world.store.set(Fault::HangAt("create"));
+    let stop = world.store.stop_before(StoreMethod::Create);
     let rotation = in_flight(&server, Request::post("/reauthenticate").cookie(&cookie));
-    world.store.until_hanging(1).await;
+    stop.reached().await;
     server.send(Request::post("/logout").cookie(&cookie)).await.expect(200);
-    world.store.recover();
+    stop.go_on();
     rotation.await.unwrap().expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
-    assert_eq!(world.store.len(), 0);
+    assert_eq!(world.store.inner().len(), 0);
 }
 
 async fn parallel_updates_all_count<F: Framework>() {
@@ -73,20 +73,19 @@ async fn parallel_updates_all_count<F: Framework>() {
     assert_eq!(browser.get("/me").await.json()["visits"], 32);
 }
 
-async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let mut browser = server.logged_in("guest").await;
-        let before = browser.cookie();
-        world.advance(1);
-        browser.log_in("alice").await;
-        for path in ["/me", "/maybe", "/fresh", "/session", "/session/list", "/error"] {
-            server.send(Request::get(path).cookie(&before)).await.expect_no_cookie();
-        }
-        for path in ["/visits", "/reauthenticate", "/session/refresh", "/session/revoke-others"] {
-            server.send(Request::post(path).cookie(&before)).await.expect_no_cookie();
-        }
-        assert_eq!(browser.who().await, "alice");
+async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let mut browser = server.logged_in("guest").await;
+    let before = browser.cookie();
+    world.advance(1);
+    browser.log_in("alice").await;
+    for path in ["/me", "/maybe", "/fresh", "/session", "/session/list", "/error"] {
+        server.send(Request::get(path).cookie(&before)).await.expect_no_cookie();
     }
+    for path in ["/visits", "/reauthenticate", "/session/refresh", "/session/revoke-others"] {
+        server.send(Request::post(path).cookie(&before)).await.expect_no_cookie();
+    }
+    assert_eq!(browser.who().await, "alice");
 }
 
 async fn a_failed_rotation_loses_no_session<F: Framework>() {
@@ -94,11 +93,11 @@ async fn a_failed_rotation_loses_no_session<F: Framework>() {
         let (world, server) = World::with_store::<F>().await;
         let mut browser = server.logged_in("alice").await;
         for request in [Request::post("/reauthenticate"), Request::post("/login").body("name=bob")] {
-            world.store.set(fault);
+            world.store.inject(fault);
             browser.send(request).await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
             world.store.recover();
             assert_eq!(browser.who().await, "alice");
-            assert_eq!(world.store.len(), 1);
+            assert_eq!(world.store.inner().len(), 1);
         }
     }
 }
@@ -155,7 +154,7 @@ async fn a_load_that_fails_overwrites_nothing<F: Framework>() {
     for _ in 0..3 {
         visit(&server, &cookie).await.expect(200);
     }
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     for request in [Request::post("/visits"), Request::get("/me"), Request::post("/session/refresh")] {
         server.send(request.cookie(&cookie)).await.expect_error(503, "STORE_UNAVAILABLE");
     }
@@ -187,32 +186,31 @@ async fn an_undecodable_record_is_one_visitor_s_401<F: Framework>() {
         response.expect_error(401, "SESSION_INVALID").expect_no_cookie();
     }
     assert_eq!(alice.who().await, "alice");
-    assert_eq!(world.store.len(), 2, "nothing is overwritten or deleted");
+    assert_eq!(world.store.inner().len(), 2, "nothing is overwritten or deleted");
 }
 
-async fn refresh_in_two_tabs_logs_nobody_out<F: Framework>() {
+async fn refresh_in_two_tabs_logs_nobody_out<F: Framework>(mode: Mode) {
     for other_way_round in [false, true] {
-        for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-            let mut browser = server.logged_in("alice").await;
-            for _ in 0..3 {
-                world.advance(24 * 3600 - 120);
-                let cookie = browser.cookie();
-                let tabs = [0; 2].map(|_| in_flight(&server, Request::get("/me").cookie(&cookie)));
-                let mut answers = Vec::new();
-                for tab in tabs {
-                    answers.push(tab.await.unwrap().expect(200));
-                }
-                if other_way_round {
-                    answers.reverse();
-                }
-                take(&mut browser, &answers);
-                // Late requests of both tabs, with what the browser had then and has now.
-                server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
-                assert_eq!(browser.who().await, "alice");
-                server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
-                world.advance(60);
-                assert_eq!(browser.who().await, "alice");
+        let (world, server) = World::in_mode::<F>(mode).await;
+        let mut browser = server.logged_in("alice").await;
+        for _ in 0..3 {
+            world.advance(24 * 3600 - 120);
+            let cookie = browser.cookie();
+            let tabs = [0; 2].map(|_| in_flight(&server, Request::get("/me").cookie(&cookie)));
+            let mut answers = Vec::new();
+            for tab in tabs {
+                answers.push(tab.await.unwrap().expect(200));
             }
+            if other_way_round {
+                answers.reverse();
+            }
+            take(&mut browser, &answers);
+            // Late requests of both tabs, with what the browser had then and has now.
+            server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
+            assert_eq!(browser.who().await, "alice");
+            server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
+            world.advance(60);
+            assert_eq!(browser.who().await, "alice");
         }
     }
 }
@@ -229,19 +227,19 @@ async fn revoke_all_misses_no_login_of_the_same_time<F: Framework>() {
     let administrator = world.tracked().build().unwrap();
     server.logged_in("alice").await;
     // The login has reached the store when everything is revoked: it is ended.
-    world.store.set(Fault::HangAfter("create"));
+    let stop = world.store.stop_after(StoreMethod::Create);
     let login = in_flight(&server, Request::post("/login").body("name=alice"));
-    world.store.until_hanging(1).await;
+    stop.reached().await;
     assert_eq!(administrator.revoke_account("u-alice").await.unwrap(), 2);
-    world.store.recover();
+    stop.go_on();
     let cookie = format!("__Host-session={}", login.await.unwrap().expect(200).cookie_value());
     server.send(Request::get("/me").cookie(&cookie)).await.expect_error(401, "SESSION_NOT_FOUND");
     // It has not: it is newer, and the next revocation finds it.
-    world.store.set(Fault::HangAt("create"));
+    let stop = world.store.stop_before(StoreMethod::Create);
     let login = in_flight(&server, Request::post("/login").body("name=alice"));
-    world.store.until_hanging(2).await;
+    stop.reached().await;
     assert_eq!(administrator.revoke_account("u-alice").await.unwrap(), 0);
-    world.store.recover();
+    stop.go_on();
     let cookie = format!("__Host-session={}", login.await.unwrap().expect(200).cookie_value());
     server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
     assert_eq!(administrator.revoke_account("u-alice").await.unwrap(), 1);
@@ -254,7 +252,7 @@ async fn an_outage_ends_no_session_and_clears_no_cookie<F: Framework>() {
         let mut browser = server.logged_in("alice").await;
         world.advance(24 * 3600 - 60);
         let before = browser.cookie();
-        world.store.set(fault);
+        world.store.inject(fault);
         for path in ["/me", "/maybe", "/session", "/error", "/open"] {
             let response = browser.get(path).await.expect_no_cookie();
             assert!(response.status != 401, "{path}: {response}");
@@ -275,7 +273,7 @@ async fn a_store_that_only_reads_serves_whoever_is_logged_in<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let cookie = server.logged_in("alice").await.cookie();
     let get = async |path| server.send(Request::get(path).cookie(&cookie)).await;
-    world.store.set(Fault::FailWrites);
+    world.store.inject(Fault::FailWrites);
     for _ in 0..3 {
         // More than the interval of last-seen.
         world.advance(120);

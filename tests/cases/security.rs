@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use session_core::testing::logged_in_cookie;
 use session_core::{CookieSettings, KeyRing, SessionEvent, SessionManager};
 
-use crate::harness::{Fault, Framework, SECRET, Server, User, World, on_each_framework};
+use crate::harness::{Fault, Framework, Mode, SECRET, Server, User, World, on_each_framework};
 use crate::wire::{Connection, Request, Response};
 
 on_each_framework! {
-    a_bad_cookie_yields_nothing_on_any_route
-    a_token_of_another_manager_or_mode_yields_nothing
-    a_token_is_nowhere_but_in_set_cookie
-    a_connection_carries_no_session_over
+    a_bad_cookie_yields_nothing_on_any_route(stateless tracked)
+    a_token_of_another_manager_or_mode_yields_nothing(stateless tracked)
+    a_token_is_nowhere_but_in_set_cookie(stateless tracked)
+    a_connection_carries_no_session_over(stateless tracked)
     a_thousand_cookies_of_our_name_are_bounded_work
-    a_long_cookie_line_hides_nothing
+    a_long_cookie_line_hides_nothing(stateless tracked)
     a_user_agent_is_cleaned_when_it_is_stored
     an_address_that_a_stranger_claims_is_ignored
     the_way_back_stays_on_this_origin
@@ -68,99 +68,94 @@ async fn expect_nothing(server: &Server, cookie: &str) {
     }
 }
 
-async fn a_bad_cookie_yields_nothing_on_any_route<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let cookie = server.logged_in("alice").await.cookie();
-        let token = cookie.split_once('=').unwrap().1;
-        let [header, claims, signature] = *token.split('.').collect::<Vec<_>>() else { panic!("{token}") };
-        let none = "eyJhbGciOiJub25lIn0";
-        let flipped = |text: &str| {
-            let first = if text.starts_with('A') { "B" } else { "A" };
-            format!("{first}{}", &text[1..])
-        };
-        let bad = [
-            format!("{none}.{claims}."),
-            format!("{none}.{claims}.{signature}"),
-            format!("{header}.{claims}."),
-            format!("{header}.{claims}"),
-            format!("{header}.{claims}.{signature}="),
-            format!("{header}.{claims}.{signature}.{signature}.{signature}"),
-            format!("{header}.{}.{signature}", flipped(claims)),
-            format!("{header}.{claims}.{}", flipped(signature)),
-            format!("{}.{claims}.{signature}", flipped(header)),
-            format!("\"{token}\""),
-            String::new(),
-        ];
-        for token in bad {
-            expect_nothing(&server, &format!("__Host-session={token}")).await;
-        }
-        // Another name is another cookie, in whatever case and with whatever prefix.
-        for name in ["session", "__host-session", "__Secure-session", "__Host-session2", "a__Host-session"] {
-            expect_nothing(&server, &format!("{name}={token}")).await;
-        }
-        server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
-        world.advance(24 * 3600);
-        expect_nothing(&server, &cookie).await;
+async fn a_bad_cookie_yields_nothing_on_any_route<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let cookie = server.logged_in("alice").await.cookie();
+    let token = cookie.split_once('=').unwrap().1;
+    let [header, claims, signature] = *token.split('.').collect::<Vec<_>>() else { panic!("{token}") };
+    let none = "eyJhbGciOiJub25lIn0";
+    let flipped = |text: &str| {
+        let first = if text.starts_with('A') { "B" } else { "A" };
+        format!("{first}{}", &text[1..])
+    };
+    let bad = [
+        format!("{none}.{claims}."),
+        format!("{none}.{claims}.{signature}"),
+        format!("{header}.{claims}."),
+        format!("{header}.{claims}"),
+        format!("{header}.{claims}.{signature}="),
+        format!("{header}.{claims}.{signature}.{signature}.{signature}"),
+        format!("{header}.{}.{signature}", flipped(claims)),
+        format!("{header}.{claims}.{}", flipped(signature)),
+        format!("{}.{claims}.{signature}", flipped(header)),
+        format!("\"{token}\""),
+        String::new(),
+    ];
+    for token in bad {
+        expect_nothing(&server, &format!("__Host-session={token}")).await;
     }
+    // Another name is another cookie, in whatever case and with whatever prefix.
+    for name in ["session", "__host-session", "__Secure-session", "__Host-session2", "a__Host-session"] {
+        expect_nothing(&server, &format!("{name}={token}")).await;
+    }
+    server.send(Request::get("/me").cookie(&cookie)).await.expect(200);
+    world.advance(24 * 3600);
+    expect_nothing(&server, &cookie).await;
 }
 
-async fn a_token_of_another_manager_or_mode_yields_nothing<F: Framework>() {
+async fn a_token_of_another_manager_or_mode_yields_nothing<F: Framework>(mode: Mode) {
     let alice = User::named("alice");
     let mint = async |sessions: SessionManager<User>| {
         let cookie = logged_in_cookie(&sessions, alice.clone()).await.unwrap();
         cookie.split_once('=').unwrap().1.to_owned()
     };
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let other_secret = KeyRing::from_secret("another secret, thirty-two bytes or more").unwrap();
-        let strangers = [
-            world.stateless().keys(other_secret).build(),
-            world.stateless().realm("another realm").build(),
-            world.stateless().cookie(CookieSettings::default().name("__Host-other")).build(),
-            // The other mode.
-            if server.is_tracked { world.stateless().build() } else { world.tracked().build() },
-        ];
-        for sessions in strangers {
-            let token = mint(sessions.unwrap()).await;
-            expect_nothing(&server, &format!("__Host-session={token}")).await;
-        }
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let other_secret = KeyRing::from_secret("another secret, thirty-two bytes or more").unwrap();
+    let strangers = [
+        world.stateless().keys(other_secret).build(),
+        world.stateless().realm("another realm").build(),
+        world.stateless().cookie(CookieSettings::default().name("__Host-other")).build(),
+        // The other mode.
+        world.users(if mode == Mode::Stateless { Mode::Tracked } else { Mode::Stateless }).build(),
+    ];
+    for sessions in strangers {
+        let token = mint(sessions.unwrap()).await;
+        expect_nothing(&server, &format!("__Host-session={token}")).await;
     }
 }
 
-async fn a_token_is_nowhere_but_in_set_cookie<F: Framework>() {
-    for tracked in [true, false] {
-        let world = World::new();
-        let events: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&events);
-        let observer = move |event: &SessionEvent| seen.lock().unwrap().push(format!("{event:?}"));
-        let users = if tracked { world.tracked() } else { world.stateless() };
-        let server = world.serve::<F>(users.observer(observer)).await;
-        let mut browser = server.browser();
-        let mut answers = vec![browser.log_in("alice").await];
-        let mut tokens = BTreeSet::new();
-        let mut secrets = BTreeSet::from([SECRET.to_owned()]);
-        for round in 0..3 {
-            world.advance(if round == 1 { 24 * 3600 - 60 } else { 60 });
-            for (method, path) in ROUTES {
-                let ends = path == "/logout" || method == "DELETE";
-                if !ends || round == 2 {
-                    answers.push(browser.send(Request::new(method, path)).await);
-                }
-                tokens.extend(browser.jar.get("__Host-session").map(str::to_owned));
-            }
-        }
+async fn a_token_is_nowhere_but_in_set_cookie<F: Framework>(mode: Mode) {
+    let world = World::new();
+    let events: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&events);
+    let observer = move |event: &SessionEvent| seen.lock().unwrap().push(format!("{event:?}"));
+    let server = world.serve::<F>(world.users(mode).observer(observer)).await;
+    let mut browser = server.browser();
+    let mut answers = vec![browser.log_in("alice").await];
+    let mut tokens = BTreeSet::new();
+    let mut secrets = BTreeSet::from([SECRET.to_owned()]);
+    for round in 0..3 {
+        world.advance(if round == 1 { 24 * 3600 - 60 } else { 60 });
         for (method, path) in ROUTES {
-            let token = tokens.first().unwrap();
-            let request = Request::new(method, path).cookie(format!("__Host-session={token}x"));
-            answers.push(server.send(request).await);
-        }
-        assert!(tokens.len() > 2, "{tokens:?}");
-        secrets.extend(tokens.iter().flat_map(|token| token.split('.').skip(1)).map(str::to_owned));
-        let events = events.lock().unwrap().join("\n");
-        for secret in &secrets {
-            assert!(!events.contains(secret), "{secret} in\n{events}");
-            for answer in &answers {
-                assert!(!outside_set_cookie(answer).contains(secret), "{secret} in\n{answer}");
+            let ends = path == "/logout" || method == "DELETE";
+            if !ends || round == 2 {
+                answers.push(browser.send(Request::new(method, path)).await);
             }
+            tokens.extend(browser.jar.get("__Host-session").map(str::to_owned));
+        }
+    }
+    for (method, path) in ROUTES {
+        let token = tokens.first().unwrap();
+        let request = Request::new(method, path).cookie(format!("__Host-session={token}x"));
+        answers.push(server.send(request).await);
+    }
+    assert!(tokens.len() > 2, "{tokens:?}");
+    secrets.extend(tokens.iter().flat_map(|token| token.split('.').skip(1)).map(str::to_owned));
+    let events = events.lock().unwrap().join("\n");
+    for secret in &secrets {
+        assert!(!events.contains(secret), "{secret} in\n{events}");
+        for answer in &answers {
+            assert!(!outside_set_cookie(answer).contains(secret), "{secret} in\n{answer}");
         }
     }
 }
@@ -172,23 +167,22 @@ fn outside_set_cookie(response: &Response) -> String {
 }
 
 /// Frameworks use the parts of a request again for the next one of a connection.
-async fn a_connection_carries_no_session_over<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let [alice, bob] = [server.logged_in("alice").await.cookie(), server.logged_in("bob").await.cookie()];
-        let mut connection = Connection::open(server.address).await.unwrap();
-        for _ in 0..3 {
-            for (cookie, name) in [(Some(&alice), "alice"), (None, "nobody"), (Some(&bob), "bob")] {
-                let request = Request::get("/maybe");
-                let request = cookie.map_or(request.clone(), |cookie| request.cookie(cookie));
-                let response = connection.exchange(&request).await.expect("a response").expect(200);
-                assert_eq!(response.text(), name);
-                connection.exchange(&Request::get("/open")).await.expect("a response").expect_no_cookie();
-            }
-            let login = Request::post("/login").body("name=carol");
-            connection.exchange(&login).await.expect("a response").expect(200);
-            let response = connection.exchange(&Request::get("/maybe")).await.expect("a response");
-            assert_eq!(response.expect_no_cookie().text(), "nobody");
+async fn a_connection_carries_no_session_over<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    let [alice, bob] = [server.logged_in("alice").await.cookie(), server.logged_in("bob").await.cookie()];
+    let mut connection = Connection::open(server.address).await.unwrap();
+    for _ in 0..3 {
+        for (cookie, name) in [(Some(&alice), "alice"), (None, "nobody"), (Some(&bob), "bob")] {
+            let request = Request::get("/maybe");
+            let request = cookie.map_or(request.clone(), |cookie| request.cookie(cookie));
+            let response = connection.exchange(&request).await.expect("a response").expect(200);
+            assert_eq!(response.text(), name);
+            connection.exchange(&Request::get("/open")).await.expect("a response").expect_no_cookie();
         }
+        let login = Request::post("/login").body("name=carol");
+        connection.exchange(&login).await.expect("a response").expect(200);
+        let response = connection.exchange(&Request::get("/maybe")).await.expect("a response");
+        assert_eq!(response.expect_no_cookie().text(), "nobody");
     }
 }
 
@@ -202,10 +196,10 @@ async fn a_thousand_cookies_of_our_name_are_bounded_work<F: Framework>() {
     let server = world.serve::<F>(world.tracked().observer(observer)).await;
     let good = server.logged_in("alice").await.cookie();
     let many = vec!["__Host-session=x"; 1000].join("; ");
-    let calls = world.store.all_calls();
+    let calls = world.store.calls().len();
     let response = server.send(Request::get("/me").cookie(&many)).await;
     response.expect_error(401, "JWT_INVALID").expect_no_cookie();
-    assert_eq!((*rejected.lock().unwrap(), world.store.all_calls() - calls), (16, 0));
+    assert_eq!((*rejected.lock().unwrap(), world.store.calls().len() - calls), (16, 0));
     server.send(Request::get("/me").cookie(format!("{good}; {many}"))).await.expect(200);
     assert_eq!(*rejected.lock().unwrap(), 16 + 15);
     // Sixteen good ones, of sessions that are gone: two are looked up.
@@ -214,28 +208,27 @@ async fn a_thousand_cookies_of_our_name_are_bounded_work<F: Framework>() {
         gone.push(server.logged_in("bob").await.cookie());
     }
     world.tracked().build().unwrap().revoke_account("u-bob").await.unwrap();
-    let calls = world.store.all_calls();
+    let calls = world.store.calls().len();
     let response = server.send(Request::get("/me").cookie(gone.join("; "))).await;
     response.expect_error(401, "SESSION_NOT_FOUND");
-    assert_eq!(world.store.all_calls() - calls, 2);
+    assert_eq!(world.store.calls().len() - calls, 2);
 }
 
-async fn a_long_cookie_line_hides_nothing<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let good = server.logged_in("alice").await.cookie();
-        let long = "x".repeat(60_000);
-        let neighbours = vec!["a=b"; 10_000].join("; ");
-        for line in [
-            format!("a={long}; {good}"),
-            format!("{good}; a={long}"),
-            format!("__Host-session={long}; {good}"),
-            format!("{neighbours}; {good}"),
-            format!("{}{good}", ";".repeat(60_000)),
-            format!("{}{good}", " ".repeat(60_000)),
-        ] {
-            let response = server.send(Request::get("/maybe").cookie(&line)).await.expect(200);
-            assert_eq!(response.text(), "alice", "{} bytes", line.len());
-        }
+async fn a_long_cookie_line_hides_nothing<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    let good = server.logged_in("alice").await.cookie();
+    let long = "x".repeat(60_000);
+    let neighbours = vec!["a=b"; 10_000].join("; ");
+    for line in [
+        format!("a={long}; {good}"),
+        format!("{good}; a={long}"),
+        format!("__Host-session={long}; {good}"),
+        format!("{neighbours}; {good}"),
+        format!("{}{good}", ";".repeat(60_000)),
+        format!("{}{good}", " ".repeat(60_000)),
+    ] {
+        let response = server.send(Request::get("/maybe").cookie(&line)).await.expect(200);
+        assert_eq!(response.text(), "alice", "{} bytes", line.len());
     }
 }
 
@@ -324,7 +317,7 @@ async fn neither_an_outage_nor_another_origin_is_an_anonymous_visitor<F: Framewo
     let handshake = Request::get("/maybe").cookie(&cookie).header("Connection", "Upgrade");
     let handshake = handshake.header("Upgrade", "websocket").header("Origin", "https://evil.example");
     server.send(handshake).await.expect_error(403, "CROSS_ORIGIN").expect_no_cookie();
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     for path in ["/maybe", "/session", "/error"] {
         let response = server.send(Request::get(path).cookie(&cookie)).await;
         response.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();

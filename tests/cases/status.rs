@@ -5,33 +5,33 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use session_core::Lifetimes;
 
-use crate::harness::{Browser, Fault, Framework, Server, World, on_each_framework};
+use crate::harness::{Browser, Fault, Framework, Mode, Server, World, on_each_framework};
 use crate::wire::{Request, Response};
 
 on_each_framework! {
     status_of_a_session
-    status_without_a_session
-    status_of_an_expired_session
-    status_of_a_session_that_cannot_be_used
+    status_without_a_session(stateless tracked)
+    status_of_an_expired_session(stateless tracked)
+    status_of_a_session_that_cannot_be_used(stateless tracked)
     status_never_writes_and_never_sets_a_cookie
     status_with_the_store_down_is_503
-    a_use_answers_the_status_and_refreshes_when_due
-    a_use_counts_as_last_seen
+    a_use_answers_the_status_and_refreshes_when_due(stateless tracked)
+    a_use_counts_as_last_seen(tracked hybrid)
     a_use_by_a_bearer_refreshes_nothing
-    a_use_without_a_session_is_401
+    a_use_without_a_session_is_401(stateless tracked)
     a_use_with_the_store_down_is_503
     refresh_answers_the_new_status_with_a_cookie
     refresh_says_when_the_next_one_can_extend
-    refresh_says_that_none_passes_the_absolute_lifetime
+    refresh_says_that_none_passes_the_absolute_lifetime(stateless tracked)
     refresh_near_the_end_extends_in_place
-    a_front_end_that_only_refreshes_at_the_end_stays_logged_in
-    refresh_without_a_session_is_401
+    a_front_end_that_only_refreshes_at_the_end_stays_logged_in(stateless tracked hybrid)
+    refresh_without_a_session_is_401(stateless tracked)
     refresh_with_nothing_to_gain_sets_no_cookie
     refresh_repeats_a_successor_that_nobody_used
     refresh_of_a_bearer_sends_the_token_in_a_header
     refresh_works_without_a_store
     logout_clears_the_cookie_and_the_old_one_is_dead
-    logout_without_a_session_clears_the_cookie
+    logout_without_a_session_clears_the_cookie(stateless tracked)
     logout_without_a_store_is_final_here
     logout_does_not_claim_success_while_the_store_is_down
 }
@@ -58,31 +58,28 @@ async fn status_of_a_session<F: Framework>() {
     );
 }
 
-async fn status_without_a_session<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        nobody(&server.get("/session").await, "SESSION_NOT_FOUND");
-        let garbage = Request::get("/session").cookie("__Host-session=garbage");
-        nobody(&server.send(garbage).await, "JWT_INVALID");
-        let mut browser = server.logged_in("alice").await;
-        let old = browser.cookie();
-        browser.delete("/session").await.expect(204);
-        nobody(&server.send(Request::get("/session").cookie(old)).await, "SESSION_NOT_FOUND");
-    }
+async fn status_without_a_session<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    nobody(&server.get("/session").await, "SESSION_NOT_FOUND");
+    let garbage = Request::get("/session").cookie("__Host-session=garbage");
+    nobody(&server.send(garbage).await, "JWT_INVALID");
+    let mut browser = server.logged_in("alice").await;
+    let old = browser.cookie();
+    browser.delete("/session").await.expect(204);
+    nobody(&server.send(Request::get("/session").cookie(old)).await, "SESSION_NOT_FOUND");
 }
 
-async fn status_of_an_expired_session<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let cookie = server.logged_in("alice").await.cookie();
-        world.advance(24 * 3600);
-        nobody(&server.send(Request::get("/session").cookie(cookie)).await, "SESSION_EXPIRED");
-    }
+async fn status_of_an_expired_session<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let cookie = server.logged_in("alice").await.cookie();
+    world.advance(24 * 3600);
+    nobody(&server.send(Request::get("/session").cookie(cookie)).await, "SESSION_EXPIRED");
 }
 
-async fn status_of_a_session_that_cannot_be_used<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let cookie = world.cookie_of_another_shape(&server).await;
-        nobody(&server.send(Request::get("/session").cookie(cookie)).await, "SESSION_INVALID");
-    }
+async fn status_of_a_session_that_cannot_be_used<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let cookie = world.cookie_of_another_shape(&server).await;
+    nobody(&server.send(Request::get("/session").cookie(cookie)).await, "SESSION_INVALID");
 }
 
 async fn status_never_writes_and_never_sets_a_cookie<F: Framework>() {
@@ -99,47 +96,44 @@ async fn status_never_writes_and_never_sets_a_cookie<F: Framework>() {
 }
 
 fn writes(world: &World) -> usize {
-    ["create", "replace", "delete", "delete_account"].iter().map(|method| world.store.calls(method)).sum()
+    world.store.calls().iter().filter(|call| call.is_write()).count()
 }
 
 async fn status_with_the_store_down_is_503<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     let response = browser.get("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     assert_eq!(response.header("retry-after"), Some("1"));
     world.store.recover();
     assert_eq!(browser.get("/session").await.json()["isValid"], json!(true));
 }
 
-async fn a_use_answers_the_status_and_refreshes_when_due<F: Framework>() {
-    for (world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let mut browser = server.logged_in("alice").await;
-        let (asked, used) =
-            (browser.get("/session").await, browser.post("/session").await.expect_no_cookie());
-        assert_eq!((used.status, used.text()), (200, asked.text()));
-        world.advance(24 * 3600 - 60);
-        let old = browser.cookie();
-        let response = browser.post("/session").await.expect(200);
-        assert_eq!(response.json()["remainingTime"], json!(24 * 3600));
-        assert_eq!(response.header("cache-control"), Some("no-store"));
-        assert_ne!(browser.cookie(), old);
-    }
+async fn a_use_answers_the_status_and_refreshes_when_due<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let mut browser = server.logged_in("alice").await;
+    let (asked, used) = (browser.get("/session").await, browser.post("/session").await.expect_no_cookie());
+    assert_eq!((used.status, used.text()), (200, asked.text()));
+    world.advance(24 * 3600 - 60);
+    let old = browser.cookie();
+    let response = browser.post("/session").await.expect(200);
+    assert_eq!(response.json()["remainingTime"], json!(24 * 3600));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_ne!(browser.cookie(), old);
 }
 
-async fn a_use_counts_as_last_seen<F: Framework>() {
+async fn a_use_counts_as_last_seen<F: Framework>(mode: Mode) {
     let world = World::new();
     let lifetimes = Lifetimes::default().idle_timeout(Duration::from_secs(900));
-    let hybrid = world.tracked().lifetimes(lifetimes.clone()).hybrid(Duration::from_secs(90));
-    for users in [world.tracked().lifetimes(lifetimes), hybrid] {
-        let server = world.serve::<F>(users).await;
-        let mut browser = server.logged_in("alice").await;
-        browser.get("/me").await.expect(200);
-        world.advance(80);
-        assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(820));
-        assert_eq!(browser.post("/session").await.expect(200).json()["idleRemaining"], json!(900));
-        assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(900));
-    }
+    let users = world.tracked().lifetimes(lifetimes);
+    let users = if mode == Mode::Hybrid { users.hybrid(Duration::from_secs(90)) } else { users };
+    let server = world.serve::<F>(users).await;
+    let mut browser = server.logged_in("alice").await;
+    browser.get("/me").await.expect(200);
+    world.advance(80);
+    assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(820));
+    assert_eq!(browser.post("/session").await.expect(200).json()["idleRemaining"], json!(900));
+    assert_eq!(browser.get("/session").await.json()["idleRemaining"], json!(900));
 }
 
 async fn a_use_by_a_bearer_refreshes_nothing<F: Framework>() {
@@ -152,20 +146,15 @@ async fn a_use_by_a_bearer_refreshes_nothing<F: Framework>() {
     assert_eq!(response.json()["remainingTime"], json!(60));
 }
 
-async fn a_use_without_a_session_is_401<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        server
-            .send(Request::post("/session"))
-            .await
-            .expect_error(401, "SESSION_NOT_FOUND")
-            .expect_no_cookie();
-    }
+async fn a_use_without_a_session_is_401<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    server.send(Request::post("/session")).await.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
 }
 
 async fn a_use_with_the_store_down_is_503<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.post("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
 }
 
@@ -211,15 +200,13 @@ async fn refresh_says_when_the_next_one_can_extend<F: Framework>() {
     assert_eq!(refreshed(&mut browser).await, (json!(true), Value::Null));
 }
 
-async fn refresh_says_that_none_passes_the_absolute_lifetime<F: Framework>() {
+async fn refresh_says_that_none_passes_the_absolute_lifetime<F: Framework>(mode: Mode) {
     let world = World::new();
     let day = Lifetimes::default().absolute_lifetime(Duration::from_secs(24 * 3600));
-    for users in [world.tracked(), world.stateless()] {
-        let server = world.serve::<F>(users.lifetimes(day.clone())).await;
-        let mut browser = server.logged_in("alice").await;
-        world.advance(24 * 3600 - 20);
-        assert_eq!(refreshed(&mut browser).await, (json!(false), json!(20)));
-    }
+    let server = world.serve::<F>(world.users(mode).lifetimes(day)).await;
+    let mut browser = server.logged_in("alice").await;
+    world.advance(24 * 3600 - 20);
+    assert_eq!(refreshed(&mut browser).await, (json!(false), json!(20)));
 }
 
 async fn refresh_near_the_end_extends_in_place<F: Framework>() {
@@ -237,26 +224,21 @@ async fn refresh_near_the_end_extends_in_place<F: Framework>() {
     assert_eq!(ask(old).await.json()["remainingTime"], json!(20));
 }
 
-async fn a_front_end_that_only_refreshes_at_the_end_stays_logged_in<F: Framework>() {
-    let world = World::new();
-    let hybrid = world.tracked().hybrid(Duration::from_secs(30));
-    for users in [world.stateless(), world.tracked(), hybrid] {
-        let server = world.serve::<F>(users).await;
-        let mut browser = server.logged_in("alice").await;
-        for _ in 0..5 {
-            world.advance(24 * 3600 - 30);
-            assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(30));
-            assert_eq!(refreshed(&mut browser).await.0, json!(true));
-            assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(24 * 3600));
-        }
+async fn a_front_end_that_only_refreshes_at_the_end_stays_logged_in<F: Framework>(mode: Mode) {
+    let (world, server) = World::in_mode::<F>(mode).await;
+    let mut browser = server.logged_in("alice").await;
+    for _ in 0..5 {
+        world.advance(24 * 3600 - 30);
+        assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(30));
+        assert_eq!(refreshed(&mut browser).await.0, json!(true));
+        assert_eq!(browser.get("/session").await.json()["remainingTime"], json!(24 * 3600));
     }
 }
 
-async fn refresh_without_a_session_is_401<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let response = server.send(Request::post("/session/refresh")).await;
-        response.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
-    }
+async fn refresh_without_a_session_is_401<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    let response = server.send(Request::post("/session/refresh")).await;
+    response.expect_error(401, "SESSION_NOT_FOUND").expect_no_cookie();
 }
 
 async fn refresh_with_nothing_to_gain_sets_no_cookie<F: Framework>() {
@@ -317,13 +299,12 @@ async fn logout_clears_the_cookie_and_the_old_one_is_dead<F: Framework>() {
     server.send(Request::get("/me").cookie(old)).await.expect_error(401, "SESSION_NOT_FOUND");
 }
 
-async fn logout_without_a_session_clears_the_cookie<F: Framework>() {
-    for (_world, server) in [World::with_store::<F>().await, World::without_store::<F>().await] {
-        let response = server.send(Request::delete("/session")).await.expect(204);
-        assert_eq!(response.set_cookies(), [CLEARING]);
-        let garbage = Request::delete("/session").cookie("__Host-session=garbage");
-        assert_eq!(server.send(garbage).await.expect(204).set_cookies(), [CLEARING]);
-    }
+async fn logout_without_a_session_clears_the_cookie<F: Framework>(mode: Mode) {
+    let (_world, server) = World::in_mode::<F>(mode).await;
+    let response = server.send(Request::delete("/session")).await.expect(204);
+    assert_eq!(response.set_cookies(), [CLEARING]);
+    let garbage = Request::delete("/session").cookie("__Host-session=garbage");
+    assert_eq!(server.send(garbage).await.expect(204).set_cookies(), [CLEARING]);
 }
 
 async fn logout_without_a_store_is_final_here<F: Framework>() {
@@ -337,7 +318,7 @@ async fn logout_without_a_store_is_final_here<F: Framework>() {
 async fn logout_does_not_claim_success_while_the_store_is_down<F: Framework>() {
     let (world, server) = World::with_store::<F>().await;
     let mut browser = server.logged_in("alice").await;
-    world.store.set(Fault::Fail);
+    world.store.inject(Fault::Fail);
     browser.delete("/session").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     browser.post("/logout").await.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
     world.store.recover();

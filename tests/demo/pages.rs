@@ -78,7 +78,7 @@ async fn an_outage_is_a_page_for_people_and_json_for_programs() {
     let demo = Demo::of(&world).await;
     for framework in 0..3 {
         let cookie = demo.log_in_elsewhere(framework).await;
-        world.store.set(Fault::Fail);
+        world.store.inject(Fault::Fail);
         for target in ["/", "/api/admin"] {
             let person = demo.send(framework, Request::get(target).navigation().cookie(&cookie)).await;
             is_page(&person, framework, 503);

@@ -4,7 +4,6 @@ mod actix;
 pub(crate) mod app;
 mod axum;
 mod browser;
-mod faulty;
 mod rocket;
 mod world;
 
@@ -15,8 +14,8 @@ pub(crate) use actix::Actix;
 pub(crate) use app::{Admin, App, User};
 pub(crate) use axum::Axum;
 pub(crate) use browser::Browser;
-pub(crate) use faulty::{Fault, FaultyStore};
 pub(crate) use rocket::Rocket;
+pub(crate) use session_core::testing::{Fault, StoreMethod};
 pub(crate) use world::{SECRET, World};
 
 use crate::wire::{Broken, Connection, Request, Response};
@@ -93,23 +92,52 @@ impl Drop for Server {
     }
 }
 
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// In the cookie.
+    Stateless,
+    /// In the store.
+    Tracked,
+    /// In the store, with copies in the memory of the process.
+    Hybrid,
+}
+
 /// Stamps one test per case and framework: `logout::axum::logout_stays_logged_out` and so on. A case is a function
 /// `async fn name<F: Framework>()`.
+///
+/// A case that must hold in several modes names them, `name(stateless tracked)`, and is an
+/// `async fn name<F: Framework>(mode: Mode)`: one test per framework and mode, `cookies::axum::name::tracked`.
 macro_rules! on_each_framework {
-    ($($case:ident)+) => {
-        on_each_framework!(@ axum Axum, $($case)+);
-        on_each_framework!(@ actix Actix, $($case)+);
-        on_each_framework!(@ rocket Rocket, $($case)+);
+    (@test $framework:ident $case:ident) => {
+        #[tokio::test]
+        async fn $case() {
+            super::$case::<crate::harness::$framework>().await;
+        }
     };
-    (@ $module:ident $framework:ident, $($case:ident)+) => {
-        mod $module {
+    (@test $framework:ident $case:ident $($mode:ident)+) => {
+        mod $case {
             $(
                 #[tokio::test]
-                async fn $case() {
-                    super::$case::<crate::harness::$framework>().await;
+                async fn $mode() {
+                    let mode = crate::harness::on_each_framework!(@mode $mode);
+                    super::super::$case::<crate::harness::$framework>(mode).await;
                 }
             )+
         }
+    };
+    (@mode stateless) => { crate::harness::Mode::Stateless };
+    (@mode tracked) => { crate::harness::Mode::Tracked };
+    (@mode hybrid) => { crate::harness::Mode::Hybrid };
+    (@$module:ident $framework:ident, $($case:ident $(($($mode:ident)+))?)+) => {
+        mod $module {
+            $(crate::harness::on_each_framework!(@test $framework $case $($($mode)+)?);)+
+        }
+    };
+    ($($case:ident $(($($mode:ident)+))?)+) => {
+        crate::harness::on_each_framework!(@axum Axum, $($case $(($($mode)+))?)+);
+        crate::harness::on_each_framework!(@actix Actix, $($case $(($($mode)+))?)+);
+        crate::harness::on_each_framework!(@rocket Rocket, $($case $(($($mode)+))?)+);
     };
 }
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use session_core::store::MemoryStore;
-use session_core::testing::{ManualClock, logged_in_cookie};
+use session_core::testing::{FaultyStore, ManualClock, logged_in_cookie};
 use session_core::{CookieSettings, KeyRing, SessionManager, SessionManagerBuilder, Timestamp};
 
-use super::{Admin, App, FaultyStore, Framework, Server, User};
+use super::{Admin, App, Framework, Mode, Server, User};
 
 /// Signs every token of the tests.
 pub(crate) const SECRET: &str = "the secret of the tests, thirty-two bytes and more";
@@ -22,7 +21,7 @@ impl World {
     /// Starts at 2026-01-01T00:00:00Z with an empty store.
     pub(crate) fn new() -> Self {
         let clock = ManualClock::at(Timestamp::from_unix_seconds(1_767_225_600));
-        Self { clock, store: FaultyStore::new(MemoryStore::new()) }
+        Self { clock, store: FaultyStore::default() }
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
@@ -37,6 +36,15 @@ impl World {
     /// Users in the store.
     pub(crate) fn tracked(&self) -> SessionManagerBuilder<User> {
         self.stateless().store(self.store.clone())
+    }
+
+    /// Users where this mode keeps them.
+    pub(crate) fn users(&self, mode: Mode) -> SessionManagerBuilder<User> {
+        match mode {
+            Mode::Stateless => self.stateless(),
+            Mode::Tracked => self.tracked(),
+            Mode::Hybrid => self.tracked().hybrid(Duration::from_secs(30)),
+        }
     }
 
     /// Administrators, in the same store, with a cookie of their own.
@@ -70,19 +78,22 @@ impl World {
         logged_in_cookie(&others.build().unwrap(), admin).await.unwrap()
     }
 
+    /// A world of its own with a server in it that keeps its users so.
+    pub(crate) async fn in_mode<F: Framework>(mode: Mode) -> (Self, Server) {
+        let world = Self::new();
+        let mut server = world.serve::<F>(world.users(mode)).await;
+        server.is_tracked = mode != Mode::Stateless;
+        (world, server)
+    }
+
     /// A world of its own with a server for tracked users in it.
     pub(crate) async fn with_store<F: Framework>() -> (Self, Server) {
-        let world = Self::new();
-        let server = world.serve::<F>(world.tracked()).await;
-        (world, server)
+        Self::in_mode::<F>(Mode::Tracked).await
     }
 
     /// A world of its own with a server for stateless users in it.
     pub(crate) async fn without_store<F: Framework>() -> (Self, Server) {
-        let world = Self::new();
-        let mut server = world.serve::<F>(world.stateless()).await;
-        server.is_tracked = false;
-        (world, server)
+        Self::in_mode::<F>(Mode::Stateless).await
     }
 }
 

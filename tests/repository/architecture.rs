@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
-use syn::visit::Visit;
-use syn::{Attribute, Meta};
+use proc_macro2::{TokenStream, TokenTree};
+use syn::Meta;
 
 use super::root;
 use super::source::{count_code_lines, product, product_files, read, rust_files};
@@ -220,24 +220,48 @@ fn every_member_has_the_lints_of_the_workspace() {
 #[test]
 fn no_test_is_ignored() {
     for file in rust_files(&root()) {
-        let mut ignored = Ignored(0);
-        ignored.visit_file(&syn::parse_file(&read(&file)).unwrap());
-        assert_eq!(ignored.0, 0, "{} has a test that is ignored", file.display());
+        assert!(!ignores(read(&file).parse().unwrap()), "{} has a test that is ignored", file.display());
     }
 }
 
-/// Counts `#[ignore]` and `#[cfg_attr(.., ignore)]`.
-struct Ignored(usize);
-
-impl<'ast> Visit<'ast> for Ignored {
-    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        let named = attribute.path().is_ident("ignore");
-        let conditional = match &attribute.meta {
-            Meta::List(list) if list.path.is_ident("cfg_attr") => {
-                list.tokens.to_string().split([',', ' ']).any(|word| word == "ignore")
-            }
+/// Whether there is `#[ignore]` or `#[cfg_attr(.., ignore)]`, also in what a macro gets.
+fn ignores(tokens: TokenStream) -> bool {
+    let mut follows_hash = false;
+    tokens.into_iter().any(|token| {
+        let is_hash = matches!(&token, TokenTree::Punct(sign) if sign.as_char() == '#');
+        let is_attribute = std::mem::replace(&mut follows_hash, is_hash);
+        match token {
+            TokenTree::Group(group) if is_attribute && names_ignore(group.stream()) => true,
+            TokenTree::Group(group) => ignores(group.stream()),
             _ => false,
-        };
-        self.0 += usize::from(named || conditional);
+        }
+    })
+}
+
+fn names_ignore(attribute: TokenStream) -> bool {
+    match syn::parse2::<Meta>(attribute) {
+        Ok(Meta::List(list)) if list.path.is_ident("cfg_attr") => {
+            list.tokens.into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "ignore"))
+        }
+        Ok(meta) => meta.path().is_ident("ignore"),
+        Err(_) => false,
+    }
+}
+
+#[test]
+fn the_check_finds_what_is_ignored() {
+    let found = |source: &str| ignores(source.parse().unwrap());
+    for source in [
+        "#[test] #[ignore] fn f() {}",
+        "mod m { #[ignore = \"why\"] #[test] fn f() {} }",
+        "#[cfg_attr(windows, ignore)] #[test] fn f() {}",
+        "tests! { #[test] #[ignore] fn f() {} }",
+    ] {
+        assert!(found(source), "{source}");
+    }
+    for source in
+        ["// #[ignore]", "#[cfg_attr(x, doc = \"ignore\")] fn ignore() {}", "#[test] fn f() { [ignore] }"]
+    {
+        assert!(!found(source), "{source}");
     }
 }

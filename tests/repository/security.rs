@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::root;
-use super::source::{code, product, product_files, read, rust_files};
+use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
 const PLACES: [(&str, &str); 12] = [
@@ -65,11 +65,9 @@ fn files(name: &str) -> Vec<PathBuf> {
 }
 
 fn exists(name: &str) -> bool {
-    let function = format!("fn {}", name.rsplit("::").next().unwrap_or_default());
-    let sources = files(name).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
-    sources.into_iter().any(|source| {
-        source.match_indices(&function).any(|(at, _)| source[at + function.len()..].starts_with(['(', '<']))
-    })
+    let function = name.rsplit("::").next().unwrap_or_default();
+    let mut sources = files(name).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    sources.any(|source| has_function(source.parse().unwrap(), function))
 }
 
 #[test]

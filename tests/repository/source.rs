@@ -133,9 +133,36 @@ pub(super) fn code(file: &syn::File) -> String {
     file.to_token_stream().to_string().replace(" :: ", "::")
 }
 
+/// Whether there is a function of that name, also in what a macro gets.
+pub(super) fn has_function(tokens: TokenStream, name: &str) -> bool {
+    let mut is_named_next = false;
+    tokens.into_iter().any(|token| {
+        let is_named = std::mem::replace(&mut is_named_next, false);
+        match token {
+            TokenTree::Ident(word) => {
+                is_named_next = word == "fn";
+                is_named && word == name
+            }
+            TokenTree::Group(group) => has_function(group.stream(), name),
+            _ => false,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_is_found_wherever_it_is_but_in_words() {
+        let found = |source: &str| has_function(source.parse().unwrap(), "f");
+        for source in ["fn f() {}", "mod m { pub async fn f<T>() {} }", "tests! { #[test] fn f() {} }"] {
+            assert!(found(source), "{source}");
+        }
+        for source in ["// fn f()", "/// fn f()\nfn g() {}", "fn g() { f(); \"fn f()\"; }", "fn ff() {}"] {
+            assert!(!found(source), "{source}");
+        }
+    }
 
     #[test]
     fn only_code_counts() {

@@ -1,4 +1,5 @@
-//! A store that fails when told.
+//! The kit's faulty store with switches that can be on together, and with what is no outage: others who are faster,
+//! news, a timer that the test turns.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,13 +12,14 @@ use session_core::store::{
     Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore,
     StoreError,
 };
-use session_core::testing::ManualClock;
+use session_core::testing::{Fault, FaultyStore, ManualClock, Stop, StoreMethod};
 use session_core::{SessionId, Timestamp};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
 /// A memory store with switches.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Faulty {
+    store: FaultyStore,
     pub(crate) inner: MemoryStore,
     pub(crate) down: Arc<AtomicBool>,
     pub(crate) read_only: Arc<AtomicBool>,
@@ -39,43 +41,6 @@ pub(crate) struct Faulty {
     pub(crate) news: Channel<Option<Invalidation>>,
     /// Each ends a pause.
     pub(crate) ticks: Channel<()>,
-    reads: Stops,
-    replaces: Stops,
-    cleanups: Stops,
-}
-
-/// Where the next call waits for the test.
-type Stops = Arc<std::sync::Mutex<Option<Stop>>>;
-
-/// A call that waits, or will.
-#[derive(Clone, Default)]
-pub(crate) struct Stop {
-    reached: Arc<Notify>,
-    go_on: Arc<Notify>,
-}
-
-impl Stop {
-    pub(crate) async fn reached(&self) {
-        self.reached.notified().await;
-    }
-
-    pub(crate) fn go_on(&self) {
-        self.go_on.notify_one();
-    }
-
-    fn at(stops: &Stops) -> Self {
-        let stop = Self::default();
-        *stops.lock().unwrap() = Some(stop.clone());
-        stop
-    }
-
-    async fn wait_at(stops: &Stops) {
-        let stop = stops.lock().unwrap().take();
-        if let Some(stop) = stop {
-            stop.reached.notify_one();
-            stop.go_on.notified().await;
-        }
-    }
 }
 
 /// A queue that the test fills while a store waits for it.
@@ -99,45 +64,76 @@ impl<T> Channel<T> {
     }
 }
 
+impl Default for Faulty {
+    fn default() -> Self {
+        let inner = MemoryStore::new();
+        let faulty = Self {
+            store: FaultyStore::new(inner.clone()),
+            inner,
+            down: Arc::default(),
+            read_only: Arc::default(),
+            hangs: Arc::default(),
+            lost_index: Arc::default(),
+            never_waits: Arc::default(),
+            is_remote: Arc::default(),
+            conflicts: Arc::default(),
+            takes: Arc::default(),
+            calls: Arc::default(),
+            pauses: Arc::default(),
+            news: Channel::default(),
+            ticks: Channel::default(),
+        };
+        let switches = [
+            (faulty.hangs.clone(), Fault::Hang),
+            (faulty.down.clone(), Fault::Fail),
+            (faulty.read_only.clone(), Fault::FailWrites),
+        ];
+        faulty.store.inject_by(move |_| {
+            let on = switches.iter().find(|(switch, _)| is_on(switch));
+            on.map_or(Fault::None, |(_, fault)| *fault)
+        });
+        faulty
+    }
+}
+
 impl Faulty {
     /// The next read waits with its answer.
     pub(crate) fn pause_after_read(&self) -> Stop {
-        Stop::at(&self.reads)
+        self.store.stop_after(StoreMethod::Read)
     }
 
     /// The next replace waits before it begins.
     pub(crate) fn pause_before_replace(&self) -> Stop {
-        Stop::at(&self.replaces)
+        self.store.stop_before(StoreMethod::Replace)
     }
 
     /// The next cleanup waits before it begins.
     pub(crate) fn pause_before_cleanup(&self) -> Stop {
-        Stop::at(&self.cleanups)
+        self.store.stop_before(StoreMethod::DeleteExpired)
     }
 
-    async fn gate(&self, is_write: bool) -> Result<(), StoreError> {
+    /// The store, when the way to it is behind the caller.
+    async fn reach(&self) -> &FaultyStore {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.is_remote.load(Ordering::SeqCst) {
+        if is_on(&self.is_remote) {
             tokio::task::yield_now().await;
         }
         if let Some((clock, time)) = self.takes.lock().unwrap().as_ref() {
             clock.advance(*time);
         }
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        let fails = self.down.load(Ordering::SeqCst) || (is_write && self.read_only.load(Ordering::SeqCst));
-        if fails { Err(StoreError::unavailable("the test switched it off")) } else { Ok(()) }
+        &self.store
     }
 }
 
+fn is_on(switch: &AtomicBool) -> bool {
+    switch.load(Ordering::SeqCst)
+}
+
+/// A touch is the two calls of the trait's default.
 #[async_trait]
 impl SessionStore for Faulty {
     async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        self.gate(false).await?;
-        let answer = self.inner.read(key, now).await;
-        Stop::wait_at(&self.reads).await;
-        answer
+        self.reach().await.read(key, now).await
     }
 
     async fn create(
@@ -147,11 +143,11 @@ impl SessionStore for Faulty {
         options: Create,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        self.gate(true).await?;
-        if self.conflicts.load(Ordering::SeqCst) {
-            return Ok(Created::PredecessorChanged);
+        let store = self.reach().await;
+        match is_on(&self.conflicts) {
+            true => Ok(Created::PredecessorChanged),
+            false => store.create(realm, record, options, now).await,
         }
-        self.inner.create(realm, record, options, now).await
     }
 
     async fn replace(
@@ -160,25 +156,20 @@ impl SessionStore for Faulty {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        self.gate(true).await?;
-        Stop::wait_at(&self.replaces).await;
-        if self.conflicts.load(Ordering::SeqCst) {
-            return Ok(Replaced::Conflict);
+        let store = self.reach().await;
+        match is_on(&self.conflicts) {
+            true => Ok(Replaced::Conflict),
+            false => store.replace(realm, record, now).await,
         }
-        self.inner.replace(realm, record, now).await
     }
 
     async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete(key).await
+        self.reach().await.delete(key).await
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        self.gate(false).await?;
-        if self.lost_index.load(Ordering::SeqCst) {
-            return Ok(Vec::new());
-        }
-        self.inner.list(account, now).await
+        let found = self.reach().await.list(account, now).await?;
+        Ok(if is_on(&self.lost_index) { Vec::new() } else { found })
     }
 
     async fn delete_account(
@@ -187,25 +178,20 @@ impl SessionStore for Faulty {
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        self.gate(true).await?;
-        if self.lost_index.load(Ordering::SeqCst) {
-            return Ok(Vec::new());
+        let store = self.reach().await;
+        match is_on(&self.lost_index) {
+            true => Ok(Vec::new()),
+            false => store.delete_account(account, keep, now).await,
         }
-        self.inner.delete_account(account, keep, now).await
     }
 
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        self.gate(true).await?;
-        self.inner.delete_realm(realm).await
+        self.reach().await.delete_realm(realm).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.gate(true).await?;
-        Stop::wait_at(&self.cleanups).await;
-        if self.never_waits.load(Ordering::SeqCst) {
-            return Ok(limit);
-        }
-        self.inner.delete_expired(now, limit).await
+        let deleted = self.reach().await.delete_expired(now, limit).await?;
+        Ok(if is_on(&self.never_waits) { limit } else { deleted })
     }
 
     async fn listen(
@@ -213,7 +199,7 @@ impl SessionStore for Faulty {
         _realm: &str,
         heard: &(dyn Fn(Invalidation) + Send + Sync),
     ) -> Result<(), StoreError> {
-        while !self.never_waits.load(Ordering::SeqCst) {
+        while !is_on(&self.never_waits) {
             let Some(news) = self.news.next().await else { break };
             heard(news);
         }
@@ -222,10 +208,10 @@ impl SessionStore for Faulty {
 
     /// The deadline is over at once when the store hangs, and never otherwise; a pause when the test says so.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        if self.never_waits.load(Ordering::SeqCst) {
+        if is_on(&self.never_waits) {
             return Box::pin(std::future::ready(()));
         }
-        if self.is_remote.load(Ordering::SeqCst) && duration < Duration::from_millis(100) {
+        if is_on(&self.is_remote) && duration < Duration::from_millis(100) {
             self.pauses.lock().unwrap().push(duration);
             return Box::pin(tokio::task::yield_now());
         }
@@ -233,7 +219,7 @@ impl SessionStore for Faulty {
             let ticks = self.ticks.clone();
             return Box::pin(async move { ticks.next().await });
         }
-        match self.hangs.load(Ordering::SeqCst) {
+        match is_on(&self.hangs) {
             true => Box::pin(std::future::ready(())),
             false => Box::pin(std::future::pending()),
         }

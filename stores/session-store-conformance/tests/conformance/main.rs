@@ -9,9 +9,17 @@ use std::sync::Arc;
 
 use broken::{Broken, Defect};
 use session_core::store::SessionStore;
+use session_store_conformance::cases;
 
 mod memory {
     session_store_conformance::conformance_tests!(session_core::store::MemoryStore::new());
+}
+
+/// While nothing goes wrong it is the store around which it is.
+mod faulty {
+    use session_core::testing::FaultyStore;
+
+    session_store_conformance::conformance_tests!(<FaultyStore>::default());
 }
 
 mod without_a_defect {
@@ -24,45 +32,30 @@ mod without_a_defect {
 macro_rules! fails_exactly {
     ($defect:ident: $($expected:ident)*) => {
         let expected: &[&str] = &[$(stringify!($expected)),*];
-        fails_exactly! { $defect expected =>
-            destroy_during_open
-            destroy_during_update
-            destroy_during_touch
-            destroy_during_refresh
-            destroy_during_rotate
-            revoke_account_during_open
-            revoke_account_during_update
-            revoke_account_during_touch
-            revoke_account_during_refresh
-            revoke_account_during_rotate
-            revoke_everyone_during_rotate
-            open_during_destroy
-            update_during_destroy
-            touch_during_destroy
-            refresh_during_destroy
-            rotate_during_destroy
-            open_during_revoke_account
-            update_during_revoke_account
-            touch_during_revoke_account
-            refresh_during_revoke_account
-            rotate_during_revoke_account
-            rotate_during_revoke_everyone
-        }
+        let mut failed: Vec<&str> = Vec::new();
+        session_store_conformance::for_all_cases! { failures_of, $defect failed; }
+        assert_eq!(failed, expected);
     };
-    ($defect:ident $expected:ident => $($case:ident)*) => {
-        let mut failed = Vec::new();
-        $(if fails(Defect::$defect, session_store_conformance::$case) {
-            failed.push(stringify!($case));
+}
+
+/// Adds to `failed` the interleavings that a defect fails.
+macro_rules! failures_of {
+    ($defect:ident $failed:ident; $($set:ident $clause:literal $wrong:literal { $($case:ident)* })*) => {
+        $(failures_of! { @ $set $defect $failed => $($case)* })*
+    };
+    (@ logout_wins $defect:ident $failed:ident => $($case:ident)*) => {
+        $(if fails(Defect::$defect, cases::$case) {
+            $failed.push(stringify!($case));
         })*
-        assert_eq!(failed, $expected);
     };
+    (@ $set:ident $defect:ident $failed:ident => $($case:ident)*) => {};
 }
 
 /// Asserts that a defect fails each of these cases.
 macro_rules! fails_each {
     ($defect:ident: $($case:ident)*) => {
         $(assert!(
-            fails(Defect::$defect, session_store_conformance::$case),
+            fails(Defect::$defect, cases::$case),
             "{} passes",
             stringify!($case)
         );)*

@@ -1,9 +1,20 @@
-//! For the tests of applications: a clock that they own, requests in plain data, and minted logins.
+//! For the tests of applications: a clock that they own, requests in plain data, minted logins, and a store that fails
+//! when told to.
+
+mod fault;
+mod faulty;
+mod stop;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use fault::{Fault, StoreMethod};
+pub use faulty::FaultyStore;
+pub use stop::Stop;
 
 use crate::request::{Headers, RequestHead};
 use crate::{Clock, SessionError, SessionManager, SessionPayload, Timestamp};
