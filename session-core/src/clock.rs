@@ -4,7 +4,7 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// Where the manager reads the time. The default is [`SystemClock`].
 pub trait Clock: Send + Sync + 'static {

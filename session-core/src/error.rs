@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Timestamp;
 use crate::response::PlainResponse;
+use crate::time::Timestamp;
 
 /// A setting that cannot work, found while building: says what is wrong and what to change.
 ///

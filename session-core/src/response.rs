@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::{ErrorKind, Timestamp};
+use crate::error::ErrorKind;
+use crate::time::Timestamp;
 
 /// A header to change on a response that is on its way out. Names are lower case, values are ASCII.
 ///

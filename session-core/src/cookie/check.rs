@@ -1,7 +1,7 @@
 //! Settings that browsers would silently drop are errors here, each with a sentence that says what to change.
 
 use super::{CookieSettings, SameSite};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 const MAX_NAME: usize = 64;
 /// Browsers ignore a longer attribute (RFC 6265bis section 5.6).

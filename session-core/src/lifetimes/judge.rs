@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Lifetimes;
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// The points in time that decide over a session, from a token or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

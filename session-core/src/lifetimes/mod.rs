@@ -5,7 +5,7 @@ mod judge;
 
 use std::time::Duration;
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 pub(crate) use judge::{Standing, Times};
 

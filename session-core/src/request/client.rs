@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::login::checked_prefix;
 use super::{Headers, RequestHead, single};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 const MAX_USER_AGENT: usize = 256;
 /// Every kept byte of a User-Agent comes from so many of what was sent.

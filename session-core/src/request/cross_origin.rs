@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::origin::{Authority, Origin};
 use super::{Conflict, RequestHead, single};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// Of a header that a refusal names, so much is shown.
 const MAX_SHOWN: usize = 100;

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::navigation::checked_next;
 use super::origin::Origin;
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 const MAX_PREFIX: usize = 256;
 /// Left as they are in a query value: the unreserved characters (RFC 3986 section 2.3) and the slash.

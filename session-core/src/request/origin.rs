@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use memchr::memmem;
 
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// Scheme, host and port (RFC 6454 section 4), of the page that sent a request or of a service of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]

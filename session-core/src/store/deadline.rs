@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::{SessionStore, StoreError};
-use crate::Clock;
+use crate::clock::Clock;
 
 /// What is left of the time that one operation may wait for its store. Time that the operation spends elsewhere, such
 /// as in `revalidate`, does not count.

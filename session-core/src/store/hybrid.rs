@@ -12,7 +12,9 @@ use super::{
     Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
     StoreError, Touch,
 };
-use crate::{Clock, SessionId, Timestamp};
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 /// Goes to the store with every call; who wants a recent record asks [`RecentRecords`] first.
 pub(crate) struct Hybrid {

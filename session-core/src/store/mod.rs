@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 pub(crate) use deadline::{Patience, give_way};
 pub(crate) use hybrid::Hybrid;

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Invalidation, SessionRecord};
-use crate::{Clock, SessionId, Timestamp};
+use crate::clock::Clock;
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 const SHARDS: usize = 64;
 const ACCOUNTS: usize = 4096;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_lock::MutexGuardArc;
 
-use crate::SessionId;
+use crate::id::SessionId;
 
 /// So many sessions have a line at the same time. What finds no room races, which is slower and as right.
 const ROOM: usize = 10_000;

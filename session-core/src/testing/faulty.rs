@@ -11,11 +11,12 @@ use async_trait::async_trait;
 
 use super::fault::{Fault, StoreMethod};
 use super::stop::{Moment, Stop, Stops};
+use crate::id::SessionId;
 use crate::store::{
     Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore,
     StoreError, Touch,
 };
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 /// Any store, with outages that a test switches on and off. Clones are the same store with the same faults.
 ///

@@ -16,8 +16,12 @@ pub use fault::{Fault, StoreMethod};
 pub use faulty::FaultyStore;
 pub use stop::Stop;
 
+use crate::clock::Clock;
+use crate::error::SessionError;
+use crate::manager::SessionManager;
+use crate::payload::SessionPayload;
 use crate::request::{Headers, RequestHead};
-use crate::{Clock, SessionError, SessionManager, SessionPayload, Timestamp};
+use crate::time::Timestamp;
 
 /// A clock that moves when told. Clones show the same time.
 #[derive(Clone, Debug)]

@@ -289,8 +289,10 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::event::SessionEvent;
+    use crate::manager::SessionManager;
     use crate::testing::{TestRequest, logged_in_cookie};
-    use crate::{KeyRing, SessionEvent, SessionManager};
+    use crate::token::KeyRing;
 
     #[derive(Clone, Serialize, Deserialize)]
     struct User {

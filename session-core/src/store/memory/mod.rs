@@ -18,7 +18,8 @@ use async_trait::async_trait;
 
 use self::realms::Realms;
 use super::{Account, Create, Created, RecordKey, Replaced, SessionRecord, SessionStore, StoreError, Touch};
-use crate::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 /// Sessions in the memory of this process: for one process, for development and for tests. A restart ends them all.
 ///

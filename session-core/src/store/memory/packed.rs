@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::id::SessionId;
 use crate::store::{SessionRecord, StoreError};
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 pub(super) struct Packed {
     fixed: Fixed,

@@ -12,8 +12,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::packed::Packed;
 use super::roster::Roster;
 use super::shard::Shard;
+use crate::id::SessionId;
 use crate::store::{Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, StoreError, Touch};
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 const SHARDS: usize = 64;
 

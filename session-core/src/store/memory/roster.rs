@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::SessionId;
+use crate::id::SessionId;
 
 const FIRST: SessionId = SessionId::from_bytes([0; 16]);
 const LAST: SessionId = SessionId::from_bytes([u8::MAX; 16]);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::packed::Packed;
+use crate::id::SessionId;
 use crate::store::{Replaced, SessionRecord, StoreError, Touch};
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 /// Aligned to a cache line or two, so that neighbours' locks do not slow each other down. Records are boxed: the
 /// free places of the table then cost little, and growing it moves little.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::store::MemoryStore;
-use crate::{ErrorKind, KeyRing};
+use crate::token::KeyRing;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct User {

@@ -16,9 +16,11 @@ mod traces;
 use std::time::Duration;
 
 use super::decide::{Change, Intent, Step, decide};
+use crate::id::SessionId;
+use crate::lifetimes::Lifetimes;
 use crate::store::SessionRecord;
+use crate::time::Timestamp;
 use crate::token::Claims;
-use crate::{Lifetimes, SessionId, Timestamp};
 
 /// The settings of all searches, in seconds: the shortest `max_age` that goes with the grace, so that the most happens
 /// in the least time.

@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::{GRACE, Intent, MAX_AGE, Rule, claims, duration, lifetimes, record, seconds, serve};
-use crate::{Lifetimes, Timestamp};
+use crate::lifetimes::Lifetimes;
+use crate::time::Timestamp;
 
 /// A refresh in the last seconds of a token, at most these, brings a longer one.
 const LEAD: i64 = 60;

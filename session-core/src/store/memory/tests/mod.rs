@@ -11,10 +11,11 @@ use proptest::prelude::*;
 
 use self::model::Model;
 use super::MemoryStore;
+use crate::id::SessionId;
 use crate::store::{
     Account, Create, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
 };
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 const REALMS: [&str; 2] = ["users", "admins"];
 const SUBJECTS: [Option<&str>; 3] = [None, Some("ann"), Some("bob")];

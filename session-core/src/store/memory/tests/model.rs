@@ -1,9 +1,10 @@
 //! The contract, written down as simply as it can be: all records in one list.
 
+use crate::id::SessionId;
 use crate::store::{
     Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, Touch,
 };
-use crate::{SessionId, Timestamp};
+use crate::time::Timestamp;
 
 #[derive(Default)]
 pub(super) struct Model {
