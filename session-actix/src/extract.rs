@@ -81,6 +81,7 @@ pub(crate) fn receive<U: SessionPayload>(request: &HttpRequest) -> Result<Incomi
 /// operations of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
+#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
 pub struct Rejection(#[from] pub SessionError);
 
 impl ResponseError for Rejection {

@@ -46,6 +46,8 @@
 //!
 //! The behaviour is that of [`session_core`], the same for every framework.
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod extract;
 mod middleware;
 mod routes;

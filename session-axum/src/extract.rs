@@ -75,6 +75,7 @@ pub(crate) fn receive<U: SessionPayload>(parts: &Parts) -> Result<Incoming<U>, S
 /// operations of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
+#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
 pub struct Rejection(#[from] pub SessionError);
 
 impl IntoResponse for Rejection {

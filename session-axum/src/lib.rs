@@ -53,6 +53,8 @@
 //! The behaviour is that of [`session_core`], the same for every framework. The examples `basic`, `login` and `store`
 //! run as they are.
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod extract;
 mod layer;
 mod routes;

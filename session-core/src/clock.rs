@@ -21,6 +21,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The system's wall clock.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "it has no parts")]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
@@ -40,6 +41,7 @@ pub trait RandomSource: Send + Sync + 'static {
 
 /// The operating system's cryptographically secure random source.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::exhaustive_structs, reason = "it has no parts")]
 pub struct SystemRandom;
 
 impl RandomSource for SystemRandom {

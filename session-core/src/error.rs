@@ -254,7 +254,11 @@ impl SessionError {
     }
 
     fn refusal(&self) -> PlainResponse {
-        let response = PlainResponse::error(self.0.kind, self.0.at);
+        let (status, code, message) = self.0.kind.answer();
+        let mut response = PlainResponse::error(status, code, message, self.0.at);
+        if self.0.kind == ErrorKind::StoreUnavailable {
+            response = response.header("retry-after", "1");
+        }
         match self.www_authenticate() {
             Some(challenge) => response.header("www-authenticate", challenge),
             None => response,

@@ -1,5 +1,7 @@
 //! Login sessions for any Rust web framework.
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 pub mod adapter;
 mod clock;
 mod cookie;

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::error::ErrorKind;
 use crate::time::Timestamp;
 
 /// A header to change on a response that is on its way out. Names are lower case, values are ASCII.
 ///
 /// `Debug` shows the name only: the value of a `Set-Cookie` is a credential.
 #[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "an adapter must do all of them")]
 pub enum HeaderChange {
     /// Replace every value of this header.
     Set(&'static str, Cow<'static, str>),
@@ -112,6 +112,7 @@ impl std::fmt::Debug for SessionToken {
 ///
 /// `Debug` shows neither headers nor body.
 #[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "a response has no more parts")]
 pub struct PlainResponse {
     /// The HTTP status.
     pub status: u16,
@@ -144,16 +145,7 @@ impl PlainResponse {
         Self { status: 303, headers, body: Vec::new() }
     }
 
-    pub(crate) fn error(kind: ErrorKind, at: Timestamp) -> Self {
-        let (status, code, message) = kind.answer();
-        let mut response = Self::error_body(status, code, message, at);
-        if kind == ErrorKind::StoreUnavailable {
-            response = response.header("retry-after", "1");
-        }
-        response
-    }
-
-    pub(crate) fn error_body(status: u16, code: &str, message: &str, at: Timestamp) -> Self {
+    pub(crate) fn error(status: u16, code: &str, message: &str, at: Timestamp) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
             code: &'a str,

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 ///
 /// Serializes as the body of `GET /session` without the user: camelCase, whole seconds, RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionStatus {
     /// There is a session and it is good.
     pub is_valid: bool,
@@ -119,6 +120,7 @@ impl<U: Serialize> Serialize for StatusBody<'_, U> {
 
 /// When and from where a session is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionMetadata {
     /// When the user logged in.
     pub created_at: Timestamp,
@@ -136,6 +138,7 @@ pub struct SessionMetadata {
 /// One of an account's sessions, as a list of devices shows it (ASVS 7.5.2).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Device {
     /// Names the session for [`revoke`](crate::Session::revoke). A hash: useless as a credential.
     pub id: String,

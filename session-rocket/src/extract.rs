@@ -96,6 +96,7 @@ pub fn is_missing<G: Guard>(rocket: &Rocket<Ignite>) -> bool {
 /// operations of a session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
+#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
 pub struct Rejection(#[from] pub SessionError);
 
 impl Rejection {

@@ -71,6 +71,8 @@
 //! assert_eq!(client.get("/me").dispatch().into_string().as_deref(), Some("alice"));
 //! ```
 
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 mod extract;
 mod fairing;
 mod head;

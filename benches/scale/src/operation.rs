@@ -111,7 +111,7 @@ impl Place {
         record.id = id(NEXT.fetch_add(1, Ordering::Relaxed));
         record.subject = Some(subject.to_owned());
         record.last_seen = self.sample.now;
-        let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(most)) };
+        let options = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(most)));
         match self.store.create(REALM, &record, options, self.sample.now).await.expect("an answer") {
             Created::Done { evicted } => evicted.len(),
             refusal => panic!("{refusal:?}"),

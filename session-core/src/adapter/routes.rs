@@ -86,14 +86,11 @@ impl NoRoute {
     fn answer<U: SessionPayload>(self, session: &Session<U>) -> PlainResponse {
         let at = session.0.now();
         match self {
-            Self::Unknown => PlainResponse::error_body(404, "NOT_FOUND", "There is nothing here.", at),
-            Self::Method(allow) => PlainResponse::error_body(
-                405,
-                "METHOD_NOT_ALLOWED",
-                "This path does not take this method.",
-                at,
-            )
-            .header("allow", allow),
+            Self::Unknown => PlainResponse::error(404, "NOT_FOUND", "There is nothing here.", at),
+            Self::Method(allow) => {
+                PlainResponse::error(405, "METHOD_NOT_ALLOWED", "This path does not take this method.", at)
+                    .header("allow", allow)
+            }
         }
     }
 }

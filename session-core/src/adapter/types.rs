@@ -33,6 +33,7 @@ macro_rules! __adapter_types {
 
         /// Extracts any [`Guard`](session_core::Guard), also one of another crate. Dereferences to the guard.
         #[derive(Clone, Debug)]
+        #[allow(clippy::exhaustive_structs, reason = "it is the guard, and nothing more")]
         pub struct Extract<G: $crate::Guard>(pub G);
 
         impl<G: $crate::Guard> ::std::ops::Deref for Extract<G> {

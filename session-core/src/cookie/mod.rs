@@ -14,6 +14,7 @@ pub(crate) const MAX_SIZE: usize = 4096;
 
 /// When a browser sends the cookie with requests from other sites (RFC 6265bis section 5.5.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SameSite {
     /// Never: a link from another site arrives logged out.
     Strict,

@@ -45,6 +45,14 @@ pub(crate) struct Opened<U> {
     pub(crate) outcome: Result<Effect<U>, SessionError>,
 }
 
+/// What a login or a logout finds.
+pub(crate) struct Present<U> {
+    /// The session that the request has opened.
+    pub(crate) current: Option<Current<U>>,
+    /// Those that it names.
+    pub(crate) named: Named<U>,
+}
+
 /// A new session, and those that it replaces but that have not been ended yet.
 pub(crate) struct Login<U> {
     pub(crate) current: Current<U>,
@@ -68,6 +76,16 @@ pub(crate) struct Denied {
     pub(crate) error: SessionError,
     /// It was told as a replay, and is settled: nothing in this request need judge it again.
     pub(crate) is_replay: bool,
+}
+
+impl<U> Present<U> {
+    /// All of them, the current one first.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = Shown<U>> {
+        let current = self.current.as_ref().map(Current::shown);
+        let sid = current.as_ref().map(|current| current.claims.sid);
+        let others = self.named.iter().filter(move |shown| Some(shown.claims.sid) != sid).cloned();
+        current.into_iter().chain(others)
+    }
 }
 
 impl<U> Effect<U> {

@@ -9,8 +9,8 @@ mod stateless;
 mod tracked;
 mod verified;
 
-pub(crate) use current::{Current, Denied, Effect, Endable, Issued, Login, Opened};
-pub(crate) use named::{Named, Present};
+pub(crate) use current::{Current, Denied, Effect, Endable, Issued, Login, Opened, Present};
+pub(crate) use named::Named;
 pub(crate) use stateless::{EndedList, Stateless};
 pub use tracked::ReplayPolicy;
 pub(crate) use tracked::{Intent, Tracked, refreshable_in};

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::current::Current;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 use crate::token::Claims;
@@ -71,24 +70,6 @@ impl<U> Named<U> {
             self.rest.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
         }
         self.first.into_iter().chain(self.rest)
-    }
-}
-
-/// What a login or a logout finds.
-pub(crate) struct Present<U> {
-    /// The session that the request has opened.
-    pub(crate) current: Option<Current<U>>,
-    /// Those that it names.
-    pub(crate) named: Named<U>,
-}
-
-impl<U> Present<U> {
-    /// All of them, the current one first.
-    pub(super) fn sessions(&self) -> impl Iterator<Item = Shown<U>> {
-        let current = self.current.as_ref().map(Current::shown);
-        let sid = current.as_ref().map(|current| current.claims.sid);
-        let others = self.named.iter().filter(move |shown| Some(shown.claims.sid) != sid).cloned();
-        current.into_iter().chain(others)
     }
 }
 

@@ -87,15 +87,16 @@ impl TrustedProxies {
         Some(if self.trusts(peer) { self.forwarded(head).unwrap_or(peer) } else { peer })
     }
 
-    /// Seen from the right: past every trusted proxy, up to the first stranger or to nonsense, for what stands left
-    /// of that was not written by a proxy of ours. Done from the left, because header lines come in that order:
-    /// nonsense and strangers make everything before them forgotten, a proxy passes on what it was told.
+    /// The last entry that is no proxy of ours, or the first proxy where there are only proxies. Each entry was written by
+    /// whoever stands right of it, so what stands left of a stranger, or of nonsense, is that stranger's word.
     fn forwarded(&self, head: &impl RequestHead) -> Option<IpAddr> {
-        let entries = head.header(self.header).flat_map(|line| line.split(|&byte| byte == b','));
-        entries.map(parse_address).fold(None, |told, entry| match entry {
-            Some(address) if self.trusts(address) => told.or(entry),
-            _ => entry,
-        })
+        let mut client = None;
+        for entry in head.header(self.header).flat_map(|line| line.split(|&byte| byte == b',')) {
+            let address = parse_address(entry);
+            let is_proxy = address.is_some_and(|address| self.trusts(address));
+            client = if is_proxy { client.or(address) } else { address };
+        }
+        client
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

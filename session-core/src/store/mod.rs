@@ -217,6 +217,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
 /// Names a record.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a name has no more parts")]
 pub struct RecordKey<'a> {
     /// The manager's realm.
     pub realm: &'a str,
@@ -226,6 +227,7 @@ pub struct RecordKey<'a> {
 
 /// Names an account.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a name has no more parts")]
 pub struct Account<'a> {
     /// The manager's realm.
     pub realm: &'a str,
@@ -235,6 +237,7 @@ pub struct Account<'a> {
 
 /// What goes with a new record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Create {
     /// The session that this one takes the place of.
     pub replaces: Option<Replaces>,
@@ -242,8 +245,17 @@ pub struct Create {
     pub limit: Option<SessionLimit>,
 }
 
+impl Create {
+    /// In the place of another session, under a limit.
+    #[must_use]
+    pub const fn new(replaces: Option<Replaces>, limit: Option<SessionLimit>) -> Self {
+        Self { replaces, limit }
+    }
+}
+
 /// The session that a new one takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a store must do all of them")]
 pub enum Replaces {
     /// A login: the session that the cookie names, if there is one.
     IfPresent(SessionId),
@@ -268,6 +280,7 @@ impl Replaces {
 
 /// How many sessions an account may have, and what happens to the next login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a store must do all of them")]
 pub enum SessionLimit {
     /// At most so many; the least recently seen is ended to make room.
     EvictLeastRecentlySeen(u32),
@@ -277,6 +290,7 @@ pub enum SessionLimit {
 
 /// What [`SessionStore::create`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a store around another must tell them apart")]
 pub enum Created {
     /// The record is stored; these were evicted for it.
     Done {
@@ -295,6 +309,7 @@ pub enum Created {
 
 /// What [`SessionStore::replace`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a store around another must tell them apart")]
 pub enum Replaced {
     /// The record is stored.
     Done,
@@ -306,6 +321,7 @@ pub enum Replaced {
 
 /// What [`SessionStore::listen`] heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Invalidation {
     /// This session was ended: logged out, revoked, evicted or replaced by a login.
     Ended(SessionId),

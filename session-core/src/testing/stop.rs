@@ -1,11 +1,10 @@
 //! Where a call waits for the test.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_lock::Semaphore;
 
-use super::StoreMethod;
-use super::faulty::lock;
+use super::fault::StoreMethod;
 
 /// A call that a [`FaultyStore`](super::FaultyStore) holds, or will hold when it comes.
 ///
@@ -90,4 +89,8 @@ impl Stops {
         let place = planned.iter().position(|stop| (stop.moment, stop.method) == (moment, method))?;
         Some(planned.remove(place).gate)
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -24,7 +24,7 @@ pub async fn subject(name: &'static str, store: impl SessionStore, with_client: 
             let (store, number) = (Arc::clone(&store), next.fetch_add(1, Ordering::Relaxed));
             async move {
                 let record = record(number, now, with_client);
-                let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(100)) };
+                let options = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(100)));
                 let created = store.create(REALM, &record, options, now).await.expect("an answer");
                 assert_eq!(created, Created::Done { evicted: Vec::new() });
             }

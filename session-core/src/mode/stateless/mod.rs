@@ -7,8 +7,8 @@ use std::sync::Arc;
 pub(crate) use ended::EndedList;
 
 use super::Destroyed;
-use super::current::{Current, Denied, Effect, Endable, Issued, Login, Opened};
-use super::named::{Present, Shown};
+use super::current::{Current, Denied, Effect, Endable, Issued, Login, Opened, Present};
+use super::named::Shown;
 use super::tracked::Intent;
 use super::verified::{Verified, more_telling};
 use crate::error::{ErrorKind, SessionError};

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::current::{Current, Endable, Issued, Login};
-use super::super::named::Present;
+use super::super::current::{Current, Endable, Issued, Login, Present};
 use super::{Tracked, decode, issue, key, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};

@@ -1,8 +1,7 @@
 //! What a token may end, at a login or a logout that shows it: what it could open, and nothing newer.
 
 use super::super::Destroyed;
-use super::super::current::Endable;
-use super::super::named::Present;
+use super::super::current::{Endable, Present};
 use super::{Tracked, key, touch_by};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};

@@ -37,7 +37,7 @@ pub async fn guests_are_never_listed_or_deleted_together(store: Arc<dyn SessionS
 pub async fn guests_have_no_limit(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     for limit in [evict(1), SessionLimit::Refuse(1), evict(1), SessionLimit::Refuse(1)] {
-        let options = Create { replaces: None, limit: Some(limit) };
+        let options = Create::new(None, Some(limit));
         assert_eq!(bench.create_with(&bench.guest(), options).await, done());
     }
     assert_eq!(bench.delete_realm().await, 4);

@@ -10,7 +10,7 @@ use crate::races::{ROUNDS, at_once};
 
 pub async fn the_limit_holds_under_parallel_logins(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let options = Create { replaces: None, limit: Some(evict(3)) };
+    let options = Create::new(None, Some(evict(3)));
     let mut evicted = BTreeSet::new();
     for _ in 0..ROUNDS / 10 {
         for answer in at_once((0..8).map(|_| bench.clone().create_owned("ann", options))).await {
@@ -29,7 +29,7 @@ pub async fn evicts_the_least_recently_seen(store: Arc<dyn SessionStore>) {
     let second = bench.later(60).stored("ann").await;
     let third = bench.later(120).stored("ann").await;
     assert!(bench.later(180).touch(first.id).await.is_some());
-    let options = Create { replaces: None, limit: Some(evict(3)) };
+    let options = Create::new(None, Some(evict(3)));
     let then = bench.later(240);
     assert_eq!(then.create_with(&then.login("ann"), options).await, evicted([second.id]));
     assert_eq!(then.create_with(&then.login("ann"), options).await, evicted([third.id]));
@@ -50,7 +50,7 @@ pub async fn evicts_the_first_created_of_those_seen_together(store: Arc<dyn Sess
         records.push(record);
     }
     let then = bench.later(10);
-    let options = Create { replaces: None, limit: Some(evict(4)) };
+    let options = Create::new(None, Some(evict(4)));
     for oldest in [1, 3, 0, 2] {
         let answer = then.create_with(&then.login("ann"), options).await;
         assert_eq!(answer, evicted([records[oldest].id]));
@@ -63,7 +63,7 @@ pub async fn evicts_as_many_as_it_takes(store: Arc<dyn SessionStore>) {
         bench.stored("ann").await;
     }
     let newest = bench.later(1).login("ann");
-    let options = Create { replaces: None, limit: Some(evict(2)) };
+    let options = Create::new(None, Some(evict(2)));
     let Created::Done { evicted } = bench.later(1).create_with(&newest, options).await else { panic!() };
     assert_eq!(evicted.len(), 4);
     let left = bench.list("ann").await;
@@ -72,7 +72,7 @@ pub async fn evicts_as_many_as_it_takes(store: Arc<dyn SessionStore>) {
 
 pub async fn refuse_answers_limit_reached(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let options = Create { replaces: None, limit: Some(SessionLimit::Refuse(2)) };
+    let options = Create::new(None, Some(SessionLimit::Refuse(2)));
     assert_eq!(bench.create_with(&bench.login("ann"), options).await, done());
     let second = bench.login("ann");
     assert_eq!(bench.create_with(&second, options).await, done());
@@ -86,7 +86,7 @@ pub async fn refuse_answers_limit_reached(store: Arc<dyn SessionStore>) {
 
 pub async fn refuse_holds_under_parallel_logins(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
-    let options = Create { replaces: None, limit: Some(SessionLimit::Refuse(3)) };
+    let options = Create::new(None, Some(SessionLimit::Refuse(3)));
     for _ in 0..ROUNDS / 10 {
         let answers = at_once((0..8).map(|_| bench.clone().create_owned("ann", options))).await;
         assert_eq!(answers.iter().filter(|answer| **answer == done()).count(), 3);
@@ -105,7 +105,7 @@ pub async fn expired_and_replaced_do_not_count(store: Arc<dyn SessionStore>) {
         let (third, fourth) = (then.login("ann"), then.login("ann"));
         let steps = [(&third, Replaces::IfPresent(first.id)), (&fourth, must(&second))];
         for (record, replaces) in steps {
-            let options = Create { replaces: Some(replaces), limit: Some(limit) };
+            let options = Create::new(Some(replaces), Some(limit));
             assert_eq!(then.create_with(record, options).await, done());
         }
         assert_eq!(ids(&then.list("ann").await), BTreeSet::from([third.id, fourth.id]));
@@ -115,7 +115,7 @@ pub async fn expired_and_replaced_do_not_count(store: Arc<dyn SessionStore>) {
 pub async fn accounts_do_not_share_a_limit(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     for subject in ["ann", "Ann", "bob"] {
-        let options = Create { replaces: None, limit: Some(SessionLimit::Refuse(1)) };
+        let options = Create::new(None, Some(SessionLimit::Refuse(1)));
         assert_eq!(bench.create_with(&bench.login(subject), options).await, done());
     }
 }

@@ -12,7 +12,7 @@ pub async fn a_login_replaces_the_session_of_its_cookie(store: Arc<dyn SessionSt
     for replaces in [|old: &SessionRecord| Replaces::IfPresent(old.id), must] {
         let (old, other) = (bench.stored("ann").await, bench.stored("ann").await);
         let new = bench.login("ann");
-        let options = Create { replaces: Some(replaces(&old)), limit: None };
+        let options = Create::new(Some(replaces(&old)), None);
         assert_eq!(
             bench.create_with(&new, options).await,
             done(),
@@ -30,7 +30,7 @@ pub async fn a_login_replaces_a_session_of_another_account(store: Arc<dyn Sessio
     assert_eq!(bench.create(&guest).await, done());
     let (ann, bob) = (bench.login("ann"), bench.login("bob"));
     for (old, new) in [(&guest, &ann), (&ann, &bob)] {
-        let options = Create { replaces: Some(Replaces::IfPresent(old.id)), limit: Some(evict(1)) };
+        let options = Create::new(Some(Replaces::IfPresent(old.id)), Some(evict(1)));
         assert_eq!(bench.create_with(new, options).await, done());
         assert_eq!(bench.read(old.id).await, None);
     }
@@ -48,7 +48,7 @@ pub async fn a_login_whose_predecessor_is_gone_succeeds(store: Arc<dyn SessionSt
     for (record, old) in
         [(then.login("ann"), expired.id), (then.login("ann"), random_id()), (new.clone(), new.id)]
     {
-        let options = Create { replaces: Some(Replaces::IfPresent(old)), limit: None };
+        let options = Create::new(Some(Replaces::IfPresent(old)), None);
         assert_eq!(then.create_with(&record, options).await, done());
     }
     assert_eq!(then.list("ann").await.len(), 3);
@@ -61,9 +61,9 @@ pub async fn a_create_that_fails_leaves_the_old_session(store: Arc<dyn SessionSt
     let (old, taken) = (bench.stored("ann").await, bench.stored("ann").await);
     for replaces in [Replaces::IfPresent(old.id), must(&old)] {
         let again = bench.login("ann").with(|record| record.id = taken.id);
-        let options = Create { replaces: Some(replaces), limit: None };
+        let options = Create::new(Some(replaces), None);
         assert_eq!(bench.create_with(&again, options).await, Created::IdTaken);
-        let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
+        let options = Create::new(Some(replaces), Some(SessionLimit::Refuse(1)));
         assert_eq!(bench.create_with(&bench.login("ann"), options).await, Created::LimitReached);
     }
     assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, taken.id]));
@@ -86,7 +86,7 @@ pub async fn a_create_that_fails_twice_says_the_first_reason(store: Arc<dyn Sess
         (&new, changed, Created::PredecessorChanged),
         (&new, must(&old), Created::LimitReached),
     ] {
-        let options = Create { replaces: Some(replaces), limit: Some(SessionLimit::Refuse(1)) };
+        let options = Create::new(Some(replaces), Some(SessionLimit::Refuse(1)));
         assert_eq!(bench.create_with(record, options).await, answer);
     }
     assert_eq!(ids(&bench.list("ann").await), BTreeSet::from([old.id, other.id]));

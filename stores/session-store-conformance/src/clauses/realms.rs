@@ -49,7 +49,7 @@ pub async fn realms_are_apart(store: Arc<dyn SessionStore>) {
     assert_eq!(there.create(&twin).await, done(), "the same id is another session there");
     assert_eq!(here.read(record.id).await, Some(record.clone()));
     let replaces = Some(Replaces::IfPresent(record.id));
-    assert_eq!(there.create_with(&there.login("ann"), Create { replaces, limit: None }).await, done());
+    assert_eq!(there.create_with(&there.login("ann"), Create::new(replaces, None)).await, done());
     assert_eq!(here.list("ann").await, [record]);
 }
 
@@ -61,9 +61,9 @@ pub async fn create_never_overwrites(store: Arc<dyn SessionStore>) {
         second.id = record.id;
         second.payload = b"second".to_vec();
     });
-    let options = Create { replaces: Some(Replaces::IfPresent(other.id)), limit: Some(evict(1)) };
+    let options = Create::new(Some(Replaces::IfPresent(other.id)), Some(evict(1)));
     assert_eq!(bench.create_with(&second, options).await, Created::IdTaken);
-    let itself = Create { replaces: Some(Replaces::IfPresent(record.id)), limit: None };
+    let itself = Create::new(Some(Replaces::IfPresent(record.id)), None);
     assert_eq!(bench.create_with(&second, itself).await, Created::IdTaken);
     assert_eq!(bench.read(record.id).await, Some(record));
     assert_eq!(bench.read(other.id).await, Some(other));

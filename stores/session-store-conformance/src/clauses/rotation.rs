@@ -15,8 +15,7 @@ pub async fn a_rotation_needs_its_predecessor(store: Arc<dyn SessionStore>) {
     assert_eq!(bench.create(&expired).await, done());
     let new = bench.login("ann");
     for id in [random_id(), elsewhere.id, expired.id, new.id] {
-        let options =
-            Create { replaces: Some(Replaces::MustExist { id, version: 0 }), limit: Some(evict(1)) };
+        let options = Create::new(Some(Replaces::MustExist { id, version: 0 }), Some(evict(1)));
         assert_eq!(bench.later(10).create_with(&new, options).await, Created::PredecessorGone);
     }
     assert_eq!(bench.read(new.id).await, None);
@@ -29,7 +28,7 @@ pub async fn a_rotation_needs_the_newest_version(store: Arc<dyn SessionStore>) {
     let newer = next(&old);
     assert_eq!(bench.replace(&newer).await, Replaced::Done);
     let new = bench.login("ann");
-    let options = |old| Create { replaces: Some(must(old)), limit: Some(evict(1)) };
+    let options = |old| Create::new(Some(must(old)), Some(evict(1)));
     assert_eq!(bench.create_with(&new, options(&old)).await, Created::PredecessorChanged);
     assert_eq!(bench.list("ann").await, std::slice::from_ref(&newer), "nothing has changed");
     assert_eq!(bench.create_with(&new, options(&newer)).await, done());
@@ -40,7 +39,7 @@ pub async fn a_rotation_racing_with_an_update_loses_none(store: Arc<dyn SessionS
     let bench = Bench::new(store);
     for _ in 0..ROUNDS {
         let old = bench.stored("ann").await;
-        let options = Create { replaces: Some(must(&old)), limit: None };
+        let options = Create::new(Some(must(&old)), None);
         let (rotator, updater, newer) = (bench.clone(), bench.clone(), next(&old));
         let (rotated, updated) =
             both(async move { rotator.create_owned("ann", options).await }, async move {
@@ -60,7 +59,7 @@ pub async fn one_of_parallel_rotations_wins(store: Arc<dyn SessionStore>) {
     let bench = Bench::new(store);
     let mut current = bench.stored("ann").await.id;
     for _ in 0..ROUNDS {
-        let options = Create { replaces: Some(Replaces::MustExist { id: current, version: 0 }), limit: None };
+        let options = Create::new(Some(Replaces::MustExist { id: current, version: 0 }), None);
         let answers = at_once((0..4).map(|_| bench.clone().create_owned("ann", options))).await;
         the_only(&answers, &done());
         assert_eq!(answers.iter().filter(|answer| **answer == Created::PredecessorGone).count(), 3);
@@ -74,7 +73,7 @@ pub async fn rotation_racing_with_delete_is_either_or(store: Arc<dyn SessionStor
     let bench = Bench::new(store);
     for _ in 0..ROUNDS {
         let old = bench.stored("ann").await.id;
-        let options = Create { replaces: Some(Replaces::MustExist { id: old, version: 0 }), limit: None };
+        let options = Create::new(Some(Replaces::MustExist { id: old, version: 0 }), None);
         let (rotator, deleter) = (bench.clone(), bench.clone());
         let (rotated, deleted) =
             both(rotator.create_owned("ann", options), async move { deleter.delete(old).await }).await;
@@ -87,7 +86,7 @@ pub async fn rotation_racing_with_delete_account_is_ended(store: Arc<dyn Session
     let bench = Bench::new(store);
     for _ in 0..ROUNDS {
         let old = bench.stored("ann").await.id;
-        let options = Create { replaces: Some(Replaces::MustExist { id: old, version: 0 }), limit: None };
+        let options = Create::new(Some(Replaces::MustExist { id: old, version: 0 }), None);
         let (rotator, deleter) = (bench.clone(), bench.clone());
         let (rotated, deleted) =
             both(
@@ -105,7 +104,7 @@ pub async fn rotation_racing_with_delete_realm_is_ended(store: Arc<dyn SessionSt
     let bench = Bench::new(store);
     for _ in 0..ROUNDS {
         let old = bench.stored("ann").await;
-        let options = Create { replaces: Some(must(&old)), limit: None };
+        let options = Create::new(Some(must(&old)), None);
         let (rotator, deleter) = (bench.clone(), bench.clone());
         let (rotated, _) =
             both(rotator.create_owned("ann", options), async move { deleter.delete_realm().await }).await;

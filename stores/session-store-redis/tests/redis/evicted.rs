@@ -56,7 +56,7 @@ async fn a_repaired_index_lives_as_long_as_its_sessions_and_counts() {
         let left: i64 = redis::cmd("PTTL").arg(&key).query(&mut admin).unwrap();
         assert!(left > 3_000_000, "{left} ms");
     }
-    let refuse = Create { replaces: None, limit: Some(SessionLimit::Refuse(1)) };
+    let refuse = Create::new(None, Some(SessionLimit::Refuse(1)));
     assert_eq!(bench.create(&bench.login("ann"), refuse).await, Created::LimitReached);
     assert_eq!(
         bench.create(&bench.login("ann"), evicting(1)).await,

@@ -90,13 +90,13 @@ async fn a_login_that_ends_a_session_makes_room_for_itself() {
     assert_eq!(ids(&bench.list("ann").await), ids(&records));
 
     let replaces = Some(Replaces::IfPresent(records[0].id));
-    let (first, replacing) = login(Create { replaces, ..Create::default() }).await;
+    let (first, replacing) = login(Create::new(replaces, None)).await;
     assert_eq!(replacing.unwrap(), done());
     let replaces = Some(Replaces::MustExist { id: records[1].id, version: records[1].version });
-    let (second, rotating) = login(Create { replaces, ..Create::default() }).await;
+    let (second, rotating) = login(Create::new(replaces, None)).await;
     assert_eq!(rotating.unwrap(), done());
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(3));
-    let (third, evicting) = login(Create { limit, ..Create::default() }).await;
+    let (third, evicting) = login(Create::new(None, limit)).await;
     assert!(matches!(evicting.unwrap(), Created::Done { evicted } if evicted.len() == 1));
     let listed = ids(&bench.list("ann").await);
     assert_eq!(listed.len(), 3);

@@ -77,10 +77,8 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     ear.hears_the_end_of(&[relogin.id]);
 
     let (other, last) = (bench.stored("bob").await, bench.login("bob"));
-    let both = Create {
-        replaces: Some(Replaces::IfPresent(other.id)),
-        limit: Some(SessionLimit::EvictLeastRecentlySeen(1)),
-    };
+    let both =
+        Create::new(Some(Replaces::IfPresent(other.id)), Some(SessionLimit::EvictLeastRecentlySeen(1)));
     assert_ne!(bench.create(&last, both).await, done());
     ear.hears_the_end_of(&[rotated.id, other.id]);
 
@@ -110,8 +108,7 @@ async fn what_changed_nothing_is_not_told() {
     bench.store.delete_account(bench.account("ann"), Some(record.id), bench.now).await.unwrap();
     let unknown = bench.login("ann");
     assert_eq!(bench.create(&unknown, replacing(Replaces::IfPresent(random_id()))).await, done());
-    let refused =
-        Create { replaces: Some(Replaces::IfPresent(record.id)), limit: Some(SessionLimit::Refuse(0)) };
+    let refused = Create::new(Some(Replaces::IfPresent(record.id)), Some(SessionLimit::Refuse(0)));
     assert_ne!(bench.create(&bench.login("ann"), refused).await, done());
     let changed = crate::support::next(&record);
     bench.store.replace(&bench.realm, &changed, bench.now).await.unwrap();

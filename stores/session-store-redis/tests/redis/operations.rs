@@ -27,7 +27,7 @@ async fn every_operation_is_one_command() {
     let server = Server::start(&[]);
     let bench = Bench::new(server.store().await);
     let reset = || run(&mut server.admin(), &["CONFIG", "RESETSTAT"]);
-    let at_limit = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(2)) };
+    let at_limit = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(2)));
     // The first call of each script gives it to the server.
     let warm = bench.stored("ann").await;
     bench.store.read_and_touch(bench.key(warm.id), TOUCH, bench.at(60)).await.unwrap();
@@ -43,7 +43,7 @@ async fn every_operation_is_one_command() {
     let Created::Done { evicted } = bench.create(&old, at_limit).await else { panic!("the login failed") };
     assert_eq!(evicted.len(), 1);
     let replaces = Some(Replaces::IfPresent(old.id));
-    assert_eq!(bench.create(&new, Create { replaces, ..at_limit }).await, done());
+    assert_eq!(bench.create(&new, Create::new(replaces, at_limit.limit)).await, done());
     assert_eq!(sent(&server), only("evalsha", 4), "login");
 
     reset();
@@ -138,7 +138,7 @@ async fn fifty_logins_of_one_account_keep_the_limit() {
         let logins: Vec<_> = (0..50)
             .map(|_| {
                 let bench = bench.clone();
-                let options = Create { replaces: None, limit: Some(limit) };
+                let options = Create::new(None, Some(limit));
                 tokio::spawn(async move { bench.create(&bench.login("ann"), options).await })
             })
             .collect();

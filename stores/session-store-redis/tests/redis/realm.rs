@@ -30,7 +30,7 @@ async fn sessions_of_an_earlier_epoch_are_absent_before_they_are_removed() {
     let rotation = replacing(Replaces::MustExist { id: one.id, version: one.version });
     assert_eq!(bench.create(&bench.login("ann"), rotation).await, Created::PredecessorGone);
     // They do not count, and their ids are free.
-    let refuse = Create { replaces: None, limit: Some(SessionLimit::Refuse(1)) };
+    let refuse = Create::new(None, Some(SessionLimit::Refuse(1)));
     assert_eq!(bench.create(&one, refuse).await, done());
     assert_eq!(bench.list("ann").await, std::slice::from_ref(&one));
     assert!(!bench.store.delete(bench.key(two.id)).await.unwrap());

@@ -423,11 +423,11 @@ pub(crate) fn done() -> Created {
 }
 
 pub(crate) fn replacing(replaces: Replaces) -> Create {
-    Create { replaces: Some(replaces), limit: None }
+    Create::new(Some(replaces), None)
 }
 
 pub(crate) fn evicting(most: u32) -> Create {
-    Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(most)) }
+    Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(most)))
 }
 
 pub(crate) fn random_id() -> SessionId {

@@ -203,7 +203,7 @@ async fn a_server_that_takes_no_changes_refuses_no_login_and_no_change_by_itself
     bench.store.replace(&bench.realm, &next(&changed), bench.now).await.unwrap();
     run(&mut server.admin(), &["REPLICAOF", "127.0.0.1", "1"]);
     let new = bench.login("ann");
-    let limit = Create { limit: Some(SessionLimit::Refuse(1)), ..Create::default() };
+    let limit = Create::new(None, Some(SessionLimit::Refuse(1)));
     let after = |id, version| replacing(Replaces::MustExist { id, version });
     for (what, record, options) in [
         ("the id is taken", &ann, Create::default()),

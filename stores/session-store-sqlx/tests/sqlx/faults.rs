@@ -129,7 +129,7 @@ async fn a_login_that_was_given_up_holds_no_lock<S: SessionStore>(
     let options = StoreOptions::default().table(fresh_table());
     let store = connect(server.url(), options).await;
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(3));
-    let options = Create { replaces: None, limit };
+    let options = Create::new(None, limit);
     for micros in (0..4000).step_by(40) {
         // Given up at every stage.
         let login = login("ann");

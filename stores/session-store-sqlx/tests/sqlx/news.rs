@@ -106,15 +106,15 @@ async fn whatever_ends_a_session_is_heard_elsewhere() {
 
     let before = fleet.log_in("ann", plain).await;
     let replaces = Some(Replaces::IfPresent(before.id));
-    let login = fleet.log_in("ann", Create { replaces, limit: None }).await;
+    let login = fleet.log_in("ann", Create::new(replaces, None)).await;
     assert_eq!(listener.hears().await, Invalidation::Ended(before.id));
 
     let replaces = Some(Replaces::MustExist { id: login.id, version: login.version });
-    let rotated = fleet.log_in("ann", Create { replaces, limit: None }).await;
+    let rotated = fleet.log_in("ann", Create::new(replaces, None)).await;
     assert_eq!(listener.hears().await, Invalidation::Ended(login.id));
 
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(1));
-    let newest = fleet.log_in("ann", Create { replaces: None, limit }).await;
+    let newest = fleet.log_in("ann", Create::new(None, limit)).await;
     assert_eq!(listener.hears().await, Invalidation::Ended(rotated.id));
 
     let kept = fleet.log_in("ann", plain).await;
@@ -140,19 +140,15 @@ async fn other_realms_and_what_did_not_happen_are_not_heard() {
     let replaces = Some(Replaces::MustExist { id: there.id, version: 9 });
     let refused = [
         (there.clone(), Create::default(), Created::IdTaken),
-        (login("ann"), Create { replaces, limit: None }, Created::PredecessorChanged),
-        (
-            login("ann"),
-            Create { replaces: None, limit: Some(SessionLimit::Refuse(1)) },
-            Created::LimitReached,
-        ),
+        (login("ann"), Create::new(replaces, None), Created::PredecessorChanged),
+        (login("ann"), Create::new(None, Some(SessionLimit::Refuse(1))), Created::LimitReached),
     ];
     for (record, options, wanted) in refused {
         assert_eq!(fleet.here.create(REALM, &record, options, now()).await.unwrap(), wanted);
     }
     assert!(!fleet.here.delete(RecordKey { realm: REALM, id: login("ann").id }).await.unwrap());
     let replaces = Some(Replaces::IfPresent(login("ann").id));
-    fleet.log_in("bob", Create { replaces, limit: None }).await;
+    fleet.log_in("bob", Create::new(replaces, None)).await;
 
     fleet.log_out(&there).await;
     assert_eq!(listener.hears().await, Invalidation::Ended(there.id), "the first news");

@@ -38,7 +38,7 @@ pub(crate) async fn fifty_logins_of_one_account(store: Arc<dyn SessionStore>) {
 }
 
 async fn fifty_logins(stores: &[Arc<dyn SessionStore>]) {
-    let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(5)) };
+    let options = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(5)));
     let logins = (0..50).zip(stores.iter().cycle().cloned()).map(|(_, store)| {
         tokio::spawn(async move { store.create(REALM, &login("ann"), options, now()).await.unwrap() })
     });
@@ -49,7 +49,7 @@ async fn fifty_logins(stores: &[Arc<dyn SessionStore>]) {
     }
     let left = stores[0].list(Account { realm: REALM, subject: "ann" }, now()).await.unwrap();
     assert_eq!((left.len(), evicted.len()), (5, 45));
-    let options = Create { replaces: None, limit: Some(SessionLimit::Refuse(5)) };
+    let options = Create::new(None, Some(SessionLimit::Refuse(5)));
     let answer = stores[0].create(REALM, &login("ann"), options, now()).await.unwrap();
     assert_eq!(answer, Created::LimitReached);
 }
@@ -84,7 +84,7 @@ async fn sixty_four_increments_over_two_processes_all_count<B: Backend>() {
 /// What locks on ranges would make a deadlock of.
 async fn neighbouring_accounts_log_in_and_out_at_once<B: Backend>() {
     let Some((_backend, stores)) = two_stores::<B>().await else { return };
-    let options = Create { replaces: None, limit: Some(SessionLimit::EvictLeastRecentlySeen(2)) };
+    let options = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(2)));
     let accounts = (0..32).map(|at| {
         let (store, subject) = (stores[at % 2].clone(), format!("user-{}", at / 2));
         tokio::spawn(async move {
@@ -141,7 +141,7 @@ async fn rotate_until_gone(
     loop {
         let next = session();
         let replaces = Some(Replaces::MustExist { id: record.id, version: record.version });
-        match store.create(REALM, &next, Create { replaces, limit: None }, now()).await {
+        match store.create(REALM, &next, Create::new(replaces, None), now()).await {
             // SQLite has no queue for writers: one that never pauses can keep the others out for ever.
             Ok(Created::Done { .. }) => {
                 record = next;
@@ -202,7 +202,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     let replaces = Some(Replaces::MustExist { id: old.id, version: old.version });
     let rotation = tokio::spawn({
         let (store, new) = (store.clone(), new.clone());
-        async move { store.create(REALM, &new, Create { replaces, limit: None }, now()).await }
+        async move { store.create(REALM, &new, Create::new(replaces, None), now()).await }
     });
     waiting(2, &|| rotation.is_finished()).await;
     transaction.rollback().await.unwrap();

@@ -38,7 +38,7 @@ async fn every_call_is_one_round_trip() {
         };
         let (first, second, third) = (login("ann"), login("ann"), login("ann"));
         let key = RecordKey { realm: REALM, id: first.id };
-        store.create(REALM, &first, Create { replaces: None, limit }, now()).await.unwrap();
+        store.create(REALM, &first, Create::new(None, limit), now()).await.unwrap();
         count("login");
         store.read(key, now()).await.unwrap().unwrap();
         count("read");
@@ -51,10 +51,10 @@ async fn every_call_is_one_round_trip() {
         store.replace(REALM, &next, now()).await.unwrap();
         count("compare and swap");
         let replaces = Some(Replaces::MustExist { id: first.id, version: next.version });
-        store.create(REALM, &second, Create { replaces, limit }, now()).await.unwrap();
+        store.create(REALM, &second, Create::new(replaces, limit), now()).await.unwrap();
         count("rotation");
-        store.create(REALM, &third, Create { replaces: None, limit }, now()).await.unwrap();
-        store.create(REALM, &login("ann"), Create { replaces: None, limit }, now()).await.unwrap();
+        store.create(REALM, &third, Create::new(None, limit), now()).await.unwrap();
+        store.create(REALM, &login("ann"), Create::new(None, limit), now()).await.unwrap();
         count("two logins, the second evicts");
         store.list(account, now()).await.unwrap();
         count("list");
