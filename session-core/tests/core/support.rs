@@ -88,7 +88,11 @@ impl World {
     }
 
     /// What the store has of an account.
-    pub(crate) async fn records(&self, sessions: &SessionManager<User>, subject: &str) -> Vec<SessionRecord> {
+    pub(crate) async fn records<U: SessionPayload>(
+        &self,
+        sessions: &SessionManager<U>,
+        subject: &str,
+    ) -> Vec<SessionRecord> {
         let account = Account { realm: sessions.realm(), subject };
         self.store.list(account, self.now()).await.unwrap()
     }
