@@ -12,6 +12,7 @@ use crate::status::SessionStatus;
 
 /// What an operation did: the session as it is now, and what the response must say of it.
 #[derive(Debug)]
+#[must_use = "its changes belong on the response"]
 #[non_exhaustive]
 pub struct Outcome<U: SessionPayload> {
     /// The session after the operation.

@@ -274,10 +274,8 @@ async fn without_a_store_a_token_ends_its_session_until_its_own_time_is_over() {
     }
 }
 
-#[tokio::test]
-async fn a_logout_that_found_no_session_says_so() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn a_logout_that_found_no_session_says_so(world, sessions) {
         let told = || std::mem::take(&mut *world.events.lock().unwrap());
         let names =
             |events: Vec<SessionEvent>| events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>();

@@ -23,16 +23,14 @@ fn lines(changes: &session_core::adapter::ResponseChanges) -> Vec<&'static str> 
     changes.iter().map(session_core::adapter::HeaderChange::name).collect()
 }
 
-#[tokio::test]
-async fn a_request_that_asks_for_nothing_changes_nothing() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_request_that_asks_for_nothing_changes_nothing(_world, sessions) {
         assert!(Trip::of(&sessions).close(&()).is_empty());
     }
 }
 
-#[tokio::test]
-async fn an_answer_that_opened_the_session_varies_and_is_private() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn an_answer_that_opened_the_session_varies_and_is_private(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("GET", "/"));
         let _ = session.open().await;
@@ -44,9 +42,8 @@ async fn an_answer_that_opened_the_session_varies_and_is_private() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let cache_control = async |request: TestRequest, said: &'static str| {
             let session = Trip::of(&sessions);
@@ -79,9 +76,8 @@ async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {
     assert!(changes.contains(&HeaderChange::Set("cache-control", "no-store".into())), "{changes:?}");
 }
 
-#[tokio::test]
-async fn an_answer_with_our_cookie_is_not_stored() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn an_answer_with_our_cookie_is_not_stored(_world, sessions) {
         for (set_before, expected) in
             [("public", vec!["set-cookie", "cache-control"]), ("private, No-Store", vec!["set-cookie"])]
         {
@@ -122,9 +118,8 @@ async fn without_a_store_an_update_after_the_response_is_refused() {
     assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::ResponseSent));
 }
 
-#[tokio::test]
-async fn a_panic_in_a_handler_sends_no_cookie() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_panic_in_a_handler_sends_no_cookie(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/login"));
         let handler = session.clone();
@@ -150,10 +145,8 @@ async fn parallel_extractors_share_one_open() {
     assert_eq!(two.unwrap().user().map(|user| user.user_id.as_str()), Some("ann"));
 }
 
-#[tokio::test]
-async fn guards_tell_401_403_and_anonymous_apart() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn guards_tell_401_403_and_anonymous_apart(_world, sessions) {
         let kind = async |request: TestRequest| {
             let session = Trip::of(&sessions);
             session.receive(&request);
@@ -169,10 +162,8 @@ async fn guards_tell_401_403_and_anonymous_apart() {
     }
 }
 
-#[tokio::test]
-async fn a_fresh_guard_asks_for_a_recent_login() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn a_fresh_guard_asks_for_a_recent_login(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let check = async || {
             let session = Trip::of(&sessions);
@@ -242,9 +233,8 @@ async fn a_missing_layer_is_named() {
     assert!(error.to_string().contains("User"), "{error}");
 }
 
-#[tokio::test]
-async fn no_debug_output_shows_a_token() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn no_debug_output_shows_a_token(_world, sessions) {
         let cookie = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         let token = cookie.split_once('=').unwrap().1;
         let outcome = sessions

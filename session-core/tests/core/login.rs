@@ -5,17 +5,15 @@ use session_core::{CookieSettings, Destroyed, ErrorKind, KeyRing, SessionManager
 
 use crate::support::{Browser, SECRET, Trip, User, World, big_user, user};
 
-#[tokio::test]
-async fn after_login_the_user_is_known() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn after_login_the_user_is_known(_world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
     }
 }
 
-#[tokio::test]
-async fn an_anonymous_request_sets_no_cookie_and_is_nobody() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn an_anonymous_request_sets_no_cookie_and_is_nobody(_world, sessions) {
         assert!(sessions.get_session(&TestRequest::new("GET", "/")).await.unwrap().is_none());
         let slot = Trip::of(&sessions);
         slot.receive(&TestRequest::new("GET", "/"));
@@ -24,9 +22,8 @@ async fn an_anonymous_request_sets_no_cookie_and_is_nobody() {
     }
 }
 
-#[tokio::test]
-async fn the_default_cookie_is_a_host_cookie_for_a_day() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn the_default_cookie_is_a_host_cookie_for_a_day(_world, sessions) {
         let outcome = sessions.create_session(user("ann"), &TestRequest::new("POST", "/")).await.unwrap();
         let line = outcome.changes.set_cookie().unwrap();
         assert!(line.starts_with("__Host-session="), "{line}");
@@ -34,9 +31,8 @@ async fn the_default_cookie_is_a_host_cookie_for_a_day() {
     }
 }
 
-#[tokio::test]
-async fn after_logout_the_old_cookie_is_refused() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn after_logout_the_old_cookie_is_refused(_world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         let mut thief = browser.clone();
         let changes = sessions.destroy_session(&browser.post("/logout")).await.unwrap();
@@ -47,17 +43,15 @@ async fn after_logout_the_old_cookie_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn logout_clears_the_cookie_also_when_there_was_no_session() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn logout_clears_the_cookie_also_when_there_was_no_session(_world, sessions) {
         let changes = sessions.destroy_session(&TestRequest::new("POST", "/logout")).await.unwrap();
         assert!(changes.set_cookie().unwrap().contains("Max-Age=0"));
     }
 }
 
-#[tokio::test]
-async fn every_login_makes_a_new_id_and_the_cookie_from_before_is_dead() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn every_login_makes_a_new_id_and_the_cookie_from_before_is_dead(_world, sessions) {
         let before = Browser::login(&sessions, user("ann")).await;
         for next in ["ann", "bob"] {
             let outcome = sessions.create_session(user(next), &before.post("/login")).await.unwrap();
@@ -70,20 +64,17 @@ async fn every_login_makes_a_new_id_and_the_cookie_from_before_is_dead() {
     }
 }
 
-#[tokio::test]
-async fn a_login_as_another_user_carries_nothing_over() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_login_as_another_user_carries_nothing_over(_world, sessions) {
         let browser = Browser::login(&sessions, User { visits: 7, ..user("ann") }).await;
         let outcome = sessions.create_session(user("bob"), &browser.post("/login")).await.unwrap();
         assert_eq!(outcome.user().map(|user| user.visits), Some(0));
     }
 }
 
-#[tokio::test]
-async fn reauthentication_rotates_the_id_keeps_the_payload_and_resets_both_clocks() {
-    for sessions in World::new().both() {
-        let world_user = User { visits: 7, ..user("ann") };
-        let before = Browser::login(&sessions, world_user).await;
+in_both_modes! {
+    async fn reauthentication_rotates_the_id_keeps_the_payload_and_resets_both_clocks(_world, sessions) {
+        let before = Browser::login(&sessions, User { visits: 7, ..user("ann") }).await;
         let session = Trip::of(&sessions);
         session.receive(&before.post("/confirm"));
         session.reauthenticate().await.unwrap();
@@ -95,10 +86,8 @@ async fn reauthentication_rotates_the_id_keeps_the_payload_and_resets_both_clock
     }
 }
 
-#[tokio::test]
-async fn reauthentication_resets_the_absolute_lifetime() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn reauthentication_resets_the_absolute_lifetime(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(3600);
         let session = Trip::of(&sessions);
@@ -110,9 +99,8 @@ async fn reauthentication_resets_the_absolute_lifetime() {
     }
 }
 
-#[tokio::test]
-async fn nobody_can_reauthenticate_without_a_session() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn nobody_can_reauthenticate_without_a_session(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/confirm"));
         assert_eq!(session.reauthenticate().await.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
@@ -131,9 +119,8 @@ async fn a_payload_too_large_for_a_cookie_is_an_error_that_names_the_size() {
     assert!(tracked.is_ok(), "a store keeps the payload out of the cookie");
 }
 
-#[tokio::test]
-async fn a_subject_that_no_store_could_keep_is_refused() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_subject_that_no_store_could_keep_is_refused(_world, sessions) {
         for name in [String::new(), "x".repeat(256), "a\0b".to_owned()] {
             let outcome = sessions.create_session(user(&name), &TestRequest::new("POST", "/")).await;
             assert_eq!(outcome.map(drop).map_err(|error| error.kind()), Err(ErrorKind::Misuse));
@@ -156,9 +143,8 @@ async fn two_managers_with_one_secret_do_not_accept_each_others_tokens() {
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
 }
 
-#[tokio::test]
-async fn the_good_one_of_two_cookies_is_found_whatever_the_order() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn the_good_one_of_two_cookies_is_found_whatever_the_order(_world, sessions) {
         let good = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         for line in [format!("__Host-session=bad; {good}"), format!("{good}; __Host-session=bad")] {
             let request = TestRequest::new("GET", "/").cookie(&line);
@@ -167,10 +153,8 @@ async fn the_good_one_of_two_cookies_is_found_whatever_the_order() {
     }
 }
 
-#[tokio::test]
-async fn of_several_sessions_the_newest_login_wins_and_a_dead_one_gives_way() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn of_several_sessions_the_newest_login_wins_and_a_dead_one_gives_way(world, sessions) {
         let older = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         world.advance(10);
         let newer = logged_in_cookie(&sessions, user("bob")).await.unwrap();
@@ -181,9 +165,8 @@ async fn of_several_sessions_the_newest_login_wins_and_a_dead_one_gives_way() {
     }
 }
 
-#[tokio::test]
-async fn logout_ends_every_session_that_the_request_names() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn logout_ends_every_session_that_the_request_names(_world, sessions) {
         let one = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         let two = logged_in_cookie(&sessions, user("bob")).await.unwrap();
         let both = TestRequest::new("POST", "/logout").cookie(&format!("{one}; {two}"));
@@ -193,9 +176,8 @@ async fn logout_ends_every_session_that_the_request_names() {
     }
 }
 
-#[tokio::test]
-async fn a_request_from_another_origin_neither_logs_in_nor_out() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_request_from_another_origin_neither_logs_in_nor_out(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let forged = || browser.post("/").header("sec-fetch-site", "cross-site");
         let login = sessions.create_session(user("eve"), &forged()).await.map(drop);
@@ -206,9 +188,8 @@ async fn a_request_from_another_origin_neither_logs_in_nor_out() {
     }
 }
 
-#[tokio::test]
-async fn a_logout_says_that_the_session_is_over() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_logout_says_that_the_session_is_over(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let session = Trip::of(&sessions);
         session.receive(&browser.post("/logout"));

@@ -1,7 +1,37 @@
 //! What the core promises, through its public door: a request in plain data goes in, an answer in plain data comes
 //! out. Every test owns its clock.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+/// Cases that hold with a store and without one: `name::stateless` and `name::tracked`, each with a world of its own.
+macro_rules! in_both_modes {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident, $sessions:ident) $body:block)*) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "each case uses some of them")]
+            use super::*;
+
+            $(#[$doc])*
+            async fn case(
+                $world: crate::support::World,
+                $sessions: session_core::SessionManager<crate::support::User>,
+            ) $body
+
+            #[tokio::test]
+            async fn stateless() {
+                let world = crate::support::World::new();
+                let sessions = world.stateless();
+                case(world, sessions).await;
+            }
+
+            #[tokio::test]
+            async fn tracked() {
+                let world = crate::support::World::new();
+                let sessions = world.tracked();
+                case(world, sessions).await;
+            }
+        }
+    )*};
+}
 
 #[cfg(feature = "asymmetric")]
 mod asymmetric;

@@ -35,10 +35,8 @@ async fn refresh(sessions: &SessionManager<User>, browser: &mut Browser) -> bool
     browser.take(&outcome.changes)
 }
 
-#[tokio::test]
-async fn above_the_threshold_nothing_is_sent() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn above_the_threshold_nothing_is_sent(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 1_800);
         let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
@@ -47,10 +45,8 @@ async fn above_the_threshold_nothing_is_sent() {
     }
 }
 
-#[tokio::test]
-async fn below_the_threshold_a_new_cookie_is_sent_that_is_good_for_a_day() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn below_the_threshold_a_new_cookie_is_sent_that_is_good_for_a_day(world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 1_799);
         let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
@@ -62,10 +58,8 @@ async fn below_the_threshold_a_new_cookie_is_sent_that_is_good_for_a_day() {
     }
 }
 
-#[tokio::test]
-async fn an_explicit_refresh_answers_with_a_full_day() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn an_explicit_refresh_answers_with_a_full_day(world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         world.advance(1000);
         let outcome = sessions.refresh_session(&browser.post("/session/refresh")).await.unwrap();
@@ -75,18 +69,15 @@ async fn an_explicit_refresh_answers_with_a_full_day() {
     }
 }
 
-#[tokio::test]
-async fn a_refresh_without_a_session_is_refused() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn a_refresh_without_a_session_is_refused(_world, sessions) {
         let outcome = sessions.refresh_session(&TestRequest::new("POST", "/")).await.map(drop);
         assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     }
 }
 
-#[tokio::test]
-async fn asking_for_the_status_never_refreshes() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn asking_for_the_status_never_refreshes(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 100);
         let status = sessions.check_session_status(&browser.get("/session")).await.unwrap();
@@ -119,10 +110,8 @@ async fn no_chain_of_refreshes_passes_the_absolute_lifetime() {
     }
 }
 
-#[tokio::test]
-async fn a_refresh_never_follows_a_logout_in_the_same_request() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn a_refresh_never_follows_a_logout_in_the_same_request(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 100);
         let session = Trip::of(&sessions);

@@ -41,10 +41,9 @@ async fn every_login_draws_its_id_from_the_system_unless_a_test_says_otherwise()
     assert_eq!(ids.len(), 1000);
 }
 
-/// The moments in which a request that has opened its session still uses it after the user has logged out.
-#[tokio::test]
-async fn no_operation_in_flight_undoes_a_logout() {
-    for sessions in World::new().both() {
+// The moments in which a request that has opened its session still uses it after the user has logged out.
+in_both_modes! {
+    async fn no_operation_in_flight_undoes_a_logout(_world, sessions) {
         let operations = ["refresh", "update", "reauthenticate"];
         for operation in operations {
             let browser = Browser::login(&sessions, user("ann")).await;

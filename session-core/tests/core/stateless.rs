@@ -18,10 +18,8 @@ async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
     assert_eq!(status.reason, Some(ErrorKind::Expired));
 }
 
-#[tokio::test]
-async fn what_ended_does_not_come_back_when_a_clock_that_was_ahead_is_set_right() {
-    let world = World::new();
-    for sessions in world.both() {
+in_both_modes! {
+    async fn what_ended_does_not_come_back_when_a_clock_that_was_ahead_is_set_right(world, sessions) {
         let mut ann = Browser::login(&sessions, user("ann")).await;
         ann.clone().log_out(&sessions).await;
         let now = world.now();

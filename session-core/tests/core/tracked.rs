@@ -65,9 +65,8 @@ async fn an_update_in_flight_does_not_bring_a_session_back() {
     assert_eq!(browser.clone().who(&sessions).await, None);
 }
 
-#[tokio::test]
-async fn an_update_may_not_change_the_account() {
-    for sessions in World::new().both() {
+in_both_modes! {
+    async fn an_update_may_not_change_the_account(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let session = Trip::of(&sessions);
         session.receive(&browser.post("/"));
