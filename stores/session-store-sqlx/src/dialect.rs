@@ -9,7 +9,7 @@ use crate::connections::lease::Doubt;
 use crate::engine::Engine;
 use crate::statement::Statement;
 
-/// The words in which statements differ. Each may use what [`Tables::sql`](crate::schema::Tables::sql) fills in.
+/// The words in which statements differ. `{table}`, `{columns}` and `{version}` are filled in.
 pub(crate) trait Dialect: Engine {
     /// The file `schema.sql`.
     const SCHEMA: &'static str;
