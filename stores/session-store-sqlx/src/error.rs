@@ -147,50 +147,47 @@ impl Fault {
         matches!(error, sqlx::Error::Database(_)) && Self::of(error) != Self::Dead
     }
 
-    fn advice(self) -> (bool, &'static str) {
+    /// Whether the same call can succeed later without a change.
+    fn is_retryable(self) -> bool {
+        matches!(self, Self::Dead | Self::Conflict | Self::Isolation | Self::ReadOnly | Self::Busy)
+    }
+
+    fn advice(self) -> &'static str {
         match self {
-            Self::Dead => (true, "the connection to the database was lost; the next call opens another one"),
-            Self::Conflict => (true, "the database kept rolling back against other transactions; try again"),
-            Self::Isolation => (
-                true,
-                "the database ran a statement in an isolation level in which limits do not hold; try again",
-            ),
-            Self::ReadOnly => (
-                true,
-                "the database takes no writes: it is a replica, or was demoted; let the address lead to the primary",
-            ),
-            Self::Busy => (true, "the database is overloaded, starting, stopping or locked; try again"),
+            Self::Dead => "the connection to the database was lost; the next call opens another one",
+            Self::Conflict => "the database kept rolling back against other transactions; try again",
+            Self::Isolation => {
+                "the database ran a statement in an isolation level in which limits do not hold; try again"
+            }
+            Self::ReadOnly => {
+                "the database takes no writes: it is a replica, or was demoted; let the address lead to the primary"
+            }
+            Self::Busy => "the database is overloaded, starting, stopping or locked; try again",
             Self::NoDatabase => {
-                (false, "the database does not exist or cannot be opened; make it, or correct the URL")
+                "the database does not exist or cannot be opened; make it, or correct the URL"
             }
-            Self::Login => (false, "the database refused the login; correct user and password"),
-            Self::Forbidden => (
-                false,
+            Self::Login => "the database refused the login; correct user and password",
+            Self::Forbidden => {
                 "the database user may not do that; grant it the right, or run the store's schema_sql as another user \
-                 and switch migrations off",
-            ),
-            Self::Schema => (
-                false,
+                 and switch migrations off"
+            }
+            Self::Schema => {
                 "the session table is missing or is not one of this crate; switch migrations on, run the store's \
-                 schema_sql, or choose another table name",
-            ),
-            Self::Disk => {
-                (false, "the database cannot write or read its files; look at the disk and its space")
+                 schema_sql, or choose another table name"
             }
-            Self::Garbage => {
-                (false, "the session table holds something that no store wrote; delete that row")
-            }
-            Self::Settings => (false, "the database cannot be reached with these settings; correct them"),
-            Self::Other => (false, "the database refused a statement of the session store"),
+            Self::Disk => "the database cannot write or read its files; look at the disk and its space",
+            Self::Garbage => "the session table holds something that no store wrote; delete that row",
+            Self::Settings => "the database cannot be reached with these settings; correct them",
+            Self::Other => "the database refused a statement of the session store",
         }
     }
 }
 
 /// The error as callers see it. The driver's own words stay in the source: they can quote values.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
-    let (retryable, advice) = Fault::of(&error).advice();
-    let made = if retryable { StoreError::unavailable(advice) } else { StoreError::permanent(advice) };
-    made.with_source(error)
+    let fault = Fault::of(&error);
+    let make = if fault.is_retryable() { StoreError::unavailable } else { StoreError::permanent };
+    make(fault.advice()).with_source(error)
 }
 
 /// An error while a store is made: what cannot be reached now may be reached later.

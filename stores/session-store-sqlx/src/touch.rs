@@ -34,17 +34,17 @@ impl Touches {
     #[cfg(any(feature = "mysql", feature = "sqlite"))]
     pub(crate) async fn outcome<E>(
         &self,
-        record: SessionRecord,
+        record: Option<SessionRecord>,
         seen: &SessionRecord,
         write: impl Future<Output = Result<Replaced, E>>,
     ) -> Option<SessionRecord> {
         match within_time(write).await {
             Some(Ok(Replaced::Done)) => Some(seen.clone()),
             Some(Ok(Replaced::Gone)) => None,
-            Some(Ok(Replaced::Conflict)) => Some(record),
+            Some(Ok(Replaced::Conflict)) => record,
             Some(Err(_)) | None => {
                 self.failed();
-                Some(record)
+                record
             }
         }
     }

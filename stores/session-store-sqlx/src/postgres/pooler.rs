@@ -12,9 +12,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Error, PgConnection, Postgres, Row as _};
 use tokio::time::timeout;
 
-use crate::StoreOptions;
-use crate::connections::connect;
+use crate::connections::connect::connect;
 use crate::error::connect_error;
+use crate::options::StoreOptions;
 
 /// How long the address may take to show what it is.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,135 @@
+//! The rules of a login, for databases in which there is no function for it.
+
+use session_core::store::{Create, Created, RecordKey, Replaces, SessionLimit, SessionRecord};
+use session_core::{SessionId, Timestamp};
+use sqlx::{Error, SqlStr};
+
+use crate::dialect::Dialect;
+use crate::record;
+use crate::schema::Tables;
+use crate::statement::Statement;
+use crate::store::Store;
+
+/// The words in which the statements of a login differ.
+pub(crate) trait LoginDialect: Dialect {
+    /// After an `INSERT` that is to do nothing if the id is taken; where there is no such word that is an error.
+    const OR_NOTHING: &'static str = "";
+    /// After a `SELECT` that keeps others away from what it finds.
+    const LOCKED: &'static str = "";
+    /// Deletes the sessions of `{excess}` and answers their ids, where one statement can. Else they are deleted one by
+    /// one.
+    const EVICT: Option<&'static str> = None;
+}
+
+/// The statements of a login.
+pub(crate) struct Statements {
+    insert: SqlStr,
+    predecessor: SqlStr,
+    excess: SqlStr,
+    /// Answers the same as `excess`, and may have deleted them: see [`LoginDialect::EVICT`].
+    evict: SqlStr,
+}
+
+/// The sessions of an account but the new one and so many others, those last seen first.
+const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ? AND id <> ?
+                        ORDER BY last_seen DESC, authenticated_at DESC, id DESC {unlimited} OFFSET ?"#;
+
+impl Statements {
+    pub(crate) fn new<DB: LoginDialect>(tables: &Tables) -> Self {
+        let sql = |template: &str| {
+            let template = template.replace("{or_nothing}", DB::OR_NOTHING).replace("{locked}", DB::LOCKED);
+            tables.sql::<DB>(&template)
+        };
+        Self {
+            insert: sql(r#"INSERT INTO "{table}" (realm, {columns})
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),
+            predecessor: sql(
+                r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ? {locked}"#,
+            ),
+            excess: sql(EXCESS),
+            evict: sql(&DB::EVICT.unwrap_or("{excess}").replace("{excess}", EXCESS)),
+        }
+    }
+}
+
+/// A login on its way. Whoever calls [`Self::create`] has begun a transaction in which no other login and no
+/// revocation of the account can come in between, and commits it only if the answer is [`Created::Done`].
+pub(crate) struct Login<'a, DB: LoginDialect> {
+    pub(crate) store: &'a Store<DB>,
+    pub(crate) sql: &'a Statements,
+    pub(crate) realm: &'a str,
+    pub(crate) record: &'a SessionRecord,
+    pub(crate) options: Create,
+    pub(crate) now: Timestamp,
+}
+
+impl<DB: LoginDialect> Login<'_, DB> {
+    /// Writes first: a server that takes no writes refuses it then, and answers nothing from what it knows.
+    pub(crate) async fn create(&self, db: &mut DB::Connection) -> Result<Created, Error> {
+        if !self.insert(db).await? {
+            return Ok(Created::IdTaken);
+        }
+        if let Some(refusal) = self.check_predecessor(db).await? {
+            return Ok(refusal);
+        }
+        if let Some(id) = self.options.replaces.map(Replaces::id).filter(|id| *id != self.record.id) {
+            self.delete(db, id).await?;
+        }
+        self.make_room(db).await
+    }
+
+    /// Whether the id was free.
+    async fn insert(&self, db: &mut DB::Connection) -> Result<bool, Error> {
+        let insert = record::bind(Statement::new(&self.sql.insert).bind(self.realm), self.record);
+        match self.store.execute_on(db, &insert).await {
+            Ok(inserted) => Ok(inserted > 0),
+            Err(Error::Database(error)) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why there is to be no login, if its predecessor has to be there and is not as it was read.
+    async fn check_predecessor(&self, db: &mut DB::Connection) -> Result<Option<Created>, Error> {
+        let Some(Replaces::MustExist { id, version }) = self.options.replaces else { return Ok(None) };
+        let select = Statement::new(&self.sql.predecessor).bind(self.realm).bind(id).bind(self.now);
+        let rows = self.store.fetch_on(db, &select).await?;
+        let found = rows.first().map(|row| record::int::<DB>(row, 0)).transpose()?;
+        Ok(match found.map(i64::cast_unsigned) {
+            None => Some(Created::PredecessorGone),
+            // The new record itself.
+            Some(_) if id == self.record.id => Some(Created::PredecessorGone),
+            Some(found) if found != version => Some(Created::PredecessorChanged),
+            Some(_) => None,
+        })
+    }
+
+    /// Ends those for whom there is no room beside the new session, or says that there is none.
+    async fn make_room(&self, db: &mut DB::Connection) -> Result<Created, Error> {
+        let (Some(subject), Some(limit)) = (self.record.subject.as_deref(), self.options.limit) else {
+            return Ok(Created::Done { evicted: Vec::new() });
+        };
+        let (most, sql, refuses) = match limit {
+            SessionLimit::EvictLeastRecentlySeen(most) => (most, &self.sql.evict, false),
+            SessionLimit::Refuse(most) => (most, &self.sql.excess, true),
+        };
+        let others = i64::from(most.saturating_sub(1));
+        let excess = Statement::new(sql).bind(self.realm).bind(subject).bind(self.now);
+        let excess = self.store.fetch_on(db, &excess.bind(self.record.id).bind(others)).await?;
+        if refuses && (most == 0 || !excess.is_empty()) {
+            return Ok(Created::LimitReached);
+        }
+        let mut evicted = Vec::new();
+        for id in excess.iter().map(record::first_id::<DB>) {
+            let id = id?;
+            if DB::EVICT.is_some() || self.delete(db, id).await? {
+                evicted.push(id);
+            }
+        }
+        Ok(Created::Done { evicted })
+    }
+
+    async fn delete(&self, db: &mut DB::Connection, id: SessionId) -> Result<bool, Error> {
+        let key = RecordKey { realm: self.realm, id };
+        Ok(self.store.execute_on(db, &self.store.delete_of(key)).await? > 0)
+    }
+}

@@ -1,0 +1,154 @@
+//! The functions of `schema.sql`: how they are called, and what they answer.
+
+use session_core::store::{
+    Account, Create, Created, RecordKey, Replaces, SessionLimit, SessionRecord, Touch,
+};
+use session_core::{SessionId, Timestamp};
+use sqlx::postgres::PgRow;
+use sqlx::{Error, Postgres, Row as _, SqlStr};
+
+use crate::lock::Lock;
+use crate::record;
+use crate::schema::Tables;
+use crate::statement::Statement;
+
+pub(super) struct Functions {
+    table: String,
+    read_and_touch: SqlStr,
+    create: SqlStr,
+    delete_account: SqlStr,
+    delete_realm: SqlStr,
+    delete_expired: SqlStr,
+}
+
+impl Functions {
+    pub(super) fn new(tables: &Tables) -> Self {
+        let sql = |template: &str| tables.sql::<Postgres>(template);
+        Self {
+            table: tables.name.clone(),
+            // The function is called only when the time has come, for a token that opens the session, where writing is
+            // possible.
+            read_and_touch: sql(r#"SELECT {columns}, read_only, CASE WHEN last_seen <= $4 AND NOT read_only
+                       AND (generation BETWEEN 0 AND $6 OR generation = $7 AND coalesce(first_used_at > $8, true))
+                       AND version BETWEEN 0 AND 9223372036854775806
+                       THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
+                   {found} realm = $1 AND id = $2 AND ends_at > $3"#),
+            create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
+            delete_account: sql(
+                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
+            ),
+            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2)"#),
+            delete_expired: sql(r#"SELECT "{table}_delete_expired_v{version}"($1, $2)"#),
+        }
+    }
+
+    pub(super) fn read_and_touch<'a>(
+        &'a self,
+        key: RecordKey<'a>,
+        touch: Touch,
+        now: Timestamp,
+    ) -> Statement<'a> {
+        let generation = i64::try_from(touch.generation).unwrap_or(i64::MAX);
+        Statement::new(&self.read_and_touch)
+            .bind(key.realm)
+            .bind(key.id)
+            .bind(now)
+            .bind(now.minus(touch.interval))
+            .bind(touch.idle_timeout.map(|idle| now.plus(idle)))
+            .bind(generation)
+            .bind(generation.saturating_add(1))
+            .bind(now.minus(touch.grace))
+    }
+
+    pub(super) fn create<'a>(
+        &'a self,
+        realm: &'a str,
+        record: &'a SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Statement<'a> {
+        let account = record.subject.as_deref().map(|subject| self.lock(Lock::Account(realm, subject)));
+        let must_exist = match options.replaces {
+            Some(Replaces::MustExist { version, .. }) => Some(version.cast_signed()),
+            _ => None,
+        };
+        let (limit, refuse) = match options.limit {
+            None => (None, false),
+            Some(SessionLimit::EvictLeastRecentlySeen(most)) => (Some(i64::from(most)), false),
+            Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
+        };
+        let statement = Statement::new(&self.create)
+            .bind(self.lock(Lock::Realm(realm)))
+            .bind(account)
+            .bind(now)
+            .bind(options.replaces.map(Replaces::id))
+            .bind(must_exist.is_some())
+            .bind(must_exist)
+            .bind(limit)
+            .bind(refuse)
+            .bind(realm);
+        record::bind(statement, record)
+    }
+
+    pub(super) fn delete_account<'a>(
+        &'a self,
+        account: Account<'a>,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Statement<'a> {
+        Statement::new(&self.delete_account)
+            .bind(self.lock(Lock::Account(account.realm, account.subject)))
+            .bind(now)
+            .bind(account.realm)
+            .bind(account.subject)
+            .bind(keep)
+    }
+
+    pub(super) fn delete_realm<'a>(&'a self, realm: &'a str) -> Statement<'a> {
+        Statement::new(&self.delete_realm).bind(self.lock(Lock::Realm(realm))).bind(realm)
+    }
+
+    pub(super) fn delete_expired(&self, now: Timestamp, limit: usize) -> Statement<'_> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Statement::new(&self.delete_expired).bind(now).bind(limit)
+    }
+
+    fn lock(&self, lock: Lock<'_>) -> i64 {
+        lock.key(&self.table)
+    }
+}
+
+/// The row of a function that answers one.
+pub(super) fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Error> {
+    rows.pop().ok_or(Error::RowNotFound)
+}
+
+/// How many sessions a function deleted.
+pub(super) fn number(rows: Vec<PgRow>) -> Result<u64, Error> {
+    record::int::<Postgres>(&one(rows)?, 0).map(i64::cast_unsigned)
+}
+
+/// The record as it stands after the touch, if there was one.
+pub(super) fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<Option<SessionRecord>, Error> {
+    let Some(record) = record::from_row::<Postgres>(row)? else { return Ok(None) };
+    let moved = row.try_get::<Option<bool>, _>(record::WIDTH + 1)? == Some(true);
+    Ok(Some(if moved { touch.apply(&record, now).unwrap_or(record) } else { record }))
+}
+
+/// What a login did, and whether it ended the predecessor.
+pub(super) fn created(rows: Vec<PgRow>) -> Result<(Created, bool), Error> {
+    let row = one(rows)?;
+    let created = match row.try_get::<i32, _>(0)? {
+        0 => {
+            let evicted: Vec<Vec<u8>> = row.try_get(1)?;
+            Created::Done { evicted: evicted.iter().map(|id| record::id(id)).collect::<Result<_, _>>()? }
+        }
+        1 => Created::IdTaken,
+        2 => Created::LimitReached,
+        3 => Created::PredecessorGone,
+        4 => Created::PredecessorChanged,
+        _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
+    };
+    Ok((created, row.try_get(2).unwrap_or(true)))
+}
