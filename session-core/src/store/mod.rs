@@ -321,7 +321,7 @@ pub enum Replaced {
 
 /// What [`SessionStore::listen`] heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
+#[allow(clippy::exhaustive_enums, reason = "a store that passes them on must know all of them")]
 pub enum Invalidation {
     /// This session was ended: logged out, revoked, evicted or replaced by a login.
     Ended(SessionId),
