@@ -250,7 +250,7 @@ async fn revocations(audit: &mut Audit) {
     audit.again().await;
     let evicting = audit.world.builder().store(audit.store.clone());
     let evicting = evicting.session_limit(SessionLimit::EvictLeastRecentlySeen(1)).build().unwrap();
-    evicting.create_session(user("ann"), &audit.eve.post("/login")).await.unwrap();
+    let _ = evicting.create_session(user("ann"), &audit.eve.post("/login")).await.unwrap();
     audit.told(&[("created", ANN), ("revoked", ANN), ("revoked", EVE)]);
     audit.again().await;
 }

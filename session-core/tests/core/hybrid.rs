@@ -167,7 +167,7 @@ async fn a_login_drops_what_it_replaces_and_whom_it_evicts() {
     let first = fleet.logged_in(&sessions).await;
     fleet.world.advance(1);
     let second = fleet.logged_in(&sessions).await;
-    sessions.create_session(user("ann"), &second.post("/login")).await.unwrap();
+    let _ = sessions.create_session(user("ann"), &second.post("/login")).await.unwrap();
     assert_eq!(reads(&sessions, &second).await, Ok(None), "replaced");
     assert_eq!(reads(&sessions, &first).await, ann());
     Browser::login(&sessions, user("ann")).await;

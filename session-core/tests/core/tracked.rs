@@ -422,7 +422,7 @@ async fn a_login_ends_the_session_of_its_cookie_even_one_whose_token_has_expired
     world.advance(700);
     assert!(!sessions.check_session_status(&old.get("/")).await.unwrap().is_valid, "the token is over");
     assert_eq!(sessions.list_account("ann").await.unwrap().len(), 1, "the session is not");
-    sessions.create_session(user("ann"), &old.post("/login")).await.unwrap();
+    let _ = sessions.create_session(user("ann"), &old.post("/login")).await.unwrap();
     assert_eq!(sessions.list_account("ann").await.unwrap().len(), 1);
 }
 
@@ -432,7 +432,7 @@ async fn a_late_request_with_the_cookie_from_before_login_changes_no_cookie() {
     let before = Browser::login(&sessions, user("ann")).await;
     let late = Trip::of(&sessions);
     late.receive(&before.get("/slow"));
-    sessions.create_session(user("ann"), &before.post("/login")).await.unwrap();
+    let _ = sessions.create_session(user("ann"), &before.post("/login")).await.unwrap();
     assert!(late.open().await.is_err());
     assert_eq!(late.close(&()).set_cookie(), None);
 }
