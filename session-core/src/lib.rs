@@ -6,6 +6,7 @@ mod cookie;
 mod ended;
 mod error;
 mod event;
+mod few;
 mod guard;
 mod id;
 mod lifetimes;

@@ -4,6 +4,7 @@
 use memchr::memchr_iter;
 
 use super::MAX_SIZE;
+use crate::few::Few;
 use crate::request::RequestHead;
 
 /// So many cookies of our name are tried; more is no browser's doing.
@@ -14,32 +15,27 @@ const MOST: usize = 16;
 pub(crate) struct Candidates {
     bytes: Vec<u8>,
     /// No value is longer than [`MAX_SIZE`].
-    lengths: [u16; MOST],
-    count: usize,
+    lengths: Few<u16, MOST>,
 }
 
 impl Candidates {
     /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
     /// after [`MOST`] finds. A value longer than any cookie of ours is left out.
     pub(crate) fn from_head(head: &impl RequestHead, name: &str) -> Self {
-        let mut found: [&[u8]; MOST] = [&[]; MOST];
         let mut lines = head.header("cookie").peekable();
         let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
         let pairs = lines.flat_map(pairs);
         let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
         let values = values.chain(in_jar.into_iter().flatten());
         let fitting = values.filter(|value| value.len() <= MAX_SIZE);
-        let mut count = 0;
-        for (slot, value) in found.iter_mut().zip(fitting) {
-            *slot = value;
-            count += 1;
-        }
-        Self::copied(found.get(..count).unwrap_or_default())
+        let mut found = Few::<_, MOST>::new();
+        fitting.take(MOST).for_each(|value| found.push(value));
+        Self::copied(&found)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.bytes.as_slice();
-        self.lengths.iter().take(self.count).map_while(move |&length| {
+        self.lengths.iter().map_while(move |&length| {
             let (value, behind) = rest.split_at_checked(length.into())?;
             rest = behind;
             Some(value)
@@ -47,11 +43,9 @@ impl Candidates {
     }
 
     fn copied(values: &[&[u8]]) -> Self {
-        let mut lengths = [0; MOST];
-        for (length, value) in lengths.iter_mut().zip(values) {
-            *length = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        }
-        Self { bytes: values.concat(), lengths, count: values.len() }
+        let mut lengths = Few::new();
+        values.iter().for_each(|value| lengths.push(u16::try_from(value.len()).unwrap_or(u16::MAX)));
+        Self { bytes: values.concat(), lengths }
     }
 }
 

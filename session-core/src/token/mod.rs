@@ -8,7 +8,6 @@ mod asymmetric;
 mod base64;
 mod claim;
 mod envelope;
-mod few;
 mod header;
 mod jwk;
 mod key;
