@@ -12,8 +12,9 @@ const COMPARED: usize = 16;
 /// An entry that is there twice.
 pub(crate) fn repeated<T: Ord + Copy>(entries: &[T]) -> Option<T> {
     if entries.len() <= COMPARED {
-        let is_repeated = |(at, entry): &(usize, &T)| entries.iter().take(*at).any(|before| before == *entry);
-        return entries.iter().enumerate().find(is_repeated).map(|(_, entry)| *entry);
+        let again =
+            |(at, entry): &(usize, &T)| entries.get(at + 1..).is_some_and(|rest| rest.contains(entry));
+        return entries.iter().enumerate().find(again).map(|(_, entry)| *entry);
     }
     let mut sorted = entries.to_vec();
     sorted.sort_unstable();

@@ -10,12 +10,10 @@ use crate::request::RequestHead;
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
 
-/// The values of the cookies with our name, in the order of arrival. One buffer holds them all; without such a
-/// cookie nothing is allocated. No `Debug`: these are tokens.
+/// The values of the cookies with our name, in the order of arrival. One buffer holds them all, each behind its length in
+/// two bytes; without such a cookie nothing is allocated. No `Debug`: these are tokens.
 pub(crate) struct Candidates {
     bytes: Vec<u8>,
-    /// No value is longer than [`MAX_SIZE`].
-    lengths: Few<u16, MOST>,
 }
 
 impl Candidates {
@@ -35,17 +33,23 @@ impl Candidates {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.bytes.as_slice();
-        self.lengths.iter().map_while(move |&length| {
-            let (value, behind) = rest.split_at_checked(length.into())?;
+        std::iter::from_fn(move || {
+            let (length, behind) = rest.split_first_chunk()?;
+            let (value, behind) = behind.split_at_checked(u16::from_ne_bytes(*length).into())?;
             rest = behind;
             Some(value)
         })
     }
 
     fn copied(values: &[&[u8]]) -> Self {
-        let mut lengths = Few::new();
-        values.iter().for_each(|value| lengths.push(u16::try_from(value.len()).unwrap_or(u16::MAX)));
-        Self { bytes: values.concat(), lengths }
+        let mut bytes = Vec::with_capacity(values.iter().map(|value| 2 + value.len()).sum());
+        for value in values {
+            // None is longer than `MAX_SIZE`.
+            let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&length.to_ne_bytes());
+            bytes.extend_from_slice(value);
+        }
+        Self { bytes }
     }
 }
 
@@ -179,7 +183,7 @@ mod tests {
     fn one_buffer_of_the_right_size_holds_all_and_none_holds_nothing() {
         let request = TestRequest::new("GET", "/").cookie("sid=first; a=b; sid=second");
         let both = Candidates::from_head(&request, "sid");
-        assert_eq!((both.bytes.len(), both.bytes.capacity()), (11, 11));
+        assert_eq!((both.bytes.len(), both.bytes.capacity()), (2 + 5 + 2 + 6, 15));
         assert_eq!(Candidates::from_head(&request, "other").bytes.capacity(), 0);
     }
 
