@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 
 /// Allocates only past its `N`th entry. `smallvec`, because it leaves unused places untouched, which needs `unsafe`: a
-/// list of our own would fill them first, and ask for `T: Default` or for an `Option` around each.
+/// list of our own would fill them first, and ask for `T: Default` or for an `Option` around each. In constants:
+/// `Few::new_const()`.
 pub(crate) type Few<T, const N: usize> = SmallVec<[T; N]>;
 
 /// So many are compared with each other; more are sorted.

@@ -49,7 +49,6 @@ pub(crate) enum IssueError {
     )]
     TooLong(usize),
     /// The key could not sign.
-    #[cfg(feature = "asymmetric")]
     #[error("the signing key does not sign")]
     Signing,
 }
