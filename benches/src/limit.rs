@@ -89,7 +89,7 @@ struct Written<'a> {
 impl Limit {
     #[must_use]
     pub fn new(secret: &str, kid: &str) -> Self {
-        let header = format!(r#"{{"alg":"HS256","typ":"session+jwt","kid":"{kid}"}}"#);
+        let header = format!(r#"{{"typ":"session+jwt","alg":"HS256","kid":"{kid}"}}"#);
         let key = Key {
             header: URL_SAFE_NO_PAD.encode_to_string(header),
             mac: Hmac::new_from_slice(secret.as_bytes()).expect("any length will do"),

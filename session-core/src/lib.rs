@@ -9,6 +9,7 @@ mod data;
 mod engine;
 mod error;
 mod event;
+mod few;
 mod guard;
 mod id;
 mod lifetimes;

@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Fields, ImplItem, Item, ItemImpl, ItemUse, TraitItem, UseTree, Visibility};
+use syn::{Fields, ImplItem, Item, ItemImpl, ItemUse, TraitItem, Type, UseTree, Visibility};
 
 use super::root;
 use super::source::{product, product_files, read};
@@ -26,13 +26,16 @@ const FOREIGN: [&str; 14] = [
 ];
 
 /// What one file's public items name of foreign crates. An item is public if it says `pub` and no restriction, if it is
-/// in a public trait or enum, or if it is the head of an implementation: whether its type is public is not looked up.
+/// in a public trait or enum, or if it is the head of an implementation, but for one of a type that the file keeps to
+/// the crate.
 #[derive(Default)]
 struct PublicApi {
     /// Names that `use` brings in from foreign crates, with their paths.
     imported: Vec<(String, String)>,
     /// Modules of the file's own, which may be called as a crate is.
     modules: Vec<String>,
+    /// Types of the file's own that are not public.
+    private: Vec<String>,
     items: usize,
     leaks: Vec<String>,
 }
@@ -45,6 +48,8 @@ impl PublicApi {
             match item {
                 Item::Use(item) => api.import(&item.tree, &mut Vec::new()),
                 Item::Mod(item) => api.modules.push(item.ident.to_string()),
+                Item::Struct(item) if !is_public(&item.vis) => api.private.push(item.ident.to_string()),
+                Item::Enum(item) if !is_public(&item.vis) => api.private.push(item.ident.to_string()),
                 _ => {}
             }
         }
@@ -132,6 +137,9 @@ impl PublicApi {
     }
 
     fn implementation(&mut self, item: &ItemImpl) {
+        if self.is_private(&item.self_ty) {
+            return;
+        }
         self.part(|api| {
             api.visit_generics(&item.generics);
             if let Some((_, path, _)) = &item.trait_ {
@@ -151,6 +159,11 @@ impl PublicApi {
                 _ => {}
             }
         }
+    }
+
+    fn is_private(&self, of: &Type) -> bool {
+        let Type::Path(of) = of else { return false };
+        of.path.segments.first().is_some_and(|name| self.private.contains(&name.ident.to_string()))
     }
 }
 
@@ -200,6 +213,7 @@ fn the_check_finds_what_it_looks_for() {
         "use tokio::time;\npub trait T {\n    /// Docs.\n    fn f(&self) -> time::Sleep;\n}",
         "pub enum E {\n    A,\n    B(jsonwebtoken::Header),\n}",
         "impl From<jsonwebtoken::errors::Error> for E {\n}",
+        "pub struct S;\nimpl From<jsonwebtoken::Header> for S {\n}",
         "pub use redis::Client;",
         "pub type R = Result<(), sqlx::Error>;",
         "impl S {\n    pub async fn f(&self) -> axum::Router {\n    }\n}",
@@ -222,6 +236,7 @@ fn the_check_leaves_private_things_alone() {
         "#[cfg(test)]\nmod tests {\n    pub fn f(x: http::HeaderMap) {}\n}",
         "pub struct S(pub(crate) u8);\nstruct T { key: jsonwebtoken::EncodingKey }",
         "impl S { fn f(&self, x: http::HeaderMap) {} }",
+        "pub(super) struct S<M>(M);\nimpl<M> jsonwebtoken::crypto::JwtSigner for S<M> {}",
     ] {
         assert_eq!(PublicApi::of(source).leaks, [""; 0], "{source}");
     }

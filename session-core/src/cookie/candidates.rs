@@ -4,54 +4,52 @@
 use memchr::memchr_iter;
 
 use super::MAX_SIZE;
+use crate::few::Few;
 use crate::request::RequestHead;
 
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
 
-/// The values of the cookies with our name, in the order of arrival. One buffer holds them all; without such a
-/// cookie nothing is allocated. No `Debug`: these are tokens.
+/// The values of the cookies with our name, in the order of arrival. One buffer holds them all, each behind its length in
+/// two bytes; without such a cookie nothing is allocated. No `Debug`: these are tokens.
 pub(crate) struct Candidates {
     bytes: Vec<u8>,
-    /// No value is longer than [`MAX_SIZE`].
-    lengths: [u16; MOST],
-    count: usize,
 }
 
 impl Candidates {
     /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
     /// after [`MOST`] finds. A value longer than any cookie of ours is left out.
     pub(crate) fn from_head(head: &impl RequestHead, name: &str) -> Self {
-        let mut found: [&[u8]; MOST] = [&[]; MOST];
         let mut lines = head.header("cookie").peekable();
         let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
         let pairs = lines.flat_map(pairs);
         let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
         let values = values.chain(in_jar.into_iter().flatten());
         let fitting = values.filter(|value| value.len() <= MAX_SIZE);
-        let mut count = 0;
-        for (slot, value) in found.iter_mut().zip(fitting) {
-            *slot = value;
-            count += 1;
-        }
-        Self::copied(found.get(..count).unwrap_or_default())
+        let mut found = Few::<_, MOST>::new();
+        fitting.take(MOST).for_each(|value| found.push(value));
+        Self::copied(&found)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.bytes.as_slice();
-        self.lengths.iter().take(self.count).map_while(move |&length| {
-            let (value, behind) = rest.split_at_checked(length.into())?;
+        std::iter::from_fn(move || {
+            let (length, behind) = rest.split_first_chunk()?;
+            let (value, behind) = behind.split_at_checked(u16::from_ne_bytes(*length).into())?;
             rest = behind;
             Some(value)
         })
     }
 
     fn copied(values: &[&[u8]]) -> Self {
-        let mut lengths = [0; MOST];
-        for (length, value) in lengths.iter_mut().zip(values) {
-            *length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        let mut bytes = Vec::with_capacity(values.iter().map(|value| 2 + value.len()).sum());
+        for value in values {
+            // None is longer than `MAX_SIZE`.
+            let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+            bytes.extend_from_slice(&length.to_ne_bytes());
+            bytes.extend_from_slice(value);
         }
-        Self { bytes: values.concat(), lengths, count: values.len() }
+        Self { bytes }
     }
 }
 
@@ -185,7 +183,7 @@ mod tests {
     fn one_buffer_of_the_right_size_holds_all_and_none_holds_nothing() {
         let request = TestRequest::new("GET", "/").cookie("sid=first; a=b; sid=second");
         let both = Candidates::from_head(&request, "sid");
-        assert_eq!((both.bytes.len(), both.bytes.capacity()), (11, 11));
+        assert_eq!((both.bytes.len(), both.bytes.capacity()), (2 + 5 + 2 + 6, 15));
         assert_eq!(Candidates::from_head(&request, "other").bytes.capacity(), 0);
     }
 

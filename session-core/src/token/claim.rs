@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::few::Few;
+use crate::few::{Few, repeated};
 use crate::{SessionId, Timestamp};
 
 /// The names that belong to the token and never to the payload.
@@ -47,7 +47,7 @@ pub(super) struct Found<'de, 'c> {
     issuer: Option<&'c str>,
     seen: u16,
     /// The payload's own top-level names ...
-    names: Few<&'de str>,
+    names: Few<&'de str, 16>,
     /// ... and those that are written with escapes.
     escaped: Vec<String>,
     /// Whether `aud` is ours.
@@ -93,12 +93,10 @@ impl<'de, 'c> Found<'de, 'c> {
     /// Whether the payload has a name twice.
     pub(super) fn repeats_a_name(&self) -> bool {
         if self.escaped.is_empty() {
-            return self.names.repeats(|name| name.as_bytes());
+            return repeated(&self.names).is_some();
         }
-        let mut all: Vec<&str> =
-            self.names.iter().copied().chain(self.escaped.iter().map(String::as_str)).collect();
-        all.sort_unstable();
-        all.windows(2).any(|pair| pair.first() == pair.get(1))
+        let escaped = self.escaped.iter().map(String::as_str);
+        repeated(&self.names.iter().copied().chain(escaped).collect::<Vec<_>>()).is_some()
     }
 
     /// Reads the value of `claim`; a second one is an error.

@@ -81,7 +81,8 @@ impl<'a> Envelope<'a> {
         if kind == Kind::Other || (kind == Kind::Plain && !plain) {
             return Err("the token is of another type");
         }
-        let fits = |key: &&Key| key.algorithm().name() == header.alg;
+        let algorithm = header.algorithm();
+        let fits = |key: &&Key| Some(key.algorithm()) == algorithm;
         match header.kid.as_deref() {
             Some(kid) => {
                 let key = keys.named(kid).ok_or("no key has this kid")?;

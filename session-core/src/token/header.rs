@@ -1,10 +1,14 @@
 //! Headers of tokens that are not, byte for byte, one that we would write.
+//!
+//! Read by a type of our own: `jsonwebtoken`'s takes members that have no place here (a key, a list of what is critical)
+//! and copies them all, before anybody has shown a signature.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer};
 
+use super::algorithm::SigningAlgorithm;
 use super::base64::Buffer;
 use super::split::NameSeed;
 
@@ -18,7 +22,7 @@ const MAX_BYTES: usize = 1024;
 #[serde(deny_unknown_fields)]
 pub(super) struct Header<'a> {
     #[serde(borrow)]
-    pub(super) alg: &'a str,
+    alg: &'a str,
     #[serde(borrow, default, deserialize_with = "text")]
     typ: Option<&'a str>,
     /// A name may need escapes.
@@ -44,6 +48,11 @@ impl<'a> Header<'a> {
         let json = std::str::from_utf8(buffer.decode(segment)?).ok()?;
         // A derived struct would read a JSON list as well.
         if json.starts_with('{') { serde_json::from_str(json).ok() } else { None }
+    }
+
+    /// `None` for one that no key of ours has.
+    pub(super) fn algorithm(&self) -> Option<SigningAlgorithm> {
+        self.alg.parse().ok().and_then(SigningAlgorithm::of)
     }
 
     /// Media types are case-insensitive and may come with or without `application/` (RFC 7515 section 4.1.9).

@@ -1,107 +1,67 @@
 //! Keys from JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037).
 
+use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 
-use super::base64;
-use super::key::{Key, SigningAlgorithm};
+use super::material::Material;
+use super::{base64, mac};
 use crate::ConfigError;
 
-impl Key {
-    /// A key from a JWK in JSON.
-    ///
-    /// | `kty` | gives |
-    /// |---|---|
-    /// | `oct` | a symmetric key for its `alg`, HS256 if it names none |
-    /// | `OKP` with Ed25519, `EC` with P-256 | a key that verifies; with `d`, one that signs too |
-    /// | `RSA` | a key that verifies; convert a private one to PEM and use `Key::rs256_pem` |
-    ///
-    /// All but `oct` need the feature `asymmetric`. The `kid` is taken when there is one. Names that we do not
-    /// know are ignored, as RFC 7517 section 4 has it.
-    ///
-    /// # Errors
-    /// Anything else; an `alg` that does not fit the key; a `use` other than `sig`; `key_ops` without `verify`;
-    /// a private part that does not belong to the public one; a key that is too short.
-    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
-        let no_jwk = || ConfigError::new("this is no JWK: a JSON object with `kty` and the key's parameters");
-        // A derived struct would read a JSON list as well.
-        if !json.trim_start().starts_with('{') {
-            return Err(no_jwk());
-        }
-        // The JSON parser's message may quote the key, so it is not kept.
-        let jwk: Jwk = serde_json::from_str(json).map_err(|_| no_jwk())?;
-        jwk.check_purpose()?;
-        let key = match jwk.kty.as_str() {
-            "oct" => jwk.symmetric(),
-            "OKP" | "EC" | "RSA" => jwk.asymmetric(),
-            other => Err(ConfigError::new(format!("`kty` is oct, OKP, EC or RSA, not {other:?}"))),
-        }?;
-        match jwk.kid {
-            Some(kid) => key.with_kid(kid),
-            None => Ok(key),
-        }
-    }
-}
-
-/// The members that matter to us. A repeated one is an error.
+/// Of a JWK all that `jsonwebtoken` reads, and two members that it does not. A repeated one is an error.
 #[derive(Deserialize)]
-struct Jwk {
-    kty: String,
+struct Written {
+    /// As text: `Ed25519` (RFC 9864) it takes for unknown.
     alg: Option<String>,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    key_ops: Option<Vec<String>>,
-    kid: Option<String>,
-    k: Option<String>,
-    #[cfg(feature = "asymmetric")]
-    crv: Option<String>,
-    #[cfg(feature = "asymmetric")]
-    x: Option<String>,
-    #[cfg(feature = "asymmetric")]
-    y: Option<String>,
-    #[cfg(feature = "asymmetric")]
-    n: Option<String>,
-    #[cfg(feature = "asymmetric")]
-    e: Option<String>,
-    #[cfg(feature = "asymmetric")]
+    /// It knows public keys only.
+    #[cfg_attr(not(feature = "asymmetric"), expect(dead_code, reason = "of asymmetric keys"))]
     d: Option<String>,
+    #[serde(flatten)]
+    jwk: Jwk,
 }
 
-impl Jwk {
-    fn check_purpose(&self) -> Result<(), ConfigError> {
-        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+/// The key, and its name where it has one. What is taken, and what is refused: see [`Key::from_jwk`](crate::Key::from_jwk).
+pub(super) fn read(json: &str) -> Result<(Box<dyn Material>, Option<String>), ConfigError> {
+    // The JSON parser's message may quote the key, so it is not kept.
+    let written: Written = serde_json::from_str(json)
+        .map_err(|_| ConfigError::new("this is no JWK: a JSON object with `kty` and the key's parameters"))?;
+    check_purpose(&written.jwk.common)?;
+    let material = match &written.jwk.algorithm {
+        AlgorithmParameters::OctetKey(key) => symmetric(written.alg.as_deref(), &key.value)?,
+        AlgorithmParameters::Other(_) => {
             return Err(ConfigError::new(
-                "this JWK is not for signatures: its `use` must be `sig` or absent",
+                "this is no JWK that we know: `kty` is oct, OKP, EC or RSA, with all parameters of its kind",
             ));
         }
-        let verifies = |ops: &Vec<String>| ops.iter().any(|op| op == "verify" || op == "sign");
-        if !self.key_ops.as_ref().is_none_or(verifies) {
-            return Err(ConfigError::new("this JWK is not for signatures: its `key_ops` must have `verify`"));
-        }
-        Ok(())
-    }
-
-    fn symmetric(&self) -> Result<Key, ConfigError> {
-        let algorithm = match self.alg.as_deref() {
-            None | Some("HS256") => SigningAlgorithm::Hs256,
-            Some("HS384") => SigningAlgorithm::Hs384,
-            Some("HS512") => SigningAlgorithm::Hs512,
-            Some(other) => return Err(wrong_alg(other, "HS256, HS384 or HS512")),
-        };
-        Key::symmetric(algorithm, &bytes("k", self.k.as_deref())?)
-    }
-
-    #[cfg(not(feature = "asymmetric"))]
-    fn asymmetric(&self) -> Result<Key, ConfigError> {
-        Err(ConfigError::new(format!(
-            "a JWK with `kty` {:?} needs the feature `asymmetric` of session-core",
-            self.kty
-        )))
-    }
+        _ => asymmetric(&written)?,
+    };
+    Ok((material, written.jwk.common.key_id))
 }
 
-fn bytes(name: &str, value: Option<&str>) -> Result<Vec<u8>, ConfigError> {
-    value
-        .and_then(base64::to_vec)
+fn check_purpose(common: &CommonParameters) -> Result<(), ConfigError> {
+    if !matches!(common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return Err(ConfigError::new("this JWK is not for signatures: its `use` must be `sig` or absent"));
+    }
+    let verifies = |op: &KeyOperations| matches!(op, KeyOperations::Verify | KeyOperations::Sign);
+    if !common.key_operations.as_ref().is_none_or(|ops| ops.iter().any(verifies)) {
+        return Err(ConfigError::new("this JWK is not for signatures: its `key_ops` must have `verify`"));
+    }
+    Ok(())
+}
+
+fn symmetric(alg: Option<&str>, k: &str) -> Result<Box<dyn Material>, ConfigError> {
+    let algorithm = match alg {
+        None => Algorithm::HS256,
+        Some(alg) => match alg.parse::<Algorithm>() {
+            Ok(algorithm) if algorithm.family() == AlgorithmFamily::Hmac => algorithm,
+            _ => return Err(wrong_alg(alg, "HS256, HS384 or HS512")),
+        },
+    };
+    mac::keyed(algorithm, &bytes("k", k)?)
+}
+
+fn bytes(name: &str, value: &str) -> Result<Vec<u8>, ConfigError> {
+    base64::to_vec(value)
         .ok_or_else(|| ConfigError::new(format!("the JWK's `{name}` must be base64url without padding")))
 }
 
@@ -110,12 +70,25 @@ fn wrong_alg(alg: &str, wanted: &str) -> ConfigError {
 }
 
 #[cfg(feature = "asymmetric")]
-mod asymmetric {
-    use jsonwebtoken::EncodingKey;
+use self::asymmetric::asymmetric;
 
-    use super::super::asymmetric::PublicKey;
-    use super::{Jwk, Key, SigningAlgorithm, bytes, wrong_alg};
+#[cfg(not(feature = "asymmetric"))]
+fn asymmetric(_: &Written) -> Result<Box<dyn Material>, ConfigError> {
+    Err(ConfigError::new("a JWK that is not `oct` needs the feature `asymmetric` of session-core"))
+}
+
+#[cfg(feature = "asymmetric")]
+mod asymmetric {
+    use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
+    use jsonwebtoken::{Algorithm, EncodingKey};
+
+    use super::super::asymmetric::{pair, public};
+    use super::super::material::Material;
+    use super::super::public_key::PublicKey;
+    use super::{Written, bytes, wrong_alg};
     use crate::ConfigError;
+
+    type Made = Result<Box<dyn Material>, ConfigError>;
 
     /// PKCS#8 around an Ed25519 seed (RFC 8410 section 7).
     const ED25519_PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
@@ -124,91 +97,89 @@ mod asymmetric {
         b"\x30\x41\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\
         \xce\x3d\x03\x01\x07\x04\x27\x30\x25\x02\x01\x01\x04\x20";
 
-    impl Jwk {
-        pub(super) fn asymmetric(&self) -> Result<Key, ConfigError> {
-            match self.kty.as_str() {
-                "OKP" => self.ed25519(),
-                "EC" => self.p256(),
-                _ => self.rsa(),
-            }
+    pub(super) fn asymmetric(written: &Written) -> Made {
+        match &written.jwk.algorithm {
+            AlgorithmParameters::OctetKeyPair(key) => ed25519(written, &key.curve, &key.x),
+            AlgorithmParameters::EllipticCurve(key) => p256(written, &key.curve, [&key.x, &key.y]),
+            AlgorithmParameters::RSA(key) => rsa(written, &key.n, &key.e),
+            _ => Err(ConfigError::new("this is no asymmetric JWK that we know")),
         }
+    }
 
-        fn ed25519(&self) -> Result<Key, ConfigError> {
-            self.check_alg(&["EdDSA", "Ed25519"])?;
-            self.check_curve("Ed25519")?;
-            let public = PublicKey::ed25519(bytes("x", self.x.as_deref())?)?;
-            match self.private(ED25519_PKCS8)? {
-                Some(der) => of_pair(SigningAlgorithm::EdDsa, EncodingKey::from_ed_der(&der), &public),
-                None => Key::public(public),
-            }
+    fn ed25519(written: &Written, curve: &EllipticCurve, x: &str) -> Made {
+        if written.alg.as_deref() != Some("Ed25519") {
+            written.check_alg(Algorithm::EdDSA)?;
         }
-
-        fn p256(&self) -> Result<Key, ConfigError> {
-            self.check_alg(&["ES256"])?;
-            self.check_curve("P-256")?;
-            let (x, y) = (bytes("x", self.x.as_deref())?, bytes("y", self.y.as_deref())?);
-            if x.len() != 32 || y.len() != 32 {
-                return Err(ConfigError::new("the JWK's `x` and `y` must be 32 bytes each"));
-            }
-            let public = PublicKey::p256([vec![4], x, y].concat())?;
-            match self.private(P256_PKCS8)? {
-                Some(der) => of_pair(SigningAlgorithm::Es256, EncodingKey::from_ec_der(&der), &public),
-                None => Key::public(public),
-            }
+        check_curve(curve, &EllipticCurve::Ed25519, "Ed25519")?;
+        let key = PublicKey::ed25519(bytes("x", x)?)?;
+        match written.private(ED25519_PKCS8)? {
+            Some(der) => of_pair(EncodingKey::from_ed_der(&der), &key),
+            None => public(key),
         }
+    }
 
-        fn rsa(&self) -> Result<Key, ConfigError> {
-            self.check_alg(&["RS256"])?;
-            if self.d.is_some() {
-                return Err(ConfigError::new(
-                    "a private RSA key comes as a PKCS#8 PEM: convert the JWK and use Key::rs256_pem",
-                ));
-            }
-            let (n, e) = (bytes("n", self.n.as_deref())?, bytes("e", self.e.as_deref())?);
-            Key::public(PublicKey::rsa(&n, &e)?)
+    fn p256(written: &Written, curve: &EllipticCurve, [x, y]: [&String; 2]) -> Made {
+        written.check_alg(Algorithm::ES256)?;
+        check_curve(curve, &EllipticCurve::P256, "P-256")?;
+        let (x, y) = (bytes("x", x)?, bytes("y", y)?);
+        if x.len() != 32 || y.len() != 32 {
+            return Err(ConfigError::new("the JWK's `x` and `y` must be 32 bytes each"));
         }
+        let key = PublicKey::p256([vec![4], x, y].concat())?;
+        match written.private(P256_PKCS8)? {
+            Some(der) => of_pair(EncodingKey::from_ec_der(&der), &key),
+            None => public(key),
+        }
+    }
 
-        fn check_alg(&self, legal: &[&str]) -> Result<(), ConfigError> {
+    fn rsa(written: &Written, n: &str, e: &str) -> Made {
+        written.check_alg(Algorithm::RS256)?;
+        if written.d.is_some() {
+            return Err(ConfigError::new(
+                "a private RSA key comes as a PKCS#8 PEM: convert the JWK and use Key::rs256_pem",
+            ));
+        }
+        public(PublicKey::rsa(&bytes("n", n)?, &bytes("e", e)?)?)
+    }
+
+    fn check_curve(curve: &EllipticCurve, wanted: &EllipticCurve, name: &str) -> Result<(), ConfigError> {
+        if curve == wanted {
+            return Ok(());
+        }
+        Err(ConfigError::new(format!("the JWK's `crv` must be {name} for this `kty`")))
+    }
+
+    fn of_pair(private: EncodingKey, public: &PublicKey) -> Made {
+        let key = pair(public.algorithm, private)?;
+        if key.fingerprint() != public.kid {
+            return Err(ConfigError::new("the JWK's private part does not belong to its public part"));
+        }
+        Ok(key)
+    }
+
+    impl Written {
+        fn check_alg(&self, wanted: Algorithm) -> Result<(), ConfigError> {
             match self.alg.as_deref() {
-                Some(alg) if !legal.contains(&alg) => Err(wrong_alg(alg, legal.first().unwrap_or(&""))),
+                Some(alg) if alg.parse().ok() != Some(wanted) => Err(wrong_alg(alg, &format!("{wanted:?}"))),
                 _ => Ok(()),
             }
-        }
-
-        fn check_curve(&self, wanted: &str) -> Result<(), ConfigError> {
-            if self.crv.as_deref() == Some(wanted) {
-                return Ok(());
-            }
-            Err(ConfigError::new(format!("the JWK's `crv` must be {wanted} for this `kty`")))
         }
 
         /// `d` in PKCS#8, whose beginning is the same for all keys of a kind.
         fn private(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, ConfigError> {
             let Some(d) = &self.d else { return Ok(None) };
-            let d = bytes("d", Some(d))?;
+            let d = bytes("d", d)?;
             if d.len() != 32 {
                 return Err(ConfigError::new("the JWK's `d` must be 32 bytes"));
             }
             Ok(Some([prefix, &d].concat()))
         }
     }
-
-    fn of_pair(
-        algorithm: SigningAlgorithm,
-        key: EncodingKey,
-        public: &PublicKey,
-    ) -> Result<Key, ConfigError> {
-        let key = Key::pair(algorithm, key)?;
-        if key.kid() != public.kid() {
-            return Err(ConfigError::new("the JWK's private part does not belong to its public part"));
-        }
-        Ok(key)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::{ConfigError, Key, SigningAlgorithm};
 
     /// 64 bytes.
     const K: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw";

@@ -2,61 +2,20 @@
 
 use std::fmt;
 
+use jsonwebtoken::crypto::JwtVerifier;
+use jsonwebtoken::signature::Error;
+use jsonwebtoken::{Algorithm, Header};
+
+use super::algorithm::SigningAlgorithm;
 #[cfg(feature = "asymmetric")]
-use super::asymmetric::KeyPair;
-use super::base64;
+use super::asymmetric;
 use super::header::TYP;
-use super::mac::KeyedMac;
-use super::payload::IssueError;
+use super::material::Material;
+use super::{base64, jwk, mac};
 use crate::ConfigError;
 
 /// In bytes: enough for a thumbprint's URN or the name of a cloud's key.
 const MAX_KID_LEN: usize = 128;
-
-/// How a key signs. It belongs to the key: what a token's header says never chooses it (RFC 8725 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SigningAlgorithm {
-    /// HMAC with SHA-256, the default.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// Ed25519 (RFC 8037). Keys need the feature `asymmetric`.
-    EdDsa,
-    /// ECDSA on P-256 with SHA-256. Keys need the feature `asymmetric`.
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256. Keys need the feature `asymmetric`.
-    Rs256,
-}
-
-impl SigningAlgorithm {
-    /// The name in a token's header, `alg` (RFC 7518 section 3.1, RFC 8037 section 3.1).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
-    }
-
-    /// Whether the key that checks tokens can make them too.
-    #[must_use]
-    pub const fn is_symmetric(self) -> bool {
-        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
-    }
-}
-
-impl fmt::Display for SigningAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// One key, for one algorithm, with a name (`kid`) by which tokens refer to it.
 ///
@@ -79,14 +38,7 @@ pub struct Key {
     header: String,
     /// The same in the plain form.
     plain_header: String,
-    material: Material,
-}
-
-#[cfg_attr(feature = "asymmetric", allow(clippy::large_enum_variant, reason = "one per key, behind an Arc"))]
-pub(super) enum Material {
-    Mac(KeyedMac),
-    #[cfg(feature = "asymmetric")]
-    Pair(KeyPair),
+    material: Box<dyn Material>,
 }
 
 impl Key {
@@ -95,7 +47,7 @@ impl Key {
     /// # Errors
     /// A secret under 32 bytes (RFC 7518 section 3.2). `openssl rand -base64 48` makes a good one.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Self::symmetric(SigningAlgorithm::Hs256, secret.as_ref())
+        Self::of(mac::keyed(Algorithm::HS256, secret.as_ref())?)
     }
 
     /// A key for HMAC with SHA-384.
@@ -103,7 +55,7 @@ impl Key {
     /// # Errors
     /// A secret under 48 bytes (RFC 7518 section 3.2). `openssl rand -base64 48` makes a good one.
     pub fn hs384(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Self::symmetric(SigningAlgorithm::Hs384, secret.as_ref())
+        Self::of(mac::keyed(Algorithm::HS384, secret.as_ref())?)
     }
 
     /// A key for HMAC with SHA-512.
@@ -111,7 +63,30 @@ impl Key {
     /// # Errors
     /// A secret under 64 bytes (RFC 7518 section 3.2). `openssl rand -base64 64` makes a good one.
     pub fn hs512(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Self::symmetric(SigningAlgorithm::Hs512, secret.as_ref())
+        Self::of(mac::keyed(Algorithm::HS512, secret.as_ref())?)
+    }
+
+    /// A key from a JWK in JSON.
+    ///
+    /// | `kty` | gives |
+    /// |---|---|
+    /// | `oct` | a symmetric key for its `alg`, HS256 if it names none |
+    /// | `OKP` with Ed25519, `EC` with P-256 | a key that verifies; with `d`, one that signs too |
+    /// | `RSA` | a key that verifies; convert a private one to PEM and use `Key::rs256_pem` |
+    ///
+    /// All but `oct` need the feature `asymmetric`. The `kid` is taken when there is one. Names that we do not
+    /// know are ignored, as RFC 7517 section 4 has it.
+    ///
+    /// # Errors
+    /// Anything else; an `alg` that does not fit the key; a `use` other than `sig`; `key_ops` without `verify`;
+    /// a private part that does not belong to the public one; a key that is too short.
+    pub fn from_jwk(json: &str) -> Result<Self, ConfigError> {
+        let (material, kid) = jwk::read(json)?;
+        let key = Self::of(material)?;
+        match kid {
+            Some(kid) => key.with_kid(kid),
+            None => Ok(key),
+        }
     }
 
     /// The same key under another name: 1 to 128 bytes of any text (RFC 7517 section 4.5). It is in each token, so a
@@ -127,7 +102,7 @@ impl Key {
                 kid.len()
             )));
         }
-        self.header = typed_header(self.algorithm, &kid);
+        self.header = typed_header(&*self.material, &kid)?;
         self.kid = kid;
         Ok(self)
     }
@@ -147,22 +122,19 @@ impl Key {
     /// Whether the key can sign; a public key can only verify.
     #[must_use]
     pub fn can_sign(&self) -> bool {
-        match &self.material {
-            Material::Mac(_) => true,
-            #[cfg(feature = "asymmetric")]
-            Material::Pair(pair) => pair.can_sign(),
-        }
+        self.material.can_sign()
     }
 
-    pub(super) fn symmetric(algorithm: SigningAlgorithm, secret: &[u8]) -> Result<Self, ConfigError> {
-        let mac = KeyedMac::new(algorithm, secret)?;
-        Ok(Self::new(algorithm, mac.fingerprint(), Material::Mac(mac)))
-    }
-
-    pub(super) fn new(algorithm: SigningAlgorithm, kid: String, material: Material) -> Self {
-        let header = typed_header(algorithm, &kid);
-        let plain_header = base64::encode(format!(r#"{{"alg":"{algorithm}"}}"#));
-        Self { algorithm, kid, header, plain_header, material }
+    /// # Errors
+    /// An algorithm that is none of ours.
+    fn of(material: Box<dyn Material>) -> Result<Self, ConfigError> {
+        let jws = JwtVerifier::algorithm(&*material);
+        let algorithm = SigningAlgorithm::of(jws)
+            .ok_or_else(|| ConfigError::new(format!("sessions are not signed with {jws:?}")))?;
+        let kid = material.fingerprint();
+        let header = typed_header(&*material, &kid)?;
+        let plain_header = written(&Header { typ: None, ..Header::new(jws) })?;
+        Ok(Self { algorithm, kid, header, plain_header, material })
     }
 
     pub(super) fn header(&self) -> &str {
@@ -173,32 +145,65 @@ impl Key {
         &self.plain_header
     }
 
-    /// How long a signature is, in bytes; for asymmetric keys, the usual length.
-    pub(super) fn signature_len(&self) -> usize {
-        match self.algorithm {
-            SigningAlgorithm::Hs256 => 32,
-            SigningAlgorithm::Hs384 => 48,
-            SigningAlgorithm::Hs512 | SigningAlgorithm::EdDsa | SigningAlgorithm::Es256 => 64,
-            SigningAlgorithm::Rs256 => 256,
-        }
-    }
-
     /// Appends the signature of `token` to it, as base64url after a dot.
-    pub(super) fn append_signature(&self, token: &mut String) -> Result<(), IssueError> {
-        match &self.material {
-            Material::Mac(mac) => mac.append_signature(token),
-            #[cfg(feature = "asymmetric")]
-            Material::Pair(pair) => pair.append_signature(token)?,
-        }
-        Ok(())
+    pub(super) fn append_signature(&self, token: &mut String) -> Result<(), Error> {
+        self.material.append_signature(token)
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        match &self.material {
-            Material::Mac(mac) => mac.verify(message, signature),
-            #[cfg(feature = "asymmetric")]
-            Material::Pair(pair) => pair.verify(message, signature),
-        }
+        self.material.is_signature(signature, message)
+    }
+}
+
+#[cfg(feature = "asymmetric")]
+impl Key {
+    /// An Ed25519 key pair, from a PKCS#8 PEM (`openssl genpkey -algorithm ed25519`).
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM.
+    pub fn ed25519_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::ed25519_pem(pem.as_ref())?)
+    }
+
+    /// The public half of an Ed25519 pair, from a PEM (`openssl pkey -pubout`): verifies, never signs.
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM.
+    pub fn ed25519_public_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::ed25519_public_pem(pem.as_ref())?)
+    }
+
+    /// A P-256 key pair, from a PKCS#8 PEM (`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`).
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM. `BEGIN EC PRIVATE KEY` becomes one by `openssl pkcs8 -topk8 -nocrypt`.
+    pub fn es256_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::es256_pem(pem.as_ref())?)
+    }
+
+    /// The public half of a P-256 pair, from a PEM (`openssl pkey -pubout`): verifies, never signs.
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM.
+    pub fn es256_public_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::es256_public_pem(pem.as_ref())?)
+    }
+
+    /// An RSA key pair of 2048 to 4096 bits, from a PKCS#8 PEM
+    /// (`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`).
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM, and a modulus outside these limits.
+    pub fn rs256_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::rs256_pem(pem.as_ref())?)
+    }
+
+    /// The public half of an RSA pair, from a PEM (`openssl pkey -pubout`): verifies, never signs.
+    ///
+    /// # Errors
+    /// Anything that is not such a PEM, and a modulus outside 2048 to 4096 bits.
+    pub fn rs256_public_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::of(asymmetric::rs256_public_pem(pem.as_ref())?)
     }
 }
 
@@ -212,10 +217,16 @@ impl fmt::Debug for Key {
     }
 }
 
-fn typed_header(algorithm: SigningAlgorithm, kid: &str) -> String {
-    // As JSON, with whatever escapes it needs.
-    let kid = serde_json::Value::from(kid);
-    base64::encode(format!(r#"{{"alg":"{algorithm}","typ":"{TYP}","kid":{kid}}}"#))
+fn typed_header(material: &dyn Material, kid: &str) -> Result<String, ConfigError> {
+    let header = Header::new(JwtVerifier::algorithm(material));
+    written(&Header { typ: Some(TYP.into()), kid: Some(kid.into()), ..header })
+}
+
+/// As the first segment of a token.
+fn written(header: &Header) -> Result<String, ConfigError> {
+    let json = serde_json::to_vec(header)
+        .map_err(|error| ConfigError::new("the key's header is no JSON").with_source(error))?;
+    Ok(base64::encode(json))
 }
 
 #[cfg(test)]

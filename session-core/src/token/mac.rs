@@ -1,113 +1,111 @@
 //! HMAC with the key already worked in: what remains per token is the message.
 
+use hmac::digest::{KeyInit, OutputSizeUser};
 use hmac::{Hmac, Mac};
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
+use jsonwebtoken::signature::{Error, Signer, Verifier};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::base64;
-use super::key::SigningAlgorithm;
+use super::material::Material;
 use crate::ConfigError;
 
-/// A keyed state per algorithm. The secret itself is not kept.
-pub(super) enum KeyedMac {
-    Hs256(Hmac<Sha256>),
-    Hs384(Hmac<Sha384>),
-    Hs512(Hmac<Sha512>),
-}
-
-impl KeyedMac {
-    /// # Errors
-    /// A secret shorter than the hash (RFC 7518 section 3.2).
-    pub(super) fn new(algorithm: SigningAlgorithm, secret: &[u8]) -> Result<Self, ConfigError> {
-        let least = least_bytes(algorithm);
-        if secret.len() < least {
-            return Err(too_short(algorithm, secret.len(), least));
-        }
-        Self::keyed(algorithm, secret).ok_or_else(|| too_short(algorithm, secret.len(), least))
-    }
-
-    fn keyed(algorithm: SigningAlgorithm, secret: &[u8]) -> Option<Self> {
-        match algorithm {
-            SigningAlgorithm::Hs384 => Hmac::new_from_slice(secret).ok().map(Self::Hs384),
-            SigningAlgorithm::Hs512 => Hmac::new_from_slice(secret).ok().map(Self::Hs512),
-            _ => Hmac::new_from_slice(secret).ok().map(Self::Hs256),
-        }
-    }
-
-    /// Appends the MAC of `token` to it, as base64url after a dot.
-    pub(super) fn append_signature(&self, token: &mut String) {
-        match self {
-            Self::Hs256(mac) => append(mac.clone(), token),
-            Self::Hs384(mac) => append(mac.clone(), token),
-            Self::Hs512(mac) => append(mac.clone(), token),
-        }
-    }
-
-    /// Whether `signature` is the MAC of `message`, compared in constant time.
-    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Hs256(mac) => verify(mac.clone(), message, signature),
-            Self::Hs384(mac) => verify(mac.clone(), message, signature),
-            Self::Hs512(mac) => verify(mac.clone(), message, signature),
-        }
-    }
-
-    /// A name for the key: the same in every process, and of no use for finding it.
-    pub(super) fn fingerprint(&self) -> String {
-        let mut name = String::new();
-        match self {
-            Self::Hs256(mac) => base64::append(digest(mac.clone()).get(..6).unwrap_or_default(), &mut name),
-            Self::Hs384(mac) => base64::append(digest(mac.clone()).get(..6).unwrap_or_default(), &mut name),
-            Self::Hs512(mac) => base64::append(digest(mac.clone()).get(..6).unwrap_or_default(), &mut name),
-        }
-        name
+/// A key for HS256, HS384 or HS512.
+///
+/// # Errors
+/// A secret shorter than the hash (RFC 7518 section 3.2).
+pub(super) fn keyed(algorithm: Algorithm, secret: &[u8]) -> Result<Box<dyn Material>, ConfigError> {
+    match algorithm {
+        Algorithm::HS384 => KeyedMac::<Hmac<Sha384>>::boxed(algorithm, secret),
+        Algorithm::HS512 => KeyedMac::<Hmac<Sha512>>::boxed(algorithm, secret),
+        _ => KeyedMac::<Hmac<Sha256>>::boxed(Algorithm::HS256, secret),
     }
 }
 
-impl Drop for KeyedMac {
+trait State: Mac + KeyInit + Clone + Send + Sync + 'static {}
+
+impl<M: Mac + KeyInit + Clone + Send + Sync + 'static> State for M {}
+
+/// The keyed state. The secret itself is not kept.
+struct KeyedMac<M: State> {
+    algorithm: Algorithm,
+    state: M,
+}
+
+impl<M: State> KeyedMac<M> {
+    fn boxed(algorithm: Algorithm, secret: &[u8]) -> Result<Box<dyn Material>, ConfigError> {
+        let least = <M as OutputSizeUser>::output_size();
+        match <M as Mac>::new_from_slice(secret) {
+            Ok(state) if secret.len() >= least => Ok(Box::new(Self { algorithm, state })),
+            _ => Err(too_short(algorithm, secret.len(), least)),
+        }
+    }
+
+    fn of(&self, message: &[u8]) -> M {
+        self.state.clone().chain_update(message)
+    }
+}
+
+impl<M: State> Material for KeyedMac<M> {
+    fn fingerprint(&self) -> String {
+        base64::encode(self.of(b"session kid").finalize().into_bytes().get(..6).unwrap_or_default())
+    }
+
+    fn can_sign(&self) -> bool {
+        true
+    }
+
+    fn append_signature(&self, token: &mut String) -> Result<(), Error> {
+        let mac = self.of(token.as_bytes()).finalize().into_bytes();
+        token.push('.');
+        base64::append(mac, token);
+        Ok(())
+    }
+
+    /// Compared in constant time.
+    fn is_signature(&self, signature: &[u8], message: &[u8]) -> bool {
+        self.of(message).verify_slice(signature).is_ok()
+    }
+}
+
+impl<M: State> Signer<Vec<u8>> for KeyedMac<M> {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        Ok(self.of(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl<M: State> Verifier<Vec<u8>> for KeyedMac<M> {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Error> {
+        if self.is_signature(signature, message) { Ok(()) } else { Err(Error::new()) }
+    }
+}
+
+impl<M: State> JwtSigner for KeyedMac<M> {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl<M: State> JwtVerifier for KeyedMac<M> {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl<M: State> Drop for KeyedMac<M> {
     /// `hmac` does not wipe its state, so it is overwritten with that of an all-zero key.
     fn drop(&mut self) {
-        match self {
-            Self::Hs256(mac) => overwrite(mac),
-            Self::Hs384(mac) => overwrite(mac),
-            Self::Hs512(mac) => overwrite(mac),
+        if let Ok(blank) = <M as Mac>::new_from_slice(&[]) {
+            self.state = blank;
+            std::hint::black_box(&mut self.state);
         }
     }
 }
 
-fn append(mut mac: impl Mac, token: &mut String) {
-    mac.update(token.as_bytes());
-    token.push('.');
-    base64::append(mac.finalize().into_bytes(), token);
-}
-
-fn verify(mut mac: impl Mac, message: &[u8], signature: &[u8]) -> bool {
-    mac.update(message);
-    mac.verify_slice(signature).is_ok()
-}
-
-fn digest(mut mac: impl Mac) -> Vec<u8> {
-    mac.update(b"session kid");
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn overwrite<M: Mac + hmac::digest::KeyInit>(mac: &mut M) {
-    if let Ok(blank) = <M as Mac>::new_from_slice(&[]) {
-        *mac = blank;
-        std::hint::black_box(mac);
-    }
-}
-
-const fn least_bytes(algorithm: SigningAlgorithm) -> usize {
-    match algorithm {
-        SigningAlgorithm::Hs384 => 48,
-        SigningAlgorithm::Hs512 => 64,
-        _ => 32,
-    }
-}
-
-fn too_short(algorithm: SigningAlgorithm, is: usize, least: usize) -> ConfigError {
+fn too_short(algorithm: Algorithm, is: usize, least: usize) -> ConfigError {
     ConfigError::new(format!(
-        "the secret for {algorithm} is {is} bytes long and must be at least {least} random bytes \
+        "the secret for {algorithm:?} is {is} bytes long and must be at least {least} random bytes \
          (RFC 7518 section 3.2); make one with: openssl rand -base64 {}",
         least.max(48)
     ))

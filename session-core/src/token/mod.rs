@@ -3,17 +3,20 @@
 //! [`Codec`] is the whole of it for the rest of the crate. It decides whether a token is ours and what it says,
 //! not whether its session lives: a token whose `exp` is over is returned like any other.
 
+mod algorithm;
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 mod base64;
 mod claim;
 mod envelope;
-mod few;
 mod header;
 mod jwk;
 mod key;
 mod mac;
+mod material;
 mod payload;
+#[cfg(feature = "asymmetric")]
+mod public_key;
 mod ring;
 mod split;
 #[cfg(test)]
@@ -28,12 +31,13 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use self::algorithm::SigningAlgorithm;
 use self::base64::Buffer;
 use self::claim::Found;
 use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
 use self::header::Kind;
-pub use self::key::{Key, SigningAlgorithm};
+pub use self::key::Key;
 use self::payload::payload_json;
 pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
@@ -228,13 +232,13 @@ impl Codec {
             TokenForm::Typed => key.header(),
             TokenForm::Plain => key.plain_header(),
         };
-        let signature_room = base64::encoded_len(key.signature_len()) + 2;
+        let signature_room = base64::encoded_len(key.algorithm().signature_len()) + 2;
         let mut token =
             String::with_capacity(header.len() + base64::encoded_len(json.len()) + signature_room);
         token.push_str(header);
         token.push('.');
         base64::append(json, &mut token);
-        key.append_signature(&mut token)?;
+        key.append_signature(&mut token).map_err(|_| IssueError::Signing)?;
         if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
     }
 

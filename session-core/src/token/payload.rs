@@ -8,8 +8,8 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_path_to_error::{Segment, Track};
 
 use super::claim::Claim;
-use super::few::Few;
 use crate::SessionPayload;
+use crate::few::{Few, repeated};
 
 /// What JSON readers follow without complaint; ours stops at 127.
 const MAX_DEPTH: usize = 100;
@@ -49,7 +49,6 @@ pub(crate) enum IssueError {
     )]
     TooLong(usize),
     /// The key could not sign.
-    #[cfg(feature = "asymmetric")]
     #[error("the signing key does not sign")]
     Signing,
 }
@@ -158,7 +157,7 @@ struct Watch<'a> {
     object: bool,
     too_deep: bool,
     name_from: usize,
-    names: Few<(usize, usize)>,
+    names: Few<(usize, usize), 16>,
 }
 
 impl<'a> Watch<'a> {
@@ -174,27 +173,19 @@ impl<'a> Watch<'a> {
         if !self.object {
             return Err(IssueError::NotAnObject);
         }
-        let name = |(from, to): &(usize, usize)| json.get(*from..*to).unwrap_or_default();
-        if let Some(reserved) = self.names.iter().map(name).find(|name| Claim::named(name).is_some()) {
-            return Err(IssueError::Reserved(String::from_utf8_lossy(reserved).into_owned()));
+        let place = |(from, to): &(usize, usize)| json.get(*from..*to).unwrap_or_default();
+        let names: Few<&[u8], 16> = self.names.iter().map(place).collect();
+        let text = |name| String::from_utf8_lossy(name).into_owned();
+        if let Some(reserved) = names.iter().find(|name| Claim::named(name).is_some()) {
+            return Err(IssueError::Reserved(text(reserved)));
         }
-        if self.names.repeats(name) {
-            return Err(IssueError::Repeated(self.repeated(json)));
-        }
-        Ok(())
+        repeated(&names).map_or(Ok(()), |name| Err(IssueError::Repeated(text(name))))
     }
 
     fn enter(&mut self) -> io::Result<()> {
         self.depth += 1;
         self.too_deep |= self.depth > MAX_DEPTH;
         if self.too_deep { Err(io::Error::other("nested too deep")) } else { Ok(()) }
-    }
-
-    fn repeated(&self, json: &[u8]) -> String {
-        let mut names: Vec<_> = self.names.iter().filter_map(|(from, to)| json.get(*from..*to)).collect();
-        names.sort_unstable();
-        let twice = names.windows(2).find(|pair| pair.first() == pair.get(1)).and_then(|pair| pair.first());
-        String::from_utf8_lossy(twice.copied().unwrap_or_default()).into_owned()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Login sessions in Redis or Valkey, on one server or a cluster: a store for [`session_core`].
 //!
 //! ```no_run
+//! use std::borrow::Cow;
+//!
 //! use serde::{Deserialize, Serialize};
 //! use session_core::{KeyRing, SessionManager, SessionPayload};
 //! use session_store_redis::RedisStore;
@@ -160,16 +162,22 @@
 //! session alone and is never overwritten by an update; a logout, a login that replaces it and a revocation of its
 //! account end it.
 
+mod address;
+mod answer;
+mod argument;
 mod connect;
 mod error;
+mod info;
 mod keys;
 mod link;
+mod patience;
 mod reads;
 mod record;
 mod script;
 mod seen;
 mod store;
 mod subscriber;
+mod sweep;
 mod watch;
 
 pub use redis;

@@ -9,9 +9,11 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Cmd, RedisResult, Value};
 
 use crate::error::{is_no_script, is_not_done, needs_new_connection, stale_replica};
+use crate::info::Role;
 use crate::keys::Base;
+use crate::patience::CONNECT;
 use crate::script::Script;
-use crate::watch::{Role, Watch};
+use crate::watch::Watch;
 
 #[cfg(feature = "cluster")]
 use redis::cluster_async::ClusterConnection;
@@ -232,7 +234,7 @@ impl Connection {
 /// once is better than one that fails late.
 fn manager(client: &Client) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(Duration::from_secs(1)))
+        .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(None)
         .set_number_of_retries(1)
         .set_min_delay(Duration::from_millis(50))

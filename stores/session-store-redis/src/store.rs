@@ -1,20 +1,20 @@
 //! The store: what each operation of the contract asks of Redis.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use redis::{Client, RedisResult, Value};
+use redis::{Client, Value};
 use session_core::store::{
-    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
+use crate::answer;
+use crate::argument::{self, KEPT_BEYOND_END, duration, number, seconds, time_to_live};
 use crate::connect::connect;
 use crate::error::{store_error, unexpected};
 use crate::keys::{Base, Prefix, bucket_of};
@@ -24,16 +24,10 @@ use crate::record::{decode, encode};
 use crate::script::{self, Script};
 use crate::seen::Seen;
 use crate::subscriber::Subscriber;
+use crate::sweep::sweep;
 
-/// Redis keeps a record so much longer than it is good: clocks may differ, and ours decides.
-const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
-/// How many keys one step of a sweep looks at: well below a millisecond of the server's time.
-const SWEEP_STEP: u32 = 500;
 /// How long a read waits for last-seen to be written: Redis can hold back changes while it answers reads.
 const TOUCH_PATIENCE: Duration = Duration::from_millis(500);
-/// How long `delete_realm` counts what it ended before it answers.
-const SWEEP_ANSWER: Duration = Duration::from_secs(1);
-
 /// Sessions in Redis or Valkey. Clones share the connections.
 ///
 /// Calls must be made within a tokio runtime that has I/O and time enabled.
@@ -110,12 +104,12 @@ impl RedisStore {
         let arguments: [&[u8]; 8] = [
             id.as_bytes(),
             &seconds(now),
-            &number(duration(touch.interval)),
-            &touch.idle_timeout.map_or_else(|| number(-1), |idle| number(duration(idle))),
+            &duration(touch.interval),
+            &touch.idle_timeout.map_or_else(|| number(-1), duration),
             &number(KEPT_BEYOND_END.as_millis()),
             &number(touch.generation >> 28),
             &number(touch.generation & ((1 << 28) - 1)),
-            &number(duration(touch.grace)),
+            &duration(touch.grace),
         ];
         let answer = self.link.run(&script::TOUCH, base, &arguments, Repeat::Spared);
         let answer = tokio::time::timeout(TOUCH_PATIENCE, answer).await.ok()?;
@@ -192,11 +186,7 @@ impl SessionStore for RedisStore {
             Some(Replaces::MustExist { version, .. }) => version.to_be_bytes().to_vec(),
             Some(Replaces::IfPresent(_)) | None => Vec::new(),
         };
-        let (limit, evicts) = match options.limit {
-            None => (-1, "0"),
-            Some(SessionLimit::Refuse(most)) => (i64::from(most), "0"),
-            Some(SessionLimit::EvictLeastRecentlySeen(most)) => (i64::from(most), "1"),
-        };
+        let (limit, evicts) = argument::limit(options.limit);
         let arguments: [&[u8]; 8] = [
             record.id.as_bytes(),
             &encode(record)?,
@@ -204,21 +194,15 @@ impl SessionStore for RedisStore {
             &seconds(now),
             replaced.as_ref().map_or(&[], |id| id.as_bytes()),
             &required,
-            &number(limit),
-            evicts.as_bytes(),
+            &limit,
+            evicts,
         ];
         let answer = self.run(&script::CREATE, &base, &arguments, Repeat::Never).await?;
-        match verdict(&answer) {
-            Some((b'D', evicted)) => {
-                self.seen.note(record.id, record.last_seen);
-                Ok(Created::Done { evicted: ids_in(evicted) })
-            }
-            Some((b'T', _)) => Ok(Created::IdTaken),
-            Some((b'L', _)) => Ok(Created::LimitReached),
-            Some((b'G', _)) => Ok(Created::PredecessorGone),
-            Some((b'C', _)) => Ok(Created::PredecessorChanged),
-            _ => Err(unexpected("create")),
+        let created = answer::created(&answer)?;
+        if matches!(created, Created::Done { .. }) {
+            self.seen.note(record.id, record.last_seen);
         }
+        Ok(created)
     }
 
     async fn replace(
@@ -237,43 +221,19 @@ impl SessionStore for RedisStore {
             before.as_ref().map_or(&[], |version| version),
         ];
         let answer = self.run(&script::REPLACE, &base, &arguments, Repeat::Never).await?;
-        match verdict(&answer) {
-            Some((b'D', _)) => Ok(Replaced::Done),
-            Some((b'C', _)) => Ok(Replaced::Conflict),
-            Some((b'G', _)) => Ok(Replaced::Gone),
-            Some((b'S', _)) => Err(StoreError::permanent(
-                "a session cannot move to another account: log in as the other account instead",
-            )),
-            Some((b'U', _)) => Err(StoreError::permanent(
-                "a session in Redis is in a layout that this program does not know and does not overwrite: deploy \
-                 the newer version of session-store-redis everywhere, or revoke the session",
-            )),
-            _ => Err(unexpected("replace")),
-        }
+        answer::replaced(&answer)
     }
 
     async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         let base = self.prefix.realm(key.realm);
-        match self.run(&script::DELETE, &base, &[key.id.as_bytes()], Repeat::Never).await? {
-            Value::Int(deleted) => Ok(deleted > 0),
-            _ => Err(unexpected("delete")),
-        }
+        let answer = self.run(&script::DELETE, &base, &[key.id.as_bytes()], Repeat::Never).await?;
+        Ok(answer::count(&answer, "delete")? > 0)
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
         let base = self.prefix.realm(account.realm);
         let arguments: [&[u8]; 2] = [&bucket_of(account.subject), account.subject.as_bytes()];
-        let Value::Array(found) = self.run(&script::LIST, &base, &arguments, Repeat::Once).await? else {
-            return Err(unexpected("list"));
-        };
-        let mut records = Vec::with_capacity(found.len() / 2);
-        for pair in found.chunks(2) {
-            let [Value::BulkString(id), Value::BulkString(bytes)] = pair else {
-                return Err(unexpected("list"));
-            };
-            let Some(&id) = ids_in(id).first() else { return Err(unexpected("list")) };
-            records.push(decode(id, bytes)?);
-        }
+        let mut records = answer::listed(self.run(&script::LIST, &base, &arguments, Repeat::Once).await?)?;
         records.retain(|record| now < record.ends_at);
         Ok(records)
     }
@@ -291,26 +251,18 @@ impl SessionStore for RedisStore {
             keep.as_ref().map_or(&[], |id| id.as_bytes()),
             &seconds(now),
         ];
-        match self.run(&script::DELETE_ACCOUNT, &base, &arguments, Repeat::Never).await? {
-            Value::BulkString(ended) => Ok(ids_in(&ended)),
-            _ => Err(unexpected("delete_account")),
-        }
+        answer::ended(&self.run(&script::DELETE_ACCOUNT, &base, &arguments, Repeat::Never).await?)
     }
 
     /// Ends every session of the realm in one step, whatever their number, then removes what is left of them in the
     /// background. Answers how many it has removed after at most a second; the rest is removed uncounted.
     async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
         let base = self.prefix.realm(realm);
-        match self.run(&script::END_EPOCH, &base, &[], Repeat::Once).await? {
-            Value::Int(0) => return Ok(0),
-            Value::Int(_) => {}
-            _ => return Err(unexpected("delete_realm")),
+        let answer = self.run(&script::END_EPOCH, &base, &[], Repeat::Once).await?;
+        match answer::count(&answer, "delete_realm")? {
+            0 => Ok(0),
+            _ => Ok(sweep(self.link.clone(), base).await),
         }
-        let swept = Arc::new(AtomicU64::new(0));
-        // A task of its own: a caller that gives up does not stop it. What it cannot remove Redis removes in time.
-        let sweep = tokio::spawn(sweep(self.link.clone(), base, swept.clone()));
-        let _ = tokio::time::timeout(SWEEP_ANSWER, sweep).await;
-        Ok(swept.load(Ordering::Relaxed))
     }
 
     /// Answers 0: Redis removes expired records by itself, from a minute after their end on, as its sampling finds them.
@@ -337,27 +289,6 @@ impl SessionStore for RedisStore {
     }
 }
 
-/// Removes the records of earlier epochs, a few at a time.
-async fn sweep(link: Link, base: Base, swept: Arc<AtomicU64>) -> RedisResult<()> {
-    let pattern = base.pattern();
-    let mut cursor = b"0".to_vec();
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SWEEP_STEP);
-        let found = link.send(scan, &base, Repeat::Once).await?;
-        let (next, keys): (Vec<u8>, Vec<Vec<u8>>) = redis::from_redis_value(found)?;
-        let ids: Vec<&[u8]> = keys.iter().filter_map(|key| base.id_in(key)).collect();
-        if !ids.is_empty() {
-            let answer = link.run(&script::SWEEP, &base, &ids, Repeat::Once).await?;
-            swept.fetch_add(redis::from_redis_value(answer)?, Ordering::Relaxed);
-        }
-        if next == b"0" {
-            return Ok(());
-        }
-        cursor = next;
-    }
-}
-
 impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisStore")
@@ -365,35 +296,4 @@ impl std::fmt::Debug for RedisStore {
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
-}
-
-/// Milliseconds from now, by the clock that was passed in: the server's may be wrong.
-fn time_to_live(record: &SessionRecord, now: Timestamp) -> Vec<u8> {
-    number((record.ends_at.remaining(now) + KEPT_BEYOND_END).as_millis())
-}
-
-fn seconds(time: Timestamp) -> Vec<u8> {
-    number(time.unix_seconds())
-}
-
-/// Whole seconds, at most as many as time has.
-fn duration(duration: Duration) -> i64 {
-    Timestamp::EPOCH.plus(duration).unix_seconds()
-}
-
-fn number(number: impl ToString) -> Vec<u8> {
-    number.to_string().into_bytes()
-}
-
-/// The letter that a script answers, and what follows it.
-fn verdict(answer: &Value) -> Option<(u8, &[u8])> {
-    match answer {
-        Value::BulkString(bytes) => bytes.split_first().map(|(letter, rest)| (*letter, rest)),
-        _ => None,
-    }
-}
-
-pub(crate) fn ids_in(bytes: &[u8]) -> Vec<SessionId> {
-    let ids = bytes.chunks_exact(16).filter_map(|id| id.try_into().ok());
-    ids.map(SessionId::from_bytes).collect()
 }

@@ -9,10 +9,10 @@ use redis::{Client, RedisResult};
 use session_core::store::{Invalidation, StoreError};
 use tokio::time::timeout;
 
-use crate::connect::{CONNECT, LOST};
+use crate::answer::ids_in;
 use crate::error::store_error;
 use crate::keys::Base;
-use crate::store::ids_in;
+use crate::patience::{CONNECT, LOST};
 
 /// What the scripts say when everybody was ended; otherwise they say ids.
 const EVERYONE: &[u8] = b"*";

@@ -4,31 +4,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::connect::field;
+use crate::info::Role;
 
 /// How often a server is asked, at most, and so for how long a replica is taken for the primary.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a replica that has lost its primary is read: sessions end elsewhere, and it does not hear of it.
 const ORPHANED: Duration = Duration::from_secs(30);
-
-/// What a server says that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Primary,
-    Replica { hears_its_primary: bool },
-}
-
-impl Role {
-    /// From the answer to `INFO replication`.
-    pub(crate) fn of(info: &str) -> Option<Self> {
-        match field(info, "role")? {
-            "slave" | "replica" => {
-                Some(Self::Replica { hears_its_primary: field(info, "master_link_status") == Some("up") })
-            }
-            _ => Some(Self::Primary),
-        }
-    }
-}
 
 /// When the server was asked, and since when it has been of no use.
 #[derive(Default)]
@@ -79,19 +60,6 @@ mod tests {
     use super::*;
 
     const CUT_OFF: Role = Role::Replica { hears_its_primary: false };
-
-    #[test]
-    fn a_role_is_read_from_what_a_server_says() {
-        let info = |lines: &str| Role::of(&format!("# Replication\r\n{lines}\r\nconnected_slaves:0\r\n"));
-        assert_eq!(info("role:master"), Some(Role::Primary));
-        assert_eq!(info("role:active-replica\r\nmaster_link_status:down"), Some(Role::Primary), "of KeyDB");
-        assert_eq!(
-            info("role:slave\r\nmaster_link_status:up"),
-            Some(Role::Replica { hears_its_primary: true })
-        );
-        assert_eq!(info("role:slave\r\nmaster_link_status:down"), Some(CUT_OFF));
-        assert_eq!(info("something:else"), None);
-    }
 
     #[test]
     fn a_server_is_asked_once_a_second_and_after_a_new_connection() {

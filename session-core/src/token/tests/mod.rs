@@ -4,6 +4,7 @@
 mod asymmetric;
 mod forged;
 mod interop;
+mod jsonwebtoken;
 mod payloads;
 mod properties;
 mod rotation;
@@ -121,7 +122,7 @@ fn mac(algorithm: &str, signed: &str) -> Vec<u8> {
 }
 
 fn our_header() -> String {
-    format!(r#"{{"alg":"HS256","typ":"session+jwt","kid":"{}"}}"#, ring().signing_kid())
+    format!(r#"{{"typ":"session+jwt","alg":"HS256","kid":"{}"}}"#, ring().signing_kid())
 }
 
 /// Good claims, with one of them replaced by `value` as JSON, or left out.

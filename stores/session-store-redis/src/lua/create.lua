@@ -1,21 +1,75 @@
 -- id, record, ttl, now, id to replace or '', its version or '', limit or -1, whether to evict
-local id, record, ttl, now, replaced = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local most, evicts = tonumber(ARGV[7]), ARGV[8] == '1'
+local id, record, ttl, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local replaced, required, most, evicts = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
+local subject, bucket = account(record)
 
-if load(id) then
-  return refuse('T')
-end
-local old = replaced ~= '' and load(replaced)
-if ARGV[6] ~= '' then
+-- What is wrong with the predecessor, if this version of it must be there.
+local function objection(old)
+  if required == '' then
+    return nil
+  end
   if not old or ends_at(old) <= now then
-    return refuse('G')
+    return 'G'
   end
-  if string.sub(old, 6, 13) ~= ARGV[6] then
-    return refuse('C')
-  end
+  return string.sub(old, 6, 13) ~= required and 'C' or nil
 end
 
--- Takes dead ids out, two of an account at a time and in turn, so that no index grows with the dead.
+-- Of a record that these scripts do not know nothing is known: it leaves first.
+local function seniority(other, loaded)
+  if known(loaded) then
+    return { id = other, seen = time(loaded, 19), since = time(loaded, 14) }
+  end
+  return { id = other, seen = 0, since = 0 }
+end
+
+local function leaves_first(a, b)
+  if a.seen ~= b.seen then
+    return a.seen < b.seen
+  end
+  if a.since ~= b.since then
+    return a.since < b.since
+  end
+  return a.id < b.id
+end
+
+-- The sessions that count against the limit. Ids that lead nowhere are taken down as `gone`.
+local function living(ids, gone)
+  local found = {}
+  for at = 1, #ids, 16 do
+    local other = string.sub(ids, at, at + 15)
+    local loaded = not gone[other] and load(other)
+    if not loaded then
+      gone[other] = true
+    elseif now < ends_at(loaded) then
+      found[#found + 1] = seniority(other, loaded)
+    end
+  end
+  return found
+end
+
+-- The ids of those that make room for the new session, which are then `gone`; nil if it has no room.
+local function room(ids, gone)
+  local evicted = {}
+  if most < 0 or #ids / 16 < most then
+    return evicted -- without a look at each: there are never more sessions than ids
+  end
+  local others = living(ids, gone)
+  local excess = #others + 1 - most
+  if excess <= 0 then
+    return evicted
+  end
+  if not evicts then
+    return nil
+  end
+  table.sort(others, leaves_first)
+  for place = 1, math.min(excess, #others) do
+    evicted[place] = others[place].id
+    gone[evicted[place]] = true
+  end
+  return evicted
+end
+
+-- An index without the dead of its first two ids; those that live go to its end, so that all get their turn.
 local function tidy(ids)
   local kept = {}
   for at = 1, math.min(#ids, 32), 16 do
@@ -27,51 +81,45 @@ local function tidy(ids)
   return string.sub(ids, 33) .. table.concat(kept)
 end
 
-local function seniority(other, loaded)
-  if known(loaded) then
-    return { other, time(loaded, 19), time(loaded, 14) }
+-- Puts the session into the index of its account, and tidies two other accounts so that no index grows with the dead.
+local function enlist(ids, others)
+  write_ids(redis.call, bucket, subject, tidy(ids) .. id)
+  outlive(bucket, ttl)
+  for at = 1, #others, 2 do
+    local before = others[at + 1]
+    local after = tidy(before)
+    if #after < #before and others[at] ~= subject then
+      write_ids(redis.call, bucket, others[at], after)
+    end
   end
-  return { other, 0, 0 }
 end
 
-local function leaves_first(a, b)
-  if a[2] ~= b[2] then
-    return a[2] < b[2]
-  end
-  if a[3] ~= b[3] then
-    return a[3] < b[3]
-  end
-  return a[1] < b[1]
+local function begin_epoch()
+  epoch = string.sub(id, 1, 4) -- random, so that no epoch that was lost comes back
+  redis.call('SET', base, epoch, 'PX', ttl)
 end
 
-local subject, bucket = account(record)
+local function end_replaced(old)
+  redis.call('DEL', session(replaced))
+  if old and account(old) ~= subject then
+    unlist(replaced, old)
+  end
+end
+
+if load(id) then
+  return refuse('T')
+end
+local old = replaced ~= '' and load(replaced)
+local wrong = objection(old)
+if wrong then
+  return refuse(wrong)
+end
 local ids = subject and redis.call('HGET', bucket, subject) or ''
-local gone, evicted = { [replaced] = true }, {}
-
-if most >= 0 and #ids / 16 >= most then
-  local living = {}
-  for at = 1, #ids, 16 do
-    local other = string.sub(ids, at, at + 15)
-    local loaded = not gone[other] and load(other)
-    if not loaded then
-      gone[other] = true
-    elseif now < ends_at(loaded) then
-      living[#living + 1] = seniority(other, loaded)
-    end
-  end
-  local excess = #living + 1 - most
-  if excess > 0 then
-    if not evicts then
-      return refuse('L')
-    end
-    table.sort(living, leaves_first)
-    for place = 1, math.min(excess, #living) do
-      evicted[place] = living[place][1]
-      gone[evicted[place]] = true
-    end
-  end
+local gone = { [replaced] = true }
+local evicted = room(ids, gone)
+if not evicted then
+  return refuse('L')
 end
-
 -- Asked before anything is written: who lacks the permission must not find a session stored.
 local others = subject and redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
 
@@ -82,29 +130,17 @@ if old or #evicted > 0 then
   redis.call('DEL', session(''))
 end
 if not epoch then
-  epoch = string.sub(id, 1, 4) -- random, so that no epoch that was lost comes back
-  redis.call('SET', base, epoch, 'PX', ttl)
+  begin_epoch()
 end
 store(id, record, ttl)
 if subject then
-  write_ids(redis.call, bucket, subject, tidy(without(ids, gone)) .. id)
-  outlive(bucket, ttl)
-  for at = 1, #others, 2 do
-    local before = others[at + 1]
-    local after = tidy(before)
-    if #after < #before and others[at] ~= subject then
-      write_ids(redis.call, bucket, others[at], after)
-    end
-  end
+  enlist(without(ids, gone), others)
 end
 for place = 1, #evicted do
   redis.call('DEL', session(evicted[place]))
 end
 if replaced ~= '' and replaced ~= id then
-  redis.call('DEL', session(replaced))
-  if old and account(old) ~= subject then
-    unlist(replaced, old)
-  end
+  end_replaced(old)
 end
 evicted = table.concat(evicted)
 tell(evicted .. (old and replaced or ''))

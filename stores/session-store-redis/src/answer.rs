@@ -1,0 +1,76 @@
+//! What the scripts answer: a letter and what belongs to it, a number, or ids of 16 bytes each.
+
+use redis::Value;
+use session_core::SessionId;
+use session_core::store::{Created, Replaced, SessionRecord, StoreError};
+
+use crate::error::unexpected;
+use crate::record::decode;
+
+pub(crate) fn created(answer: &Value) -> Result<Created, StoreError> {
+    match verdict(answer) {
+        Some((b'D', evicted)) => Ok(Created::Done { evicted: ids_in(evicted) }),
+        Some((b'T', _)) => Ok(Created::IdTaken),
+        Some((b'L', _)) => Ok(Created::LimitReached),
+        Some((b'G', _)) => Ok(Created::PredecessorGone),
+        Some((b'C', _)) => Ok(Created::PredecessorChanged),
+        _ => Err(unexpected("create")),
+    }
+}
+
+pub(crate) fn replaced(answer: &Value) -> Result<Replaced, StoreError> {
+    match verdict(answer) {
+        Some((b'D', _)) => Ok(Replaced::Done),
+        Some((b'C', _)) => Ok(Replaced::Conflict),
+        Some((b'G', _)) => Ok(Replaced::Gone),
+        Some((b'S', _)) => Err(StoreError::permanent(
+            "a session cannot move to another account: log in as the other account instead",
+        )),
+        Some((b'U', _)) => Err(StoreError::permanent(
+            "a session in Redis is in a layout that this program does not know and does not overwrite: deploy the \
+             newer version of session-store-redis everywhere, or revoke the session",
+        )),
+        _ => Err(unexpected("replace")),
+    }
+}
+
+/// The sessions of an account: id and record in turn.
+pub(crate) fn listed(answer: Value) -> Result<Vec<SessionRecord>, StoreError> {
+    let Value::Array(found) = answer else { return Err(unexpected("list")) };
+    let record = |pair: &[Value]| match pair {
+        [Value::BulkString(id), Value::BulkString(bytes)] => {
+            let id = ids_in(id).first().copied().ok_or_else(|| unexpected("list"))?;
+            decode(id, bytes)
+        }
+        _ => Err(unexpected("list")),
+    };
+    found.chunks(2).map(record).collect()
+}
+
+/// The sessions of an account that were ended.
+pub(crate) fn ended(answer: &Value) -> Result<Vec<SessionId>, StoreError> {
+    match answer {
+        Value::BulkString(ids) => Ok(ids_in(ids)),
+        _ => Err(unexpected("delete_account")),
+    }
+}
+
+pub(crate) fn count(answer: &Value, script: &str) -> Result<i64, StoreError> {
+    match answer {
+        Value::Int(count) => Ok(*count),
+        _ => Err(unexpected(script)),
+    }
+}
+
+pub(crate) fn ids_in(bytes: &[u8]) -> Vec<SessionId> {
+    let ids = bytes.chunks_exact(16).filter_map(|id| id.try_into().ok());
+    ids.map(SessionId::from_bytes).collect()
+}
+
+/// The letter, and what follows it.
+fn verdict(answer: &Value) -> Option<(u8, &[u8])> {
+    match answer {
+        Value::BulkString(bytes) => bytes.split_first().map(|(letter, rest)| (*letter, rest)),
+        _ => None,
+    }
+}

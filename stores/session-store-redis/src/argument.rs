@@ -1,0 +1,36 @@
+//! What the scripts are told, in the form that they read: numbers in digits, times in seconds.
+
+use std::time::Duration;
+
+use session_core::Timestamp;
+use session_core::store::{SessionLimit, SessionRecord};
+
+/// Redis keeps a record so much longer than it is good: clocks may differ, and ours decides.
+pub(crate) const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
+
+/// Milliseconds from now, by the clock that was passed in: the server's may be wrong.
+pub(crate) fn time_to_live(record: &SessionRecord, now: Timestamp) -> Vec<u8> {
+    number((record.ends_at.remaining(now) + KEPT_BEYOND_END).as_millis())
+}
+
+pub(crate) fn seconds(time: Timestamp) -> Vec<u8> {
+    number(time.unix_seconds())
+}
+
+/// Whole seconds, at most as many as time has.
+pub(crate) fn duration(duration: Duration) -> Vec<u8> {
+    seconds(Timestamp::EPOCH.plus(duration))
+}
+
+/// How many sessions an account may have, -1 for any number, and whether older ones make room.
+pub(crate) fn limit(limit: Option<SessionLimit>) -> (Vec<u8>, &'static [u8]) {
+    match limit {
+        None => (number(-1), b"0"),
+        Some(SessionLimit::Refuse(most)) => (number(most), b"0"),
+        Some(SessionLimit::EvictLeastRecentlySeen(most)) => (number(most), b"1"),
+    }
+}
+
+pub(crate) fn number(number: impl ToString) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
