@@ -93,7 +93,7 @@
 //!
 //! # Testing
 //!
-//! The feature `testing` brings [`core::testing`](session_core::testing): switch it on in `[dev-dependencies]`. A logged-in cookie needs no
+//! The feature `testing` brings [`core::testing`]: switch it on in `[dev-dependencies]`. A logged-in cookie needs no
 //! login route:
 //!
 //! ```
