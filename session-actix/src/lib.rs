@@ -1,4 +1,4 @@
-//! Login sessions for [actix-web](actix_web): log in, stay logged in, see your devices, log out everywhere.
+//! Login sessions for [actix-web](https://docs.rs/actix-web): log in, stay logged in, see your devices, log out everywhere.
 //!
 //! ```no_run
 //! use std::borrow::Cow;

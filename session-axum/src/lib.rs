@@ -1,4 +1,4 @@
-//! Login sessions for [axum]: log in, stay logged in, see your devices, log out everywhere.
+//! Login sessions for [axum](https://docs.rs/axum): log in, stay logged in, see your devices, log out everywhere.
 //!
 //! ```no_run
 //! use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Login sessions for [Rocket](rocket): log in, stay logged in, see your devices, log out everywhere.
+//! Login sessions for [Rocket](https://docs.rs/rocket): log in, stay logged in, see your devices, log out everywhere.
 //!
 //! ```no_run
 //! use std::borrow::Cow;
