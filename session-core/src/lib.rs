@@ -1,4 +1,68 @@
-//! Login sessions for any Rust web framework.
+//! Login sessions for any Rust web framework: log in, stay logged in, see your devices, log out everywhere.
+//!
+//! A session says who is behind a request. Its payload is your own `serde` type; the browser holds a signed cookie,
+//! which is not encrypted. On **axum**, **actix-web** or **Rocket** take the adapter crate:
+//! [session-axum](https://docs.rs/session-axum), [session-actix](https://docs.rs/session-actix),
+//! [session-rocket](https://docs.rs/session-rocket). Each begins with a program to paste. This crate decides, they
+//! translate, so all three behave alike:
+//!
+//! ```no_run
+//! # use std::borrow::Cow;
+//! # use serde::{Deserialize, Serialize};
+//! # use session_core::{KeyRing, Session, SessionError, SessionManager, SessionPayload};
+//! #[derive(Clone, Serialize, Deserialize)]
+//! struct User { user_id: String, role: String }
+//!
+//! impl SessionPayload for User {
+//!     fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } // the account
+//! }
+//!
+//! # fn manager() -> Result<SessionManager<User>, session_core::ConfigError> {
+//! let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).build()?; // JWT_SECRET
+//! # Ok(sessions) }
+//!
+//! # async fn example(session: Session<User>, user: User) -> Result<(), SessionError> {
+//! session.create(user).await?;                                  // in a login handler, after the password check
+//! session.update(|user| user.role = "editor".into()).await?;    // in a handler of somebody logged in
+//! session.destroy().await?;                                     // in a logout handler
+//! # Ok(()) }
+//! ```
+//!
+//! # Three modes
+//!
+//! | mode | chosen by | the cookie holds | a request that uses it costs | a logout is effective |
+//! |---|---|---|---|---|
+//! | stateless | nothing, the default | the payload | no I/O | in this process at once; elsewhere a copied token is good until it expires |
+//! | tracked | [`.store(..)`](SessionManagerBuilder::store) | a reference | one round trip to the store | everywhere, at once |
+//! | hybrid | and [`.hybrid(bound)`](SessionManagerBuilder::hybrid) | a reference | nothing, if read less than the bound ago | here at once, elsewhere within the bound |
+//!
+//! Lists of devices and revoking others need a store. [Choosing a mode](guide::modes) has the rest.
+//!
+//! # The life of a session
+//!
+//! | | who decides | what happens |
+//! |---|---|---|
+//! | login | your handler: [`create`](Session::create) | a new session id, always; the session that the request showed ends |
+//! | use | a [guard](Guard) in a handler's signature | [`Authenticated`] answers 401, or sends a browser to your [login page](SessionManagerBuilder::login_page) |
+//! | change | your handler: [`update`](Session::update) | with a store no parallel change is lost |
+//! | refresh | the session, in the last 30 minutes of its 24 hours | a new token, unless [`revalidate`](SessionManagerBuilder::revalidate) says that the account is disabled; never past 30 days |
+//! | re-authentication | [`Fresh`] asks for it, your handler does it: [`reauthenticate`](Session::reauthenticate) | a new session id; all times start again |
+//! | logout | your handler: [`destroy`](Session::destroy), [`revoke_others`](Session::revoke_others), [`revoke_all`](Session::revoke_all); an administrator: [`revoke_account`](SessionManager::revoke_account) | the session is over, also for requests under way |
+//!
+//! # Where to go
+//!
+//! * [`guide`]: [modes](guide::modes), [lifetimes](guide::lifetimes), [guards](guide::guards),
+//!   [testing](guide::testing), [deployment](guide::deployment).
+//! * [`SessionManagerBuilder`]: every setting, with its default. [`ErrorKind`]: every refusal, with its status.
+//! * [`store`]: `MemoryStore`, and the contract of a store. SQL: [session-store-sqlx](https://docs.rs/session-store-sqlx);
+//!   Redis: [session-store-redis](https://docs.rs/session-store-redis).
+//! * [`adapter`]: for servers and frameworks without an adapter crate. `testing` (with the feature of that name): for
+//!   the tests of applications.
+//!
+//! # Features
+//!
+//! None is on by default. `asymmetric`: EdDSA, ES256 and RS256 keys. `http`: adapters for what builds on the crate
+//! `http` 1. `testing`: a manual clock, logged-in cookies, a store that fails when told to.
 
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
@@ -11,6 +75,9 @@ mod error;
 mod event;
 mod few;
 mod guard;
+// As doctests they need the testing kit.
+#[cfg(any(all(doc, not(doctest)), all(doctest, feature = "testing")))]
+pub mod guide;
 mod id;
 mod lifetimes;
 mod manager;

@@ -1,0 +1,16 @@
+//! Guides: what to choose, and how to run it. They are here only in the documentation.
+
+#[doc = include_str!("../guides/modes.md")]
+pub mod modes {}
+
+#[doc = include_str!("../guides/lifetimes.md")]
+pub mod lifetimes {}
+
+#[doc = include_str!("../guides/guards.md")]
+pub mod guards {}
+
+#[doc = include_str!("../guides/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("../guides/deployment.md")]
+pub mod deployment {}
