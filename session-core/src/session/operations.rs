@@ -99,7 +99,7 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// Logs out: ends the session that the request names, and clears the cookie, also when there was no session: an
-    /// [event](EventKind::LogoutWithoutSession) says so then.
+    /// [event](crate::EventKind::LogoutWithoutSession) says so then.
     ///
     /// A token ends what it could open: with a store the newest token of a session does, and its predecessor in its
     /// [grace](crate::Lifetimes::replay_grace). Anything older is a replay: it ends what

@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, errors};
 
 use super::material::Material;
 use super::public_key::{PublicKey, bad_private};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 type Made = Result<Box<dyn Material>, ConfigError>;
 

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::few::{Few, repeated};
-use crate::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 /// The names that belong to the token and never to the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::material::Material;
 use super::{base64, mac};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// Of a JWK all that `jsonwebtoken` reads, and two members that it does not. A repeated one is an error.
 #[derive(Deserialize)]
@@ -86,7 +86,7 @@ mod asymmetric {
     use super::super::material::Material;
     use super::super::public_key::PublicKey;
     use super::{Written, bytes, wrong_alg};
-    use crate::ConfigError;
+    use crate::error::ConfigError;
 
     type Made = Result<Box<dyn Material>, ConfigError>;
 
@@ -179,7 +179,8 @@ mod asymmetric {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ConfigError, Key, SigningAlgorithm};
+    use crate::error::ConfigError;
+    use crate::token::{Key, SigningAlgorithm};
 
     /// 64 bytes.
     const K: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw";

@@ -12,7 +12,7 @@ use super::asymmetric;
 use super::header::TYP;
 use super::material::Material;
 use super::{base64, jwk, mac};
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// In bytes: enough for a thumbprint's URN or the name of a cloud's key.
 const MAX_KID_LEN: usize = 128;

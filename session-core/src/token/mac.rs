@@ -9,7 +9,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::base64;
 use super::material::Material;
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// A key for HS256, HS384 or HS512.
 ///

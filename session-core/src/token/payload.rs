@@ -8,8 +8,8 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_path_to_error::{Segment, Track};
 
 use super::claim::Claim;
-use crate::SessionPayload;
 use crate::few::{Few, repeated};
+use crate::payload::SessionPayload;
 
 /// What JSON readers follow without complaint; ours stops at 127.
 const MAX_DEPTH: usize = 100;

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
 use super::base64;
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 /// RSA keys of this many bits and more are taken (RFC 7518 section 3.3) ...
 const MIN_RSA_BITS: usize = 2048;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::key::Key;
-use crate::ConfigError;
+use crate::error::ConfigError;
 
 const SECRET: &str = "JWT_SECRET";
 const PREVIOUS: &str = "JWT_SECRET_PREVIOUS";

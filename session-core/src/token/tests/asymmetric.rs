@@ -1,7 +1,7 @@
 //! Ed25519, P-256 and RSA. The keys in `keys` were made for these tests by the commands in the documentation.
 
 use super::*;
-use crate::{Key, SigningAlgorithm};
+use crate::token::{Key, SigningAlgorithm};
 
 const ED25519: &str = include_str!("keys/ed25519.pem");
 const ED25519_PUBLIC: &str = include_str!("keys/ed25519.pub.pem");

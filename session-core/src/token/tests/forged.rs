@@ -1,7 +1,7 @@
 //! Tokens that must open nothing (ASVS 5.0 V9, RFC 8725).
 
 use super::*;
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 
 #[track_caller]
 fn is_refused(codec: &Codec, token: &str) {

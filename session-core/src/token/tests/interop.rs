@@ -3,7 +3,7 @@
 use sha2::Digest;
 
 use super::*;
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 
 fn jose_claims(iat: i64, exp: i64) -> String {
     format!(r#"{{"userId":"ada","role":"admin","iat":{iat},"exp":{exp}}}"#)

@@ -4,7 +4,7 @@ use ::jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, de
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Key;
+use crate::token::Key;
 
 /// Long enough for HS512.
 const LONG: &[u8; 64] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -18,7 +18,8 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use super::payload::IssueError;
 use super::{Claims, Codec, KeyRing, Refused, TokenForm, Tries, base64};
-use crate::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// The header that `jose` writes.

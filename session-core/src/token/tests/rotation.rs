@@ -1,7 +1,8 @@
 //! Keys that come and go.
 
 use super::*;
-use crate::{ErrorKind, Key};
+use crate::error::ErrorKind;
+use crate::token::Key;
 
 fn next() -> Key {
     Key::hs256("ffffffffffffffffffffffffffffffff").unwrap().with_kid("next").unwrap()
