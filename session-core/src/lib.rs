@@ -8,6 +8,8 @@ mod engine;
 mod error;
 mod event;
 mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod id;
 mod lifetimes;
 mod manager;
