@@ -47,6 +47,8 @@
 //! The behaviour is that of [`session_core`], the same for every framework.
 
 mod extract;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod middleware;
 mod routes;
 mod translate;

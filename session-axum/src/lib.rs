@@ -54,6 +54,8 @@
 //! run as they are.
 
 mod extract;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod layer;
 mod routes;
 mod translate;
