@@ -136,6 +136,8 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod extract;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod middleware;
 mod routes;
 mod translate;

@@ -134,6 +134,8 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod extract;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod layer;
 mod routes;
 mod translate;

@@ -14,3 +14,16 @@ pub mod testing {}
 
 #[doc = include_str!("../guides/deployment.md")]
 pub mod deployment {}
+
+#[doc = include_str!("../guides/adapter.md")]
+pub mod adapter {}
+
+#[doc = include_str!("../guides/comparison.md")]
+pub mod comparison {}
+
+#[doc = include_str!("../guides/store.md")]
+///
+/// ```
+#[doc = include_str!("../guides/map_store.rs")]
+/// ```
+pub mod store {}

@@ -139,6 +139,8 @@
 
 mod extract;
 mod fairing;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod head;
 mod per_request;
 mod respond;

@@ -180,7 +180,8 @@ mod asymmetric {
 #[cfg(test)]
 mod tests {
     use crate::error::ConfigError;
-    use crate::token::{Key, SigningAlgorithm};
+    use crate::token::algorithm::SigningAlgorithm;
+    use crate::token::key::Key;
 
     /// 64 bytes.
     const K: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0-Pw";

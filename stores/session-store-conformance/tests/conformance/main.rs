@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broken;
+#[path = "../../../../session-core/guides/map_store.rs"]
+#[allow(unreachable_pub, reason = "a reader's store is public")]
+mod guide;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,6 +16,11 @@ use session_store_conformance::cases;
 
 mod memory {
     session_store_conformance::conformance_tests!(session_core::store::MemoryStore::new());
+}
+
+/// The store that the guide `store` of session-core shows in full.
+mod map_store {
+    session_store_conformance::conformance_tests!(super::guide::MapStore::default());
 }
 
 /// While nothing goes wrong it is the store around which it is.
