@@ -77,12 +77,7 @@ pub(crate) fn receive<U: SessionPayload>(request: &HttpRequest) -> Result<Incomi
     extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&Head(request))
 }
 
-/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
-/// operations of a session.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
-pub struct Rejection(#[from] pub SessionError);
+session_core::adapter::rejection!();
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {

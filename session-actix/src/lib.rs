@@ -133,8 +133,6 @@
 //! * [Guides](https://docs.rs/session-core/latest/session_core/guide/): modes, lifetimes, guards, testing, deployment.
 //! * [`core`]: all of [`session_core`], whose behaviour is the same for every framework.
 
-#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
-
 mod extract;
 #[cfg(any(doc, doctest))]
 pub mod guide;

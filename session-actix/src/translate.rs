@@ -12,7 +12,6 @@ use session_core::adapter::{HeaderChange, Headers, PlainResponse, RequestHead, R
 /// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
 /// like.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs, reason = "it is the request, and nothing more")]
 pub struct Head<'a>(pub &'a HttpRequest);
 
 impl Headers for Head<'_> {

@@ -71,12 +71,7 @@ pub(crate) fn receive<U: SessionPayload>(parts: &Parts) -> Result<Incoming<U>, S
     parts.extensions.get::<Slots>().ok_or_else(no_layer::<U>)?.receive(&head(parts))
 }
 
-/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
-/// operations of a session.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
-pub struct Rejection(#[from] pub SessionError);
+session_core::adapter::rejection!();
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
+use session_core::adapter::routes;
 use session_core::{SessionManager, SessionPayload};
 
 use crate::Rejection;
@@ -46,24 +47,6 @@ where
 async fn answer<U: SessionPayload>(request: Request, depth: usize) -> Result<Response, Rejection> {
     let (parts, _body) = request.into_parts();
     let incoming = receive::<U>(&parts)?;
-    let path = below(parts.uri.path(), depth);
-    Ok(respond(session_core::adapter::routes::answer(&incoming, parts.method.as_str(), path).await))
-}
-
-/// What follows the first `depth` segments, which a prefix may have parameters in.
-fn below(path: &str, depth: usize) -> &str {
-    path.match_indices('/').nth(depth).map_or("", |(at, _)| &path[at..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::below;
-
-    #[test]
-    fn the_path_below_the_prefix_is_raw() {
-        assert_eq!(below("/session", 1), "");
-        assert_eq!(below("/session/", 1), "/");
-        assert_eq!(below("/session/list/a%2Fb", 1), "/list/a%2Fb");
-        assert_eq!(below("/acme/session/list/", 2), "/list/");
-    }
+    let path = routes::below(parts.uri.path(), depth);
+    Ok(respond(routes::answer(&incoming, parts.method.as_str(), path).await))
 }

@@ -7,8 +7,7 @@ use rocket::{Ignite, Request, Rocket};
 use session_core::adapter::no_layer;
 use session_core::{Guard, SessionError};
 
-use crate::per_request::{cached, incoming, is_attached};
-use crate::respond::respond;
+use crate::per_request::{Attached, cached, incoming, respond};
 
 /// Makes a request guard of a [`Guard`] of your own, to be used by its name: `admin: AdminOnly`. It stands in the crate that
 /// defines the guard; for one of a library write `type Admin = Extract<library::AdminOnly>`. Generics come first, in
@@ -48,9 +47,7 @@ macro_rules! extractor {
         impl<'r, $($generics)*> ::rocket::request::FromRequest<'r> for $guard {
             type Error = $crate::Rejection;
 
-            async fn from_request(
-                request: &'r ::rocket::Request<'_>,
-            ) -> ::rocket::request::Outcome<Self, $crate::Rejection> {
+            async fn from_request(request: &'r ::rocket::Request<'_>) -> $crate::Extracted<Self> {
                 $crate::extract(request).await
             }
         }
@@ -68,36 +65,29 @@ macro_rules! extractor {
 
 session_core::adapter::types!(extractor);
 
+/// What a request guard answers.
+pub type Extracted<G> = Outcome<G, Rejection>;
+
 /// Opens the session, once per request, and checks a guard: what every request guard here does. A refusal is kept for the
 /// [catchers](Rejection::of).
-pub async fn extract<G: Guard>(request: &Request<'_>) -> Outcome<G, Rejection> {
+pub async fn extract<G: Guard>(request: &Request<'_>) -> Extracted<G> {
     let guard = async { incoming::<G::Payload>(request, None)?.extract().await };
-    match guard.await {
-        Ok(guard) => Outcome::Success(guard),
-        Err(error) => {
-            cached(request).refusal = Some(error.clone());
-            Outcome::Error((Status::new(error.status()), Rejection(error)))
-        }
-    }
+    let refuse = |error: SessionError| {
+        cached(request).refusal = Some(error.clone());
+        Outcome::Error((Status::new(error.status()), Rejection(error)))
+    };
+    guard.await.map_or_else(refuse, Outcome::Success)
 }
 
 /// Whether the fairing for a guard is missing; then the log says so, and Rocket does not launch.
 #[doc(hidden)]
 #[must_use]
 pub fn is_missing<G: Guard>(rocket: &Rocket<Ignite>) -> bool {
-    let attached = is_attached::<G::Payload>(rocket);
-    if !attached {
-        log::error!("{}", no_layer::<G::Payload>());
-    }
-    !attached
+    let attached = rocket.state::<Attached<G::Payload>>();
+    attached.ok_or_else(|| log::error!("{}", no_layer::<G::Payload>())).is_err()
 }
 
-/// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
-/// operations of a session.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error(transparent)]
-#[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
-pub struct Rejection(#[from] pub SessionError);
+session_core::adapter::rejection!();
 
 impl Rejection {
     /// The refusal that a request guard left behind, for an error catcher of your own.

@@ -8,8 +8,7 @@ use rocket::{Build, Request, Response, Rocket};
 use session_core::{SessionManager, SessionPayload};
 
 use crate::Rejection;
-use crate::per_request::{Attached, Managers, NOSNIFF, cached, lock};
-use crate::respond::close;
+use crate::per_request::{Attached, Managers, NOSNIFF, cached, close, lock};
 
 /// Gives the routes of an application the sessions of one manager. Attach one for each manager; Rocket refuses to
 /// launch when two have the same cookie or the same payload, and its log says so.

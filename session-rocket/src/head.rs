@@ -9,7 +9,6 @@ use session_core::adapter::{Headers, RequestHead};
 /// A request as core sees it, for [`SessionManager::check_origin`](crate::SessionManager::check_origin) and the
 /// like.
 #[derive(Clone, Copy)]
-#[allow(clippy::exhaustive_structs, reason = "it is the request, and nothing more")]
 pub struct Head<'a, 'r>(pub &'a Request<'r>);
 
 impl Headers for Head<'_, '_> {

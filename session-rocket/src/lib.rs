@@ -135,25 +135,22 @@
 //! * [Guides](https://docs.rs/session-core/latest/session_core/guide/): modes, lifetimes, guards, testing, deployment.
 //! * [`core`]: all of [`session_core`], whose behaviour is the same for every framework.
 
-#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
-
 mod extract;
 mod fairing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod head;
 mod per_request;
-mod respond;
 mod routes;
 
 pub use session_core as core;
 
 pub use extract::{
-    Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, extract, is_missing,
+    Authenticated, Extract, Extracted, Fresh, MaybeAuthenticated, Rejection, Session, extract, is_missing,
 };
 pub use fairing::SessionFairing;
 pub use head::Head;
-pub use respond::respond;
+pub use per_request::respond;
 pub use routes::routes;
 pub use session_core::{
     ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,

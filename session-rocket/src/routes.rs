@@ -3,10 +3,10 @@
 use rocket::http::Method;
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{Data, Request};
+use session_core::adapter::routes;
 use session_core::{SessionManager, SessionPayload};
 
-use crate::per_request::{cached, incoming, is_attached};
-use crate::respond::{close, respond};
+use crate::per_request::{Attached, cached, close, incoming, respond};
 
 /// The [session routes](session_core::adapter::routes::answer) for a browser front end, to mount under a prefix:
 /// `.mount("/session", session_rocket::routes(&sessions))`.
@@ -27,24 +27,17 @@ struct SessionRoutes<U: SessionPayload>(SessionManager<U>);
 #[rocket::async_trait]
 impl<U: SessionPayload> Handler for SessionRoutes<U> {
     async fn handle<'r>(&self, request: &'r Request<'_>, _body: Data<'r>) -> Outcome<'r> {
-        let incoming = match incoming(request, Some(&self.0)) {
-            Ok(incoming) => incoming,
+        let mounted = request.route().map_or(0, |route| route.uri.base.path().segments().len());
+        let (method, path) = (request.method().as_str(), request.uri().path().as_str());
+        let answer = match incoming(request, Some(&self.0)) {
+            Ok(incoming) => routes::answer(&incoming, method, routes::below(path, mounted)).await,
             Err(error) => return Outcome::Success(respond(request, error.to_response())),
         };
-        let (method, path) = (request.method().as_str(), below_prefix(request));
-        let mut response =
-            respond(request, session_core::adapter::routes::answer(&incoming, method, path).await);
-        if !is_attached::<U>(request.rocket()) {
+        let mut response = respond(request, answer);
+        if request.rocket().state::<Attached<U>>().is_none() {
             let slot = cached(request).slots.get::<U>();
             slot.iter().for_each(|slot| close(slot, &mut response));
         }
         Outcome::Success(response)
     }
-}
-
-/// The raw path after as many segments as the mount point has.
-fn below_prefix<'a>(request: &'a Request<'_>) -> &'a str {
-    let path = request.uri().path().as_str();
-    let mounted = request.route().map_or(0, |route| route.uri.base.path().segments().len());
-    path.match_indices('/').nth(mounted).map_or("", |(at, _)| &path[at..])
 }

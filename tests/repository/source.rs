@@ -104,7 +104,10 @@ fn attributes(item: &Item) -> &[Attribute] {
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::List(list) => list.path.is_ident("cfg") && list.tokens.to_string() == "test",
+        Meta::List(list) => {
+            let condition = list.tokens.to_string();
+            list.path.is_ident("cfg") && (condition == "test" || condition.contains("doctest"))
+        }
         _ => false,
     })
 }

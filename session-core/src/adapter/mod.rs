@@ -7,11 +7,11 @@ pub mod routes;
 mod slots;
 mod types;
 
-#[doc(hidden)]
-pub use crate::__adapter_types as types;
 pub use crate::request::{CrossOriginRefusal, Headers, RequestHead};
 pub use crate::response::{HeaderChange, PlainResponse, ResponseChanges};
 pub use crate::session::{Incoming, Slot};
+#[doc(hidden)]
+pub use crate::{__adapter_rejection as rejection, __adapter_types as types};
 #[cfg(feature = "http")]
 pub use http::HttpHead;
 pub use slots::{Slots, no_layer};

@@ -44,6 +44,19 @@ pub async fn answer<U: SessionPayload>(incoming: &Incoming<U>, method: &str, pat
     answer.unwrap_or_else(|error| error.to_response())
 }
 
+/// What of a path follows its first `depth` segments, as sent: for routers that do not say what they have left over.
+///
+/// ```
+/// use session_core::adapter::routes::below;
+///
+/// assert_eq!(below("/session", 1), "");
+/// assert_eq!(below("/acme/session/list/a%2Fb", 2), "/list/a%2Fb");
+/// ```
+#[must_use]
+pub fn below(path: &str, depth: usize) -> &str {
+    path.match_indices('/').nth(depth).map_or("", |(at, _)| path.get(at..).unwrap_or_default())
+}
+
 enum Route {
     Status,
     Use,

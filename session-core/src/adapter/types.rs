@@ -87,6 +87,37 @@ macro_rules! __adapter_types {
     };
 }
 
+/// Defines `Rejection`: a [`SessionError`](crate::SessionError) for which the adapter says how it is answered.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __adapter_rejection {
+    () => {
+        /// A [`SessionError`] as a response: what extractors answer, and what a handler returns so that `?` works on the
+        /// operations of a session.
+        #[derive(Clone, Debug)]
+        #[allow(clippy::exhaustive_structs, reason = "it is the error, and nothing more")]
+        pub struct Rejection(pub $crate::SessionError);
+
+        impl From<$crate::SessionError> for Rejection {
+            fn from(error: $crate::SessionError) -> Self {
+                Self(error)
+            }
+        }
+
+        impl ::std::fmt::Display for Rejection {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl ::std::error::Error for Rejection {
+            fn source(&self) -> Option<&(dyn ::std::error::Error + 'static)> {
+                ::std::error::Error::source(&self.0)
+            }
+        }
+    };
+}
+
 /// One of them.
 #[doc(hidden)]
 #[macro_export]
