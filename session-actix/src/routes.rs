@@ -12,12 +12,16 @@ use crate::{Rejection, SessionMiddleware};
 ///
 /// | request | answer |
 /// |---|---|
-/// | `GET /session` | how the session stands, and the user |
+/// | `GET /session` | how the session stands, and the user; never writes |
+/// | `POST /session` | the same, as a use of the session |
 /// | `DELETE /session` | logs out |
 /// | `POST /session/refresh` | refreshes |
-/// | `GET /session/list` | the account's sessions |
-/// | `DELETE /session/list/{id}` | ends one of them |
-/// | `POST /session/revoke-others` | ends all but this one |
+/// | `GET /session/list` | with a store: the account's sessions |
+/// | `DELETE /session/list` | with a store: ends them all |
+/// | `DELETE /session/list/{id}` | with a store: ends one of them |
+/// | `POST /session/revoke-others` | with a store: ends all but this one |
+///
+/// Without a store the last four answer 501.
 ///
 /// Add them with [`App::service`] or [`Scope::service`]. They work inside and outside of a [`SessionMiddleware`].
 ///

@@ -4,6 +4,7 @@ use std::any::{Any, type_name};
 use std::sync::Arc;
 
 use crate::error::{ErrorKind, SessionError};
+use crate::few::Few;
 use crate::guard::Guard;
 use crate::manager::SessionManager;
 use crate::payload::SessionPayload;
@@ -13,10 +14,7 @@ use crate::time::Timestamp;
 
 /// The open slots of one request: one for each manager whose layer it passed.
 #[derive(Clone, Default)]
-pub struct Slots {
-    first: Option<Entry>,
-    rest: Vec<Entry>,
-}
+pub struct Slots(Few<Entry, 1>);
 
 #[derive(Clone)]
 struct Entry {
@@ -36,16 +34,13 @@ impl Slots {
         manager: &SessionManager<U>,
     ) -> Result<Option<Slot<U>>, SessionError> {
         let cookie = &manager.0.rules.cookie;
-        if let Some(twin) = self.iter().find(|slot| slot.cookie == *cookie) {
+        if let Some(twin) = self.0.iter().find(|slot| slot.cookie == *cookie) {
             let same = twin.slot::<U>().is_some_and(|slot| Arc::ptr_eq(&slot.0.engine, &manager.0));
             return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.service.now())) };
         }
         let slot = manager.slot();
         let entry = Entry { request: slot.0.clone(), cookie: Arc::clone(cookie), payload: type_name::<U>() };
-        match &self.first {
-            None => self.first = Some(entry),
-            Some(_) => self.rest.push(entry),
-        }
+        self.0.push(entry);
         Ok(Some(slot))
     }
 
@@ -64,7 +59,7 @@ impl Slots {
     /// The slot whose payload is `U`; of several the one of the innermost layer.
     #[must_use]
     pub fn get<U: SessionPayload>(&self) -> Option<Slot<U>> {
-        self.rest.iter().rev().chain(&self.first).find_map(Entry::slot)
+        self.0.iter().rev().find_map(Entry::slot)
     }
 
     /// Finds the slot, gives it the request, opens it and checks the guard: everything that an extractor does.
@@ -86,16 +81,12 @@ impl Slots {
 
     /// No layer for `U`, but perhaps for others: a mistake in a type is the usual reason.
     fn other_payloads<U>(&self) -> SessionError {
-        let there: Vec<&str> = self.iter().map(|slot| slot.payload).collect();
+        let there: Vec<&str> = self.0.iter().map(|slot| slot.payload).collect();
         if there.is_empty() {
             no_layer::<U>()
         } else {
             missing::<U>(&format!("the layers here are for {}", there.join(", ")))
         }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.first.iter().chain(&self.rest)
     }
 }
 
@@ -127,6 +118,6 @@ fn missing<U>(what_is_there: &str) -> SessionError {
 
 impl std::fmt::Debug for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter().map(|slot| &slot.cookie)).finish()
+        f.debug_list().entries(self.0.iter().map(|slot| &slot.cookie)).finish()
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use crate::few::Few;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 use crate::token::Claims;
@@ -33,49 +34,38 @@ impl<U> Clone for Shown<U> {
 }
 
 /// The newest token of each session; almost always one or none.
-pub(crate) struct Named<U> {
-    first: Option<Shown<U>>,
-    rest: Vec<Shown<U>>,
-}
+pub(crate) struct Named<U>(Few<Shown<U>, 1>);
 
 impl<U> Named<U> {
-    pub(crate) const NONE: Self = Self { first: None, rest: Vec::new() };
+    pub(crate) const NONE: Self = Self(Few::new_const());
 
     /// Of one session only the newest token counts: a twin under another path is not a replay.
     pub(super) fn push(&mut self, shown: Shown<U>) {
-        if self.first.is_none() {
-            self.first = Some(shown);
-            return;
-        }
-        match self.first.iter_mut().chain(&mut self.rest).find(|known| known.claims.sid == shown.claims.sid) {
-            None => self.rest.push(shown),
+        match self.0.iter_mut().find(|known| known.claims.sid == shown.claims.sid) {
+            None => self.0.push(shown),
             Some(known) if rank(&known.claims) < rank(&shown.claims) => *known = shown,
             Some(_) => {}
         }
     }
 
     pub(crate) fn forget(&mut self, sid: SessionId) {
-        self.first.take_if(|known| known.claims.sid == sid);
-        self.rest.retain(|known| known.claims.sid != sid);
+        self.0.retain(|known| known.claims.sid != sid);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shown<U>> {
-        self.first.iter().chain(&self.rest)
+        self.0.iter()
     }
 
     /// The newest login first.
     pub(super) fn newest_first(mut self) -> impl Iterator<Item = Shown<U>> {
-        if !self.rest.is_empty() {
-            self.rest.splice(..0, self.first.take());
-            self.rest.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
-        }
-        self.first.into_iter().chain(self.rest)
+        self.0.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
+        self.0.into_iter()
     }
 }
 
 impl<U> Clone for Named<U> {
     fn clone(&self) -> Self {
-        Self { first: self.first.clone(), rest: self.rest.clone() }
+        Self(self.0.clone())
     }
 }
 
