@@ -126,10 +126,10 @@ fn writing() -> Vec<Subject> {
             drop(black_box(LIMIT.set_cookie(&Arc::new(opened))));
         }),
         Subject::simple(WRITE, move || {
-            let session = sessions.slot();
-            session.receive(black_box(&*head));
+            let slot = sessions.slot();
+            let session = slot.receive(black_box(&*head)).session();
             drop(now_or_never(session.update(User::change)).expect("an update"));
-            assert!(black_box(session.close(&())).set_cookie().is_some());
+            assert!(black_box(slot.close(&())).set_cookie().is_some());
         }),
     ]
 }

@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
 use pin_project_lite::pin_project;
-use session_axum::{Authenticated, Head, Rejection, Session, SessionLayer};
+use session_axum::{Authenticated, Rejection, Session, SessionLayer, head};
 use session_core::SessionManager;
 use tower::layer::layer_fn;
 use tower::{Service, ServiceExt};
@@ -169,7 +169,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Handle {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
         let slot = parts.extensions.get::<Slot>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?.clone();
         slot.lock().unwrap_or_else(PoisonError::into_inner).0 = true;
-        let opened = LIMIT.open(&Head(parts)).ok_or(StatusCode::UNAUTHORIZED)?;
+        let opened = LIMIT.open(&head(parts)).ok_or(StatusCode::UNAUTHORIZED)?;
         Ok(Self { opened: Arc::new(opened), slot })
     }
 }
