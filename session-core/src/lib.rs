@@ -14,17 +14,20 @@
 //! struct User { user_id: String, role: String }
 //!
 //! impl SessionPayload for User {
-//!     fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) } // the account
+//!     // The account.
+//!     fn subject(&self) -> Option<Cow<'_, str>> { Some((&self.user_id).into()) }
 //! }
 //!
 //! # fn manager() -> Result<SessionManager<User>, session_core::ConfigError> {
-//! let sessions = SessionManager::<User>::builder().keys(KeyRing::from_env()?).build()?; // JWT_SECRET
+//! let keys = KeyRing::from_env()?; // JWT_SECRET
+//! let sessions = SessionManager::<User>::builder().keys(keys).build()?;
 //! # Ok(sessions) }
 //!
 //! # async fn example(session: Session<User>, user: User) -> Result<(), SessionError> {
-//! session.create(user).await?;                                  // in a login handler, after the password check
-//! session.update(|user| user.role = "editor".into()).await?;    // in a handler of somebody logged in
-//! session.destroy().await?;                                     // in a logout handler
+//! // In a login handler, after the password check; later; in a logout handler:
+//! session.create(user).await?;
+//! session.update(|user| user.role = "editor".into()).await?;
+//! session.destroy().await?;
 //! # Ok(()) }
 //! ```
 //!

@@ -19,7 +19,7 @@ impl<U: SessionPayload> Session<U> {
         Ok(devices(&records, &turn.op.realm, Some(current.claims.sid)))
     }
 
-    /// Ends one session of this account, by its [`Device::id`]. `false` when the account has none of that name.
+    /// Ends one session of this account, by its [`Device::id`](crate::Device::id). `false` when the account has none of that name.
     /// Ending the current one is [`destroy`](Self::destroy).
     ///
     /// # Errors
