@@ -129,6 +129,8 @@
 //! * The examples `basic`, `login` (a login page, guards, a step that asks for the password again) and `store` (a list of
 //!   devices) run as they are.
 //! * [Guides](https://docs.rs/session-core/latest/session_core/guide/): modes, lifetimes, guards, testing, deployment.
+//! * Coming from elsewhere: [the Next.js module](guide::from_next_js),
+//!   [tower-sessions and axum-login](guide::from_tower_sessions), [axum_session](guide::from_axum_session).
 //! * [`core`]: all of [`session_core`], whose behaviour is the same for every framework.
 
 mod extract;

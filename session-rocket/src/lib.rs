@@ -133,6 +133,7 @@
 //! * The examples `basic`, `login` (a login page, guards, a step that asks for the password again) and `store` (a list of
 //!   devices) run as they are.
 //! * [Guides](https://docs.rs/session-core/latest/session_core/guide/): modes, lifetimes, guards, testing, deployment.
+//! * Coming from elsewhere: [rocket_flex_session](guide::from_rocket_flex_session).
 //! * [`core`]: all of [`session_core`], whose behaviour is the same for every framework.
 
 mod extract;

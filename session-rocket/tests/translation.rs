@@ -3,9 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 use std::borrow::Cow;
-use std::future::Future;
-use std::pin::Pin;
-use std::time::Duration;
 
 use rocket::fs::{FileServer, Options};
 use rocket::http::{Header, Status};
@@ -13,11 +10,8 @@ use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::response::stream::TextStream;
 use rocket::{Build, Request, Rocket, catch, catchers, get, post, routes};
 use serde::{Deserialize, Serialize};
-use session_rocket::core::store::{
-    Account, Create, Created, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
-};
-use session_rocket::core::{SessionId, Timestamp};
-
+use session_rocket::core::store::MemoryStore;
+use session_rocket::core::testing::{Fault, FaultyStore};
 use session_rocket::{
     Authenticated, CookieSettings, Extract, Fresh, Guard, KeyRing, MaybeAuthenticated, Rejection, Session,
     SessionError, SessionFairing, SessionManager, SessionPayload,
@@ -228,62 +222,11 @@ async fn a_refused_guard_gets_the_answer_of_core() {
     assert_eq!(response.into_string().await.unwrap(), "nobody");
 }
 
-/// Answers nothing.
-struct Down;
-
-#[rocket::async_trait]
-impl SessionStore for Down {
-    async fn read(&self, _: RecordKey<'_>, _: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn create(
-        &self,
-        _: &str,
-        _: &SessionRecord,
-        _: Create,
-        _: Timestamp,
-    ) -> Result<Created, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn replace(&self, _: &str, _: &SessionRecord, _: Timestamp) -> Result<Replaced, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn delete(&self, _: RecordKey<'_>) -> Result<bool, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn list(&self, _: Account<'_>, _: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn delete_account(
-        &self,
-        _: Account<'_>,
-        _: Option<SessionId>,
-        _: Timestamp,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn delete_realm(&self, _: &str) -> Result<u64, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    async fn delete_expired(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
-        Err(StoreError::unavailable("down"))
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(rocket::tokio::time::sleep(duration))
-    }
-}
-
 #[rocket::async_test]
 async fn a_store_that_is_down_is_a_503_for_guards_and_handlers() {
-    let users = SessionManager::<User>::builder().keys(keys()).development().store(Down).build().unwrap();
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(Fault::Fail);
+    let users = SessionManager::<User>::builder().keys(keys()).development().store(store).build().unwrap();
     let cookie = logged_in(&users_app().await).await;
     let client =
         client(app().mount("/session", session_rocket::routes(&users)).attach(SessionFairing::new(users)))

@@ -1,5 +1,9 @@
-//! Core's public API names no type of a crate whose versions its users could disagree on.
+//! Core's public API names no type of a crate whose versions its users could disagree on: of other crates it names only
+//! what is on a list.
 
+use std::sync::LazyLock;
+
+use cargo_metadata::MetadataCommand;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{Fields, ImplItem, Item, ItemImpl, ItemUse, TraitItem, Type, UseTree, Visibility};
@@ -7,11 +11,12 @@ use syn::{Fields, ImplItem, Item, ItemImpl, ItemUse, TraitItem, Type, UseTree, V
 use super::root;
 use super::source::{product, product_files, read};
 
-/// Two versions of each of these live in the frameworks and drivers that core serves.
-const FOREIGN: [&str; 14] = [
-    "http",
+/// What core's public API may name of other crates: the traits of serde that a payload implements, a JSON value, and the
+/// points in time that the application's own code has.
+const ALLOWED: [&str; 4] = ["serde", "serde_json", "async_trait", "time"];
+/// Not among core's dependencies, and none of them may get into its API with one.
+const FRAMEWORKS: [&str; 11] = [
     "cookie",
-    "jsonwebtoken",
     "tokio",
     "axum",
     "actix_web",
@@ -21,7 +26,6 @@ const FOREIGN: [&str; 14] = [
     "tower_service",
     "sqlx",
     "redis",
-    "async_std",
     "futures",
 ];
 
@@ -34,7 +38,7 @@ struct PublicApi {
     imported: Vec<(String, String)>,
     /// Modules of the file's own, which may be called as a crate is.
     modules: Vec<String>,
-    /// Types of the file's own that are not public.
+    /// Types and traits of the file's own that are not public.
     private: Vec<String>,
     items: usize,
     leaks: Vec<String>,
@@ -50,6 +54,7 @@ impl PublicApi {
                 Item::Mod(item) => api.modules.push(item.ident.to_string()),
                 Item::Struct(item) if !is_public(&item.vis) => api.private.push(item.ident.to_string()),
                 Item::Enum(item) if !is_public(&item.vis) => api.private.push(item.ident.to_string()),
+                Item::Trait(item) if !is_public(&item.vis) => api.private.push(item.ident.to_string()),
                 _ => {}
             }
         }
@@ -137,7 +142,10 @@ impl PublicApi {
     }
 
     fn implementation(&mut self, item: &ItemImpl) {
-        if self.is_private(&item.self_ty) {
+        let of_trait = item.trait_.as_ref().and_then(|(_, path, _)| path.get_ident());
+        if self.is_private(&item.self_ty)
+            || of_trait.is_some_and(|name| self.private.contains(&name.to_string()))
+        {
             return;
         }
         self.part(|api| {
@@ -181,8 +189,18 @@ impl<'ast> Visit<'ast> for PublicApi {
     }
 }
 
+/// Whether this is a crate that the API must not name: everything that core depends on, but for the allowlist.
 fn is_foreign(name: &str) -> bool {
-    FOREIGN.contains(&name)
+    static DEPENDENCIES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let manifest = root().join("session-core").join("Cargo.toml");
+        let metadata =
+            MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("cargo metadata");
+        let core = metadata.packages.iter().find(|package| package.name.as_str() == "session-core");
+        let dependencies = core.expect("core").dependencies.iter();
+        dependencies.map(|dependency| dependency.name.replace('-', "_")).collect()
+    });
+    !ALLOWED.contains(&name)
+        && (FRAMEWORKS.contains(&name) || DEPENDENCIES.iter().any(|dependency| dependency == name))
 }
 
 fn is_public(visibility: &Visibility) -> bool {
@@ -236,6 +254,7 @@ fn the_check_leaves_private_things_alone() {
         "#[cfg(test)]\nmod tests {\n    pub fn f(x: http::HeaderMap) {}\n}",
         "pub struct S(pub(crate) u8);\nstruct T { key: jsonwebtoken::EncodingKey }",
         "impl S { fn f(&self, x: http::HeaderMap) {} }",
+        "trait T {}\nimpl<M: http::Map> T for M {}",
         "pub(super) struct S<M>(M);\nimpl<M> jsonwebtoken::crypto::JwtSigner for S<M> {}",
     ] {
         assert_eq!(PublicApi::of(source).leaks, [""; 0], "{source}");

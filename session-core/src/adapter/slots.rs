@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::few::Few;
-use crate::guard::Guard;
 use crate::manager::SessionManager;
 use crate::payload::SessionPayload;
 use crate::request::RequestHead;
@@ -62,15 +61,7 @@ impl Slots {
         self.0.iter().rev().find_map(Entry::slot)
     }
 
-    /// Finds the slot, gives it the request, opens it and checks the guard: everything that an extractor does.
-    ///
-    /// # Errors
-    /// The guard's answer; `Misuse` when the request passed no layer for this payload.
-    pub async fn extract<G: Guard>(&self, head: &impl RequestHead) -> Result<G, SessionError> {
-        self.receive::<G::Payload>(head)?.extract().await
-    }
-
-    /// The part of [`extract`](Self::extract) that needs the request; the rest does not borrow it.
+    /// Finds the slot for the payload `U` and gives it the request, which is not borrowed from then on.
     ///
     /// # Errors
     /// `Misuse` when the request passed no layer for this payload.

@@ -188,7 +188,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// How many sessions one account may have, with a store. Default: 100, the least recently used makes room.
+    /// How many sessions one account may have, with a store. Default: 100, one more ends the least recently seen.
     pub fn session_limit(mut self, limit: impl Into<Option<SessionLimit>>) -> Self {
         self.session_limit = limit.into();
         self

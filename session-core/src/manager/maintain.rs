@@ -15,7 +15,7 @@ use crate::service::Operation;
 use crate::store::{SessionStore, give_way};
 
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60);
-/// So many at a time: some milliseconds, which SQLite's other writers wait.
+/// How many are deleted at a time. A batch blocks other SQLite writers for a few milliseconds.
 const CLEANUP_BATCH: usize = 200;
 /// Between two attempts to listen, while another one can help.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
@@ -78,12 +78,12 @@ impl<U: SessionPayload> SessionManager<U> {
         }
     }
 
-    /// Never returns. Only hybrid mode has use for the news.
+    /// Never returns. Only hybrid mode needs invalidations.
     async fn listen(&self, tracked: &Tracked) {
         let store = &*tracked.store;
         while tracked.recent.is_some() {
             let Err(error) = store.listen(self.realm(), &|_| {}).await else { break };
-            let detail = format!("no news of sessions that end elsewhere: {error}");
+            let detail = format!("nothing is heard of sessions that end elsewhere: {error}");
             let op = Operation::new(&self.0.service, None);
             op.emit_failure(EventKind::StoreFailed, Who::NOBODY, ErrorKind::StoreUnavailable, detail);
             store.sleep(if error.is_retryable() { LISTEN_AGAIN } else { CLEANUP_INTERVAL }).await;

@@ -128,9 +128,9 @@ impl<U> Current<U> {
 }
 
 impl<U: SessionPayload> Current<U> {
-    /// Without an account, by the payload or, after a deploy that names accounts in another way, by the store.
+    /// Without an account, by the store or, after a deploy that names accounts in another way, by the payload.
     pub(crate) fn is_guest(&self) -> bool {
-        self.user.subject().is_none() || self.record.as_ref().is_some_and(|record| record.subject.is_none())
+        self.record.as_ref().is_some_and(|record| record.subject.is_none()) || self.user.subject().is_none()
     }
 
     pub(super) fn who(&self) -> Who<'_> {

@@ -141,6 +141,25 @@ impl<U: SessionPayload> Session<U> {
     pub async fn recheck(&self) -> Result<(), SessionError> {
         self.0.recheck(Intent::Use, Intent::Peek).await
     }
+
+    /// Refuses unless the login is less than `limit` ago. In hybrid mode it asks the store, too, as
+    /// [`recheck`](Self::recheck) does.
+    ///
+    /// # Errors
+    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
+    /// `StoreUnavailable`.
+    pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
+        match self.recheck().await {
+            // An error of this request's own: a browser may be sent to the login page.
+            Err(error) if error.kind().is_unauthenticated() => {}
+            rechecked => rechecked?,
+        }
+        self.require_user()?;
+        match self.status().authenticated_at {
+            Some(at) if self.0.now() < at.plus(limit) => Ok(()),
+            _ => Err(self.0.error(ErrorKind::ReauthenticationRequired).max_age(limit)),
+        }
+    }
 }
 
 impl<U: SessionPayload> Request<U> {

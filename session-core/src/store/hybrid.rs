@@ -104,9 +104,9 @@ impl SessionStore for Hybrid {
         realm: &str,
         heard: &(dyn Fn(Invalidation) + Send + Sync),
     ) -> Result<(), StoreError> {
-        let forget = |news| {
-            self.recent.heard(news);
-            heard(news);
+        let forget = |invalidation| {
+            self.recent.heard(invalidation);
+            heard(invalidation);
         };
         self.store.listen(realm, &forget).await
     }

@@ -177,8 +177,8 @@ impl RecentRecords {
     }
 
     /// Another process ended these.
-    pub(crate) fn heard(&self, news: Invalidation) {
-        self.forget(match news {
+    pub(crate) fn heard(&self, invalidation: Invalidation) {
+        self.forget(match invalidation {
             Invalidation::Ended(id) => Whose::Session(id),
             Invalidation::EveryoneEnded => Whose::Everyone,
         });

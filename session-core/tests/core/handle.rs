@@ -227,8 +227,7 @@ async fn slots_keep_managers_apart_and_refuse_two_with_one_cookie_name() {
 
 #[tokio::test]
 async fn a_missing_layer_is_named() {
-    let error =
-        Slots::default().extract::<Session<User>>(&TestRequest::new("GET", "/")).await.map(drop).unwrap_err();
+    let error = Slots::default().receive::<User>(&TestRequest::new("GET", "/")).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Misuse);
     assert!(error.to_string().contains("User"), "{error}");
 }

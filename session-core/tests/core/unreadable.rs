@@ -115,10 +115,10 @@ async fn an_update_to_one_changes_nothing() {
     }
 }
 
-/// The session goes on with the payload that it has; only who asks for the refresh is told.
-#[tokio::test]
-async fn a_revalidation_that_answers_one_replaces_nothing() {
-    for tracked in [true, false] {
+in_both_modes! {
+    // The session goes on with the payload that it has; only who asks for the refresh is told.
+    async fn a_revalidation_that_answers_one_replaces_nothing(_world, sessions) {
+        let tracked = sessions.revoke_account("nobody").await.is_ok();
         for (change, place) in ODDITIES {
             let world = World::new();
             let sessions = builder(&world)

@@ -11,8 +11,8 @@ pub(crate) fn store_error(error: RedisError) -> StoreError {
     told.with_source(error)
 }
 
-/// The same for the first words on a connection. Who speaks TLS to a server that does not, or the other way round, sees
-/// nothing but silence or a closed connection.
+/// The same for the first words on a connection. A client that speaks TLS to a server that does not, or the other way
+/// round, sees nothing but silence or a closed connection.
 pub(crate) fn connect_error(error: RedisError) -> StoreError {
     let advice = if error.is_timeout() {
         "Redis did not answer in time: check that it is reachable and, if the address begins with rediss, that it \

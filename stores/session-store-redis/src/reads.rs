@@ -53,7 +53,7 @@ impl Reads {
         answered.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()))
     }
 
-    /// Whether somebody must set out.
+    /// Whether somebody must start a flight.
     fn enqueue(&self, base: &Base, waiting: Waiting) -> bool {
         let mut realms = self.realms();
         if !realms.contains_key(base) {

@@ -12,7 +12,7 @@ use crate::request::Credential;
 use crate::service::Operation;
 use crate::token::Claims;
 
-/// Of several sessions in one request so many are looked up.
+/// Of several sessions in one request at most this many are looked up.
 const STORE_READS: usize = 2;
 
 impl Tracked {
@@ -109,7 +109,7 @@ impl Tracked {
         current: &Current<U>,
         intent: Intent,
     ) -> Result<Option<Effect<U>>, Denied> {
-        // Whoever came within the grace is no thief because the handler asks later: the token counts as shown then.
+        // A token that was valid when it arrived stays valid for this request, however late the handler asks.
         let Some(shown_at) = current.recent_at else { return Ok(None) };
         self.use_at(op, shown_at, &current.claims, intent).await.map(Some)
     }

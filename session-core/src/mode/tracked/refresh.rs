@@ -118,7 +118,7 @@ impl Tracked {
         change: Change,
         mut next: SessionRecord,
     ) -> Result<Written, SessionError> {
-        // What this program cannot read it does not keep alive.
+        // Never extends a session whose payload cannot be decoded.
         let user = decode(op, &next)?;
         if change.sends_the_token() {
             match op.revalidate(|| Arc::new(user)).await {

@@ -185,7 +185,7 @@ impl Realm {
         Ok(())
     }
 
-    /// Whom to end so that `record` keeps the limit, or `None` when it is to be refused. A guest needs no room.
+    /// Which sessions to evict so that `record` keeps the limit, or `None` when it is to be refused. For a guest none.
     ///
     /// A touch that comes while this looks may be missed: it was not before this login.
     fn make_room(
