@@ -77,7 +77,8 @@
 //!
 //! # When it does not compile, or answers 500
 //!
-//! A 500 has its reason in the log, target `session`.
+//! A 500 has its reason in the log, target `session`, if the program shows a log: `tracing_subscriber::fmt::init()` at the
+//! start of `main`.
 //!
 //! | rustc or the log says | because | do |
 //! |---|---|---|

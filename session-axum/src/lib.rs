@@ -77,7 +77,7 @@
 //! # When it does not compile, or answers 500
 //!
 //! `#[axum::debug_handler]` (axum's feature `macros`) names the argument that a `Handler` error is about. A 500 has its reason
-//! in the log, target `session`.
+//! in the log, target `session`, if the program shows a log: `tracing_subscriber::fmt::init()` at the start of `main`.
 //!
 //! | rustc or the log says | because | do |
 //! |---|---|---|

@@ -46,7 +46,7 @@ pub trait Guard: Sized + Send + 'static {
     const OPENS: bool = true;
 
     /// Judges a session, opened if [`OPENS`](Self::OPENS) says so. What it needs beside the session is in
-    /// [`Session::data`].
+    /// [`Session::data`](crate::Session::data).
     ///
     /// # Errors
     /// The answer to a request that does not pass.

@@ -80,7 +80,8 @@
 //!
 //! # When it does not compile, or does not launch
 //!
-//! Where the launch is refused, the reason is a line above it in Rocket's log.
+//! Where the launch is refused, the reason is a line above it in Rocket's log. A 500 has its reason in the log of `tracing`,
+//! target `session`: `tracing_subscriber::fmt::init()` at the start of `main` shows it.
 //!
 //! | rustc or Rocket says | because | do |
 //! |---|---|---|

@@ -90,7 +90,7 @@ impl CookieSettings {
         self
     }
 
-    /// Whether other sites' requests carry it. Default [`SameSite::Lax`].
+    /// Whether other sites' requests carry it. Default [`SameSite::Lax`](crate::SameSite::Lax).
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -105,7 +105,7 @@ impl CookieSettings {
     }
 
     /// One cookie per embedding site (CHIPS), for pages shown in frames of other sites. Default `false`. Needs Secure,
-    /// and [`SameSite::None`] for such frames to send it at all.
+    /// and [`SameSite::None`](crate::SameSite::None) for such frames to send it at all.
     #[must_use]
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;

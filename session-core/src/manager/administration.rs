@@ -20,7 +20,7 @@ impl<U: SessionPayload> SessionManager<U> {
         Ok(devices(&records, &op.realm, None))
     }
 
-    /// Ends one session of an account, by its [`Device::id`], for an administrator. `false` when the account has none of
+    /// Ends one session of an account, by its [`Device::id`](crate::Device::id), for an administrator. `false` when the account has none of
     /// that name: it ended before, or is another account's. Two round trips.
     ///
     /// In hybrid mode the session is refused at once here, and elsewhere within the bound.

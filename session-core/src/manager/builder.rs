@@ -119,14 +119,14 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     ///
     /// A logout, and whatever else ends a session or its old token, is effective at once in the manager that did it and
     /// its clones, and in other processes within the bound; near-instantly where the store can push and
-    /// [`SessionManager::maintain`] runs. What the store did although it had not answered in time counts as done
+    /// [`SessionManager::maintain`](crate::SessionManager::maintain) runs. What the store did although it had not answered in time counts as done
     /// elsewhere. An update made elsewhere may take as long to be seen. The store is asked all the same by whatever
     /// changes a session, by a refresh, the first use of a refreshed token, [`Fresh`](crate::Fresh), the session
     /// routes, and for a session that this process has not read lately. When the store is down, the sessions read
     /// lately are served until the bound is over, and then it is 503, as without this mode.
     ///
     /// A use that is served from memory is not written down as last-seen, so an idle timeout may err early by the bound,
-    /// beside [`Lifetimes::last_seen_interval`].
+    /// beside [`Lifetimes::last_seen_interval`](crate::Lifetimes::last_seen_interval).
     pub fn hybrid(mut self, staleness_bound: Duration) -> Self {
         self.hybrid = Some(staleness_bound);
         self
@@ -142,7 +142,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// Without a store: how many ended sessions this process remembers, so that their tokens stay refused. Default
     /// 1,000,000, of about 100 bytes each.
     ///
-    /// Each is kept for `max_age` and the leeway ([`TokenForm::Plain`]: for the absolute lifetime), so with the defaults
+    /// Each is kept for `max_age` and the leeway ([`TokenForm::Plain`](crate::TokenForm::Plain): for the absolute lifetime), so with the defaults
     /// 11 logouts a second, all day long, fill it. When it is full, a logout is
     /// [`CookieOnly`](crate::Destroyed::CookieOnly); that, a login or a re-authentication whose old session could not be
     /// remembered is told as [`EndedListFull`](crate::EventKind::EndedListFull).
@@ -181,8 +181,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// The shape of tokens. [`TokenForm::Plain`] shares a login with a Next.js module on `jose`; read its warning.
-    /// Only without a store. Default [`TokenForm::Typed`].
+    /// The shape of tokens. [`TokenForm::Plain`](crate::TokenForm::Plain) shares a login with a Next.js module on `jose`; read its warning.
+    /// Only without a store. Default [`TokenForm::Typed`](crate::TokenForm::Typed).
     pub fn token_form(mut self, form: TokenForm) -> Self {
         self.token_form = form;
         self
@@ -247,7 +247,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
 
     /// The path that a proxy takes off before it passes requests on, such as `/rust`: it is put before the login page's
     /// path and before what `next` names. Paths in your own pages and redirects stay yours. Default: none. A proxy can
-    /// tell it with each request, too: see [`TrustedProxies::prefix_header`].
+    /// tell it with each request, too: see [`TrustedProxies::prefix_header`](crate::TrustedProxies::prefix_header).
     pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_prefix = Some(prefix.into());
         self

@@ -42,10 +42,10 @@ impl<U: SessionPayload> Outcome<U> {
 }
 
 impl<U: SessionPayload> SessionManager<U> {
-    /// Logs `user` in, as [`Session::create`] does.
+    /// Logs `user` in, as [`Session::create`](crate::Session::create) does.
     ///
     /// # Errors
-    /// As [`Session::create`].
+    /// As [`Session::create`](crate::Session::create).
     pub async fn create_session(&self, user: U, head: &impl RequestHead) -> Result<Outcome<U>, SessionError> {
         let (slot, incoming) = self.received(head);
         let session = incoming.session();
@@ -69,7 +69,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// Refreshes the session of a request now.
     ///
     /// # Errors
-    /// As [`Session::refresh`].
+    /// As [`Session::refresh`](crate::Session::refresh).
     pub async fn refresh_session(&self, head: &impl RequestHead) -> Result<Outcome<U>, SessionError> {
         let (slot, incoming) = self.received(head);
         let session = incoming.session();
@@ -80,7 +80,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// Logs out: the session is over, and the changes clear the cookie, also when there was no session.
     ///
     /// # Errors
-    /// As [`Session::destroy`].
+    /// As [`Session::destroy`](crate::Session::destroy).
     pub async fn destroy_session(&self, head: &impl RequestHead) -> Result<ResponseChanges, SessionError> {
         let (slot, incoming) = self.received(head);
         incoming.session().destroy().await?;
