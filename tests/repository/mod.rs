@@ -3,6 +3,7 @@
 
 mod architecture;
 mod features;
+mod guide;
 mod imports;
 mod package;
 mod public_api;
