@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
-    StoreError,
+    Account, Create, Created, Fence, Mark, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
+    SessionStore, StoreError,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -22,6 +22,8 @@ struct Realm {
     records: HashMap<SessionId, SessionRecord>,
     /// The index by account (clause 11). A `String` compares as bytes (clause 6); guests are not in it.
     accounts: HashMap<String, BTreeSet<SessionId>>,
+    mark: Option<Mark>,
+    marks: HashMap<String, Mark>,
 }
 
 #[async_trait]
@@ -42,6 +44,11 @@ impl SessionStore for MapStore {
         // Never overwrites, not even what has expired; of several reasons this is the first (clause 2).
         if realm.records.contains_key(&record.id) {
             return Ok(Created::IdTaken);
+        }
+        // A login that began before a revocation does not happen (clause 15).
+        let mark = record.subject.as_ref().and_then(|subject| realm.marks.get(subject)).copied();
+        if options.fence.is_some_and(|fence| !fence.holds(realm.mark, mark)) {
+            return Ok(Created::Overtaken);
         }
         // A rotation needs its predecessor, as it was (clause 9).
         if let Some(Replaces::MustExist { id, version }) = options.replaces {
@@ -93,14 +100,31 @@ impl SessionStore for MapStore {
         Ok(realm.ids(account.subject).filter_map(|id| realm.live(id, now)).cloned().collect())
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let realms = self.lock();
+        let open =
+            realms.get(realm).map_or(0, |realm| realm.records.values().filter(|it| now < it.ends_at).count());
+        Ok(u64::try_from(open).unwrap_or(u64::MAX))
+    }
+
+    /// Makes the realm's mark if there is none (clause 15).
+    async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        let mut realms = self.lock();
+        let realm = realms.entry(account.realm.to_owned()).or_default();
+        Ok(Fence::new(*realm.mark.get_or_insert(fresh), realm.marks.get(account.subject).copied()))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let mut realms = self.lock();
-        let Some(realm) = realms.get_mut(account.realm) else { return Ok(Vec::new()) };
+        let realm = realms.entry(account.realm.to_owned()).or_default();
+        // In the same step, and also where there is nobody to end (clause 15). A real store forgets it after a day.
+        realm.marks.insert(account.subject.to_owned(), fresh);
         let leaving: Vec<_> = realm.ids(account.subject).filter(|id| Some(*id) != keep).collect();
         let deleted = leaving.iter().copied().filter(|id| realm.live(*id, now).is_some()).collect();
         for id in leaving {
@@ -109,8 +133,9 @@ impl SessionStore for MapStore {
         Ok(deleted)
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        let deleted = self.lock().remove(realm).map_or(0, |realm| realm.records.len());
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        let ended = Realm { mark: Some(fresh), ..Realm::default() };
+        let deleted = self.lock().insert(realm.to_owned(), ended).map_or(0, |realm| realm.records.len());
         Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
     }
 
@@ -174,10 +199,13 @@ impl Realm {
     /// Which sessions to evict so that the limit holds, or `None` to refuse the login (clause 7). Guests have no limit;
     /// expired records and the one that is replaced do not count.
     fn make_room(&self, record: &SessionRecord, options: Create, now: Timestamp) -> Option<Vec<SessionId>> {
-        let (Some(subject), Some(limit)) = (&record.subject, options.limit) else { return Some(Vec::new()) };
+        let (Some(subject), Some(limit), false) = (&record.subject, options.limit, record.uncounted) else {
+            return Some(Vec::new());
+        };
         let replaced = options.replaces.map(Replaces::id);
         let others = self.ids(subject).filter(|id| Some(*id) != replaced);
-        let mut others: Vec<_> = others.filter_map(|id| self.live(id, now)).collect();
+        let mut others: Vec<_> =
+            others.filter_map(|id| self.live(id, now)).filter(|record| !record.uncounted).collect();
         let (SessionLimit::Refuse(most) | SessionLimit::EvictLeastRecentlySeen(most)) = limit;
         let surplus = (others.len() + 1).saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
         if surplus > 0 && matches!(limit, SessionLimit::Refuse(_)) {

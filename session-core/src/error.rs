@@ -69,8 +69,16 @@ pub enum ErrorKind {
     Invalid,
     /// Malformed, badly signed, or for another audience. 401 `JWT_INVALID`.
     TokenInvalid,
+    /// The account's sessions were ended after this login had begun. 401 `LOGIN_OVERTAKEN`.
+    LoginOvertaken,
+    /// The login waits for its second factor. 401 `LOGIN_INCOMPLETE`.
+    LoginIncomplete,
     /// The login is too long ago for this. 403 `REAUTHENTICATION_REQUIRED`.
     ReauthenticationRequired,
+    /// This needs a login that is surer of who the user is. 403 `STEP_UP_REQUIRED`.
+    StepUpRequired,
+    /// There is no such flow in this browser: it was never begun here, is over, or was taken. 400 `FLOW_NOT_FOUND`.
+    FlowNotFound,
     /// A request from another origin (ASVS 3.5.1). 403 `CROSS_ORIGIN`.
     CrossOrigin,
     /// A guard of the application refused. 403 `FORBIDDEN`.
@@ -119,6 +127,20 @@ impl ErrorKind {
             Self::Invalid => (401, "SESSION_INVALID", "The session cannot be used here. Log in again."),
             Self::TokenInvalid => {
                 (401, "JWT_INVALID", "The session token is malformed or badly signed. Log in again.")
+            }
+            Self::LoginOvertaken => {
+                (401, "LOGIN_OVERTAKEN", "The account's sessions were ended during this login. Log in again.")
+            }
+            Self::LoginIncomplete => {
+                (401, "LOGIN_INCOMPLETE", "The login waits for its second step. Complete it first.")
+            }
+            Self::StepUpRequired => (
+                403,
+                "STEP_UP_REQUIRED",
+                "This needs a stronger proof of who you are. Give it and try again.",
+            ),
+            Self::FlowNotFound => {
+                (400, "FLOW_NOT_FOUND", "This step has expired or began in another browser. Begin again.")
             }
             Self::ReauthenticationRequired => (
                 403,

@@ -95,6 +95,7 @@ mod session;
 mod sparing;
 mod status;
 pub mod store;
+mod terms;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;

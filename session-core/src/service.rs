@@ -16,7 +16,7 @@ use crate::request::{Client, CrossOriginRefusal, Received};
 use crate::response::SessionToken;
 use crate::revalidation::{Revalidate, Revalidation};
 use crate::sparing::Sparing;
-use crate::store::Patience;
+use crate::store::{Mark, Patience};
 use crate::time::Timestamp;
 use crate::token::{Claims, Codec, IssueError};
 
@@ -58,6 +58,11 @@ impl<U: SessionPayload> Service<U> {
             expires_at: self.lifetimes.fresh_expiry(now, now),
             authenticated_at: now,
         })
+    }
+
+    pub(crate) fn new_mark(&self) -> Result<Mark, SessionError> {
+        let mark = Mark::random(&*self.random);
+        mark.map_err(|error| SessionError::new(ErrorKind::Randomness, self.now()).source_is(error))
     }
 
     /// Whether the account may go on. Asked with each refresh.

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::recent::{Moment, RecentRecords, Whose};
 use super::{
-    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use crate::clock::Clock;
 use crate::id::SessionId;
@@ -79,20 +79,29 @@ impl SessionStore for Hybrid {
         self.store.list(account, now).await
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.store.count(realm, now).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        self.store.fence(account, fresh, now).await
+    }
+
     /// All that are remembered of the account go, those included that another process has ended before.
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let _changing = self.recent.changing(Whose::Account(account.subject));
-        self.store.delete_account(account, keep, now).await
+        self.store.delete_account(account, keep, fresh, now).await
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
         let _changing = self.recent.changing(Whose::Everyone);
-        self.store.delete_realm(realm).await
+        self.store.delete_realm(realm, fresh).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -1,6 +1,7 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
 mod deadline;
+mod fence;
 mod hybrid;
 mod memory;
 mod recent;
@@ -20,18 +21,21 @@ use crate::id::SessionId;
 use crate::time::Timestamp;
 
 pub(crate) use deadline::{Patience, give_way};
+pub use fence::{Fence, Mark};
 pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
 pub(crate) use recent::{Moment, RecentRecords, Whose};
 pub use record::{SessionRecord, Touch};
 pub(crate) use turns::{Turn, Turns};
 
+pub use crate::terms::Terms;
+
 /// A store of sessions. The contract, one clause a sentence; the crate `session-store-conformance` has a test for each:
 ///
 /// 1. **Realms are apart.** Records and account indexes of one realm are never seen or changed through another.
 /// 2. **Create never overwrites.** An id that exists answers [`Created::IdTaken`] and nothing has changed. Of several
-///    reasons not to create it answers the first: the id is taken, the predecessor is gone or changed, the limit is
-///    reached.
+///    reasons not to create it answers the first: the id is taken, the fence does not hold, the predecessor is gone or
+///    changed, the limit is reached.
 /// 3. **Compare and swap.** [`replace`](Self::replace) changes a record only while its version is the one that
 ///    was read, in one atomic step.
 /// 4. **Delete wins.** No operation but `create` makes a record; `replace` of a deleted one answers
@@ -42,7 +46,8 @@ pub(crate) use turns::{Turn, Turns};
 ///    never listed or deleted together. Subject and realm have 1 to 255 bytes without NUL; what is longer is a permanent
 ///    error or is kept whole, never cut short.
 /// 7. **The limit holds** however many logins of one account arrive together; expired records and the one being
-///    replaced do not count. Evicted is whoever was seen least recently, then created first.
+///    replaced do not count. Evicted is whoever was seen least recently, then created first. A record that is
+///    [uncounted](SessionRecord::uncounted) does not count, is not evicted, and evicts nobody.
 /// 8. **Replacing is safe.** `create` makes the new record before (or at once with) deleting the one that it
 ///    replaces; if it fails, the old one is still there.
 /// 9. **A rotation needs its predecessor.** With [`Replaces::MustExist`] nothing is created when that record is
@@ -54,6 +59,12 @@ pub(crate) use turns::{Turn, Turns};
 /// 13. **Errors are honest:** `Ok` means that it happened; an error says whether trying again can help.
 /// 14. **Invalidation is a matter of speed:** [`listen`](Self::listen) tells of nothing that has not happened, and nothing
 ///     depends on it; to listen, or to stop, changes no session.
+/// 15. **A login that began before a revocation does not happen.** [`fence`](Self::fence) answers the realm's mark, which
+///     it makes if there is none, and the account's. [`delete_account`](Self::delete_account), with or without `keep`,
+///     sets a new mark of the account, and [`delete_realm`](Self::delete_realm) one of the realm, in the same atomic
+///     step as the deletion and, where steps are not rolled back, before it; also where there is nothing to delete.
+///     `create` with a fence answers [`Created::Overtaken`], in its own atomic step, when either mark differs or the
+///     realm has none. Marks of accounts live for [a day](Fence::SECONDS). A store may refuse too much, never too little.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The record, if it is there and not expired at `now`.
@@ -108,16 +119,24 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The sessions of an account, in any order.
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Deletes the sessions of an account, all but `keep`. Answers the ids that it deleted, expired ones left out.
+    /// How many sessions of a realm are open, guests included.
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Where an account stands. Writes nothing unless the realm has no mark: then that becomes `fresh`.
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError>;
+
+    /// Deletes the sessions of an account, all but `keep`, and makes `fresh` its mark. Answers the ids that it deleted,
+    /// expired ones left out.
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Deletes every session of a realm, guests included. Answers how many.
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError>;
+    /// Deletes every session of a realm, guests included, and makes `fresh` its mark. Answers how many.
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError>;
 
     /// Deletes at most `limit` records that are expired at `now`, of all realms. Answers how many.
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
@@ -185,17 +204,26 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).list(account, now).await
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        (**self).count(realm, now).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        (**self).fence(account, fresh, now).await
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        (**self).delete_account(account, keep, now).await
+        (**self).delete_account(account, keep, fresh, now).await
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        (**self).delete_realm(realm).await
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        (**self).delete_realm(realm, fresh).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -243,13 +271,21 @@ pub struct Create {
     pub replaces: Option<Replaces>,
     /// How many sessions the account may have.
     pub limit: Option<SessionLimit>,
+    /// Where the account stood when the login began.
+    pub fence: Option<Fence>,
 }
 
 impl Create {
     /// In the place of another session, under a limit.
     #[must_use]
     pub const fn new(replaces: Option<Replaces>, limit: Option<SessionLimit>) -> Self {
-        Self { replaces, limit }
+        Self { replaces, limit, fence: None }
+    }
+
+    /// Only while the account stands where it stood when the login began.
+    #[must_use]
+    pub const fn behind(self, fence: Option<Fence>) -> Self {
+        Self { fence, ..self }
     }
 }
 
@@ -305,6 +341,8 @@ pub enum Created {
     PredecessorGone,
     /// The session to replace has another version. Nothing changed.
     PredecessorChanged,
+    /// The account's sessions, or everybody's, were ended after the login had begun. Nothing changed.
+    Overtaken,
 }
 
 /// What [`SessionStore::replace`] did.

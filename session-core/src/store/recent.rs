@@ -262,6 +262,8 @@ mod tests {
             ends_at: at.plus(BOUND * 100),
             user_agent: None,
             ip_address: None,
+            terms: None,
+            uncounted: false,
         }
     }
 

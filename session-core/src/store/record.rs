@@ -1,10 +1,12 @@
 //! What a store keeps of one session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::SessionId;
 use crate::lifetimes::{Lifetimes, Times};
+use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::token::Claims;
 
@@ -40,6 +42,11 @@ pub struct SessionRecord {
     pub user_agent: Option<String>,
     /// The client's address at login.
     pub ip_address: Option<IpAddr>,
+    /// What the login was given beyond the usual: bytes that a store keeps as they are.
+    pub terms: Option<Arc<Terms>>,
+    /// Does not count towards the account's limit, is not evicted for it, and evicts nobody: somebody else acts as the
+    /// user, or the login waits for its second factor.
+    pub uncounted: bool,
 }
 
 impl SessionRecord {
@@ -65,6 +72,8 @@ impl SessionRecord {
             ends_at: expires_at,
             user_agent: None,
             ip_address: None,
+            terms: None,
+            uncounted: false,
         }
     }
 

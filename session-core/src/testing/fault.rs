@@ -44,6 +44,10 @@ pub enum StoreMethod {
     Delete,
     /// [`SessionStore::list`].
     List,
+    /// [`SessionStore::count`].
+    Count,
+    /// [`SessionStore::fence`].
+    Fence,
     /// [`SessionStore::delete_account`].
     DeleteAccount,
     /// [`SessionStore::delete_realm`].
@@ -53,9 +57,10 @@ pub enum StoreMethod {
 }
 
 impl StoreMethod {
-    /// Whether it is there to change something. [`ReadAndTouch`](Self::ReadAndTouch) is not: it may do without.
+    /// Whether it is there to change something. [`ReadAndTouch`](Self::ReadAndTouch) is not, and
+    /// [`Fence`](Self::Fence) is not: they may do without.
     #[must_use]
     pub fn is_write(self) -> bool {
-        !matches!(self, Self::Read | Self::ReadAndTouch | Self::List)
+        !matches!(self, Self::Read | Self::ReadAndTouch | Self::List | Self::Count | Self::Fence)
     }
 }

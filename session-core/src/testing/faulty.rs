@@ -13,8 +13,8 @@ use super::fault::{Fault, StoreMethod};
 use super::stop::{Moment, Stop, Stops, lock};
 use crate::id::SessionId;
 use crate::store::{
-    Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use crate::time::Timestamp;
 
@@ -245,13 +245,22 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        self.call(StoreMethod::DeleteAccount, self.0.store.delete_account(account, keep, now)).await
+        self.call(StoreMethod::DeleteAccount, self.0.store.delete_account(account, keep, fresh, now)).await
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        self.call(StoreMethod::DeleteRealm, self.0.store.delete_realm(realm)).await
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        self.call(StoreMethod::DeleteRealm, self.0.store.delete_realm(realm, fresh)).await
+    }
+
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.call(StoreMethod::Count, self.0.store.count(realm, now)).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        self.call(StoreMethod::Fence, self.0.store.fence(account, fresh, now)).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, SessionRecord, SessionStore,
-    StoreError,
+    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, SessionRecord,
+    SessionStore, StoreError,
 };
 use session_core::testing::{Fault, FaultyStore, ManualClock, Stop, StoreMethod};
 use session_core::{SessionId, Timestamp};
@@ -172,21 +172,30 @@ impl SessionStore for Faulty {
         Ok(if is_on(&self.lost_index) { Vec::new() } else { found })
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.reach().await.count(realm, now).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        self.reach().await.fence(account, fresh, now).await
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let store = self.reach().await;
         match is_on(&self.lost_index) {
             true => Ok(Vec::new()),
-            false => store.delete_account(account, keep, now).await,
+            false => store.delete_account(account, keep, fresh, now).await,
         }
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        self.reach().await.delete_realm(realm).await
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        self.reach().await.delete_realm(realm, fresh).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

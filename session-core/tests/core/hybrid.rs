@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use session_core::store::{Account, RecordKey, SessionStore};
+use session_core::store::{Account, Mark, RecordKey, SessionStore};
 use session_core::testing::TestRequest;
 use session_core::{
     ErrorKind, Fresh, Lifetimes, ReplayPolicy, SessionManager, SessionManagerBuilder, adapter::routes,
@@ -424,7 +424,7 @@ async fn news_ends_a_session_here_at_once() {
     fleet.store.ticks.send(());
     let browser = fleet.logged_in(&sessions).await;
     sessions.get_session(&browser.get("/")).await.unwrap();
-    fleet.store.inner.delete_realm(&realm).await.unwrap();
+    fleet.store.inner.delete_realm(&realm, Mark::from_bytes([1; 16])).await.unwrap();
     fleet.store.news.send(Some(Invalidation::EveryoneEnded));
     while reads(&sessions, &browser).await == ann() {
         tokio::task::yield_now().await;

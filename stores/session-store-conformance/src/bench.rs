@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, Touch,
+    Account, Create, Created, Fence, Mark, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
+    SessionStore, Touch,
 };
 use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
 
@@ -101,11 +102,19 @@ impl Bench {
     }
 
     pub(crate) async fn delete_account(&self, subject: &str, keep: Option<SessionId>) -> Vec<SessionId> {
-        self.store.delete_account(self.account(subject), keep, self.now).await.unwrap()
+        self.store.delete_account(self.account(subject), keep, random_mark(), self.now).await.unwrap()
     }
 
     pub(crate) async fn delete_realm(&self) -> u64 {
-        self.store.delete_realm(&self.realm).await.unwrap()
+        self.store.delete_realm(&self.realm, random_mark()).await.unwrap()
+    }
+
+    pub(crate) async fn count(&self) -> u64 {
+        self.store.count(&self.realm, self.now).await.unwrap()
+    }
+
+    pub(crate) async fn fence(&self, subject: &str) -> Fence {
+        self.store.fence(self.account(subject), random_mark(), self.now).await.unwrap()
     }
 
     pub(crate) async fn delete_expired(&self, limit: usize) -> usize {
@@ -141,4 +150,8 @@ pub(crate) fn random_id() -> SessionId {
     let mut bytes = [0; 16];
     SystemRandom.fill(&mut bytes).unwrap();
     SessionId::from_bytes(bytes)
+}
+
+pub(crate) fn random_mark() -> Mark {
+    Mark::random(&SystemRandom).unwrap()
 }

@@ -13,6 +13,7 @@ macro_rules! for_all_cases {
             store "1" "Loses a field or rounds it; shows one realm another one's sessions" {
                 every_field_survives
                 realms_are_apart
+                counts_the_open_sessions_of_a_realm
             }
             store "2" "Overwrites a session at a login" {
                 create_never_overwrites
@@ -46,6 +47,7 @@ macro_rules! for_all_cases {
                 evicts_as_many_as_it_takes
                 expired_and_replaced_do_not_count
                 accounts_do_not_share_a_limit
+                the_uncounted_neither_count_nor_leave_nor_evict
             }
             store "8" "Logs the user out when a login fails; leaves the old session when it does not" {
                 a_login_replaces_the_session_of_its_cookie
@@ -76,6 +78,18 @@ macro_rules! for_all_cases {
             }
             store "14" "Changes something because somebody listens; tells what is not true" {
                 listening_changes_nothing_and_hears_no_lies
+            }
+            store "15" "Lets a login with a password that was changed meanwhile through; refuses one that nothing overtook" {
+                a_login_that_nobody_overtook_succeeds
+                a_fence_stays_the_same_until_a_revocation
+                a_login_that_began_before_its_account_was_ended_is_overtaken
+                ending_an_account_without_sessions_overtakes_too
+                a_login_that_began_before_everybody_was_ended_is_overtaken
+                what_others_do_overtakes_nobody
+                an_overtaken_login_says_so_before_the_rest
+                a_login_racing_with_delete_account_is_ended_or_overtaken
+                a_login_racing_with_delete_realm_is_ended_or_overtaken
+                the_first_fence_of_a_realm_makes_its_mark_once
             }
             store "`read_and_touch`" "Writes at each read, or at none; lets an idle session outlive its expiry; lets a token that opens nothing keep it alive" {
                 a_touch_moves_last_seen_and_the_end

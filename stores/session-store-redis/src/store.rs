@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{Client, Value};
 use session_core::store::{
-    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -238,10 +238,19 @@ impl SessionStore for RedisStore {
         Ok(records)
     }
 
+    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
+    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        _fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let base = self.prefix.realm(account.realm);
@@ -256,7 +265,7 @@ impl SessionStore for RedisStore {
 
     /// Ends every session of the realm in one step, whatever their number, then removes what is left of them in the
     /// background. Answers how many it has removed after at most a second; the rest is removed uncounted.
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
         let base = self.prefix.realm(realm);
         let answer = self.run(&script::END_EPOCH, &base, &[], Repeat::Once).await?;
         match answer::count(&answer, "delete_realm")? {

@@ -66,8 +66,8 @@ impl Tracked {
         subject: &str,
         keep: Option<SessionId>,
     ) -> Result<Vec<SessionId>, SessionError> {
-        let (now, account) = (op.now(), Account { realm: &op.realm, subject });
-        let ended = self.call(op, |store| store.delete_account(account, keep, now)).await?;
+        let (now, account, fresh) = (op.now(), Account { realm: &op.realm, subject }, op.new_mark()?);
+        let ended = self.call(op, |store| store.delete_account(account, keep, fresh, now)).await?;
         for &sid in &ended {
             let who = Who::session(sid, Some(subject.into()));
             op.emit_because(EventKind::Revoked, who, "the account's sessions were ended");
@@ -80,7 +80,8 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
     ) -> Result<u64, SessionError> {
-        let ended = self.call(op, |store| store.delete_realm(&op.realm)).await?;
+        let fresh = op.new_mark()?;
+        let ended = self.call(op, |store| store.delete_realm(&op.realm, fresh)).await?;
         op.emit_because(EventKind::Revoked, Who::NOBODY, format!("every session was ended: {ended}"));
         Ok(ended)
     }

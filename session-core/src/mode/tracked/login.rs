@@ -73,7 +73,7 @@ impl Tracked {
         mut record: SessionRecord,
         replaces: Option<Replaces>,
     ) -> Result<Stored, SessionError> {
-        let options = Create { replaces, limit: record.subject().and(self.session_limit) };
+        let options = Create::new(replaces, record.subject().and(self.session_limit));
         for _ in 0..IDS {
             let issued = issue(op, &record)?;
             let now = op.now();
@@ -86,6 +86,7 @@ impl Tracked {
                 Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
                 Created::PredecessorGone => return Err(op.error(ErrorKind::NotFound)),
                 Created::PredecessorChanged => return Ok(Stored::PredecessorChanged),
+                Created::Overtaken => return Err(op.error(ErrorKind::LoginOvertaken)),
             }
         }
         Err(op.error(ErrorKind::Randomness).detail("three new session ids in a row were taken"))

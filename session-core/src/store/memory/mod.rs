@@ -1,5 +1,6 @@
 //! A store in the memory of this process.
 
+mod marks;
 mod packed;
 mod realm;
 mod realms;
@@ -17,7 +18,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::realms::Realms;
-use super::{Account, Create, Created, RecordKey, Replaced, SessionRecord, SessionStore, StoreError, Touch};
+use super::{
+    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
+    Touch,
+};
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
@@ -108,18 +112,29 @@ impl SessionStore for MemoryStore {
         Ok(realm.map(|realm| realm.list(account.subject, now)).unwrap_or_default())
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let count = self.realms.get(realm).map_or(0, |realm| realm.count(now));
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        Ok(self.realms.get_or_add(account.realm).fence(account.subject, fresh))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
+        // Where there is no realm, nobody has asked where the account stands.
         let realm = self.realms.get(account.realm);
-        Ok(realm.map(|realm| realm.delete_account(account.subject, keep, now)).unwrap_or_default())
+        Ok(realm.map(|realm| realm.delete_account(account.subject, keep, fresh, now)).unwrap_or_default())
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        let deleted = self.realms.get(realm).map_or(0, |realm| realm.delete_all());
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        let deleted = self.realms.get(realm).map_or(0, |realm| realm.delete_all(fresh));
         Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
     }
 

@@ -1,9 +1,10 @@
 //! A record in little room: all that varies in length shares one allocation.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::id::SessionId;
-use crate::store::{SessionRecord, StoreError};
+use crate::store::{SessionRecord, StoreError, Terms};
 use crate::time::Timestamp;
 
 pub(super) struct Packed {
@@ -25,6 +26,8 @@ struct Fixed {
     first_used_at: Option<Timestamp>,
     ends_at: Timestamp,
     ip_address: Option<IpAddr>,
+    uncounted: bool,
+    terms: Option<Arc<Terms>>,
 }
 
 impl Packed {
@@ -56,6 +59,8 @@ impl Packed {
             ends_at: fixed.ends_at,
             user_agent: user_agent.map(to_string),
             ip_address: fixed.ip_address,
+            terms: fixed.terms.clone(),
+            uncounted: fixed.uncounted,
         }
     }
 
@@ -78,6 +83,11 @@ impl Packed {
 
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         now < self.fixed.ends_at
+    }
+
+    /// Whether it is one of those of its account that the limit is about.
+    pub(super) fn counts(&self, now: Timestamp) -> bool {
+        self.is_live(now) && !self.fixed.uncounted
     }
 
     /// Whether this was made from `older`.
@@ -103,6 +113,8 @@ impl Fixed {
             first_used_at: record.first_used_at,
             ends_at: record.ends_at,
             ip_address: record.ip_address,
+            uncounted: record.uncounted,
+            terms: record.terms.clone(),
         }
     }
 }
@@ -150,6 +162,8 @@ mod tests {
             ends_at: Timestamp::from_unix_seconds(9),
             user_agent,
             ip_address: Some(IpAddr::from([10; 16])),
+            terms: Some(Arc::new(Terms::from_bytes(br#"{"v":1,"acr":2}"#))),
+            uncounted: true,
         }
     }
 

@@ -13,7 +13,9 @@ use super::packed::Packed;
 use super::roster::Roster;
 use super::shard::Shard;
 use crate::id::SessionId;
-use crate::store::{Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, StoreError, Touch};
+use crate::store::{
+    Create, Created, Fence, Mark, Replaced, Replaces, SessionLimit, SessionRecord, StoreError, Touch,
+};
 use crate::time::Timestamp;
 
 const SHARDS: usize = 64;
@@ -59,6 +61,10 @@ impl Realm {
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
+
+    pub(super) fn count(&self, now: Timestamp) -> usize {
+        self.shards.iter().map(|shard| read(shard).count(now)).sum()
+    }
 }
 
 /// The roster, then shards.
@@ -73,6 +79,9 @@ impl Realm {
         let mut roster = write(&self.roster);
         if read(self.shard(record.id)).contains(record.id) {
             return Ok(Created::IdTaken);
+        }
+        if !roster.marks.hold(options.fence, record.subject()) {
+            return Ok(Created::Overtaken);
         }
         if let Err(refused) = self.check_predecessor(options.replaces, now) {
             return Ok(refused);
@@ -100,13 +109,19 @@ impl Realm {
         self.members(&roster, subject, |id, packed| packed.is_live(now).then(|| packed.unpack(id)))
     }
 
+    pub(super) fn fence(&self, subject: &str, fresh: Mark) -> Fence {
+        write(&self.roster).marks.fence(subject, fresh)
+    }
+
     pub(super) fn delete_account(
         &self,
         subject: &str,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Vec<SessionId> {
         let mut roster = write(&self.roster);
+        roster.marks.set_account(subject, fresh, now);
         let mut leaving = self
             .members(&roster, subject, |id, packed| (Some(id) != keep).then(|| (id, packed.is_live(now))));
         for (id, _) in &leaving {
@@ -117,10 +132,11 @@ impl Realm {
     }
 
     /// Answers how many there were.
-    pub(super) fn delete_all(&self) -> usize {
+    pub(super) fn delete_all(&self, fresh: Mark) -> usize {
         let mut roster = write(&self.roster);
+        roster.marks.set_realm(fresh);
         let shards: Vec<Shard> = self.shards.iter().map(|shard| mem::take(&mut *write(shard))).collect();
-        let entries = mem::take(&mut *roster);
+        let entries = roster.take();
         // Giving back the memory takes longest: nobody has to wait for it.
         drop(roster);
         drop(entries);
@@ -195,12 +211,12 @@ impl Realm {
         options: Create,
         now: Timestamp,
     ) -> Option<Vec<SessionId>> {
-        let (Some(subject), Some(limit)) = (record.subject.as_deref(), options.limit) else {
+        let (Some(subject), Some(limit), false) = (record.subject(), options.limit, record.uncounted) else {
             return Some(Vec::new());
         };
         let replaced = options.replaces.map(Replaces::id);
         let mut others = self.members(roster, subject, |id, packed| {
-            (packed.is_live(now) && Some(id) != replaced).then(|| (packed.seniority(), id))
+            (packed.counts(now) && Some(id) != replaced).then(|| (packed.seniority(), id))
         });
         match limit {
             SessionLimit::Refuse(limit) => (others.len() < most(limit)).then(Vec::new),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
+use super::marks::Marks;
 use crate::id::SessionId;
 
 const FIRST: SessionId = SessionId::from_bytes([0; 16]);
@@ -14,6 +15,8 @@ const LAST: SessionId = SessionId::from_bytes([u8::MAX; 16]);
 pub(super) struct Roster {
     hasher: RandomState,
     entries: BTreeSet<(u64, SessionId)>,
+    /// Set and looked at under the same lock.
+    pub(super) marks: Marks,
 }
 
 impl Roster {
@@ -36,6 +39,11 @@ impl Roster {
         self.entries.range((hash, FIRST)..=(hash, LAST)).map(|(_, id)| *id)
     }
 
+    /// Names nobody any more. What there was.
+    pub(super) fn take(&mut self) -> BTreeSet<(u64, SessionId)> {
+        std::mem::take(&mut self.entries)
+    }
+
     fn hash(&self, subject: &[u8]) -> u64 {
         self.hasher.hash_one(subject)
     }
@@ -45,7 +53,7 @@ impl Roster {
 impl Roster {
     /// An empty one that hashes alike.
     pub(super) fn like(other: &Self) -> Self {
-        Self { hasher: other.hasher.clone(), entries: BTreeSet::new() }
+        Self { hasher: other.hasher.clone(), ..Self::default() }
     }
 }
 

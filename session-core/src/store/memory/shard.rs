@@ -21,6 +21,10 @@ impl Shard {
         self.records.len()
     }
 
+    pub(super) fn count(&self, now: Timestamp) -> usize {
+        self.len() - self.expiry.iter().take_while(|(ends_at, _)| *ends_at <= now).count()
+    }
+
     pub(super) fn contains(&self, id: SessionId) -> bool {
         self.records.contains_key(&id)
     }

@@ -119,3 +119,22 @@ pub async fn accounts_do_not_share_a_limit(store: Arc<dyn SessionStore>) {
         assert_eq!(bench.create_with(&bench.login(subject), options).await, done());
     }
 }
+
+/// Somebody who acts as the user, or a login that waits for its second factor.
+pub async fn the_uncounted_neither_count_nor_leave_nor_evict(store: Arc<dyn SessionStore>) {
+    let bench = Bench::new(store);
+    let uncounted = |bench: &Bench| bench.login("ann").with(|record| record.uncounted = true);
+    let (first, aside) = (bench.stored("ann").await, uncounted(&bench));
+    let refuses = Create::new(None, Some(SessionLimit::Refuse(1)));
+    assert_eq!(bench.create_with(&aside, refuses).await, done(), "it needs no room");
+    let evicts = Create::new(None, Some(evict(1)));
+    assert_eq!(bench.create_with(&uncounted(&bench), evicts).await, done(), "it makes no room");
+    let then = bench.later(60);
+    let second = then.login("ann");
+    assert_eq!(then.create_with(&second, evicts).await, evicted([first.id]), "the oldest that counts");
+    assert_eq!(then.create_with(&then.login("ann"), refuses).await, Created::LimitReached);
+    assert!(then.delete(second.id).await);
+    assert_eq!(then.create_with(&then.login("ann"), refuses).await, done(), "the others take no room");
+    assert_eq!(then.list("ann").await.len(), 3);
+    assert_eq!(then.delete_account("ann", None).await.len(), 3, "they are the account's all the same");
+}

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Invalidation, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, SessionRecord, SessionStore,
+    StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use tokio::sync::Semaphore;
@@ -183,18 +183,27 @@ impl SessionStore for Paused {
         self.call("list", self.0.store.list(account, now), |found| !found.is_empty()).await
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.call("count", self.0.store.count(realm, now), |count| *count > 0).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        self.call("fence", self.0.store.fence(account, fresh, now), |_| true).await
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let call = self.0.store.delete_account(account, keep, now);
+        let call = self.0.store.delete_account(account, keep, fresh, now);
         self.call("delete_account", call, |deleted| !deleted.is_empty()).await
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
-        self.call("delete_realm", self.0.store.delete_realm(realm), |deleted| *deleted > 0).await
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        self.call("delete_realm", self.0.store.delete_realm(realm, fresh), |deleted| *deleted > 0).await
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use session_core::store::{
-    Account, Create, Created, Invalidation, MemoryStore, RecordKey, Replaced, Replaces, SessionLimit,
-    SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, Replaces,
+    SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -47,6 +47,14 @@ pub(crate) enum Defect {
     TouchesKnowNoGrace,
     /// `listen` hears of sessions that were only changed.
     NewsOfTheLiving,
+    /// `create` does not look at the fence.
+    FenceIsIgnored,
+    /// `delete_account` sets no mark where there is nobody to end.
+    NobodyIsNotMarked,
+    /// `create` looks at the fence, and stores later.
+    FenceIsCheckedBefore,
+    /// Who acts as the user counts as the user does.
+    EverybodyCounts,
 }
 
 /// A store in memory with a defect.
@@ -109,6 +117,9 @@ impl Broken {
         if self.has(Defect::LimitIsCountedBefore) {
             seen.limit = None;
         }
+        if [Defect::FenceIsIgnored, Defect::FenceIsCheckedBefore].contains(&self.defect) {
+            seen.fence = None;
+        }
         seen
     }
 
@@ -165,7 +176,16 @@ impl SessionStore for Broken {
         if self.has(Defect::LimitIsCountedBefore) {
             self.dawdle();
         }
+        if let (Defect::FenceIsCheckedBefore, Some(subject), Some(fence)) =
+            (self.defect, &record.subject, options.fence)
+        {
+            if self.sound.fence(Account { realm, subject }, fence.realm(), now).await? != fence {
+                return Ok(Created::Overtaken);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let mut stored = record.clone();
+        stored.uncounted &= !self.has(Defect::EverybodyCounts);
         if let (Defect::SubjectsAreCut, Some(subject)) = (self.defect, &mut stored.subject) {
             subject.truncate(255);
         }
@@ -225,14 +245,26 @@ impl SessionStore for Broken {
         Ok(found)
     }
 
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.sound.count(realm, now).await
+    }
+
+    async fn fence(&self, account: Account<'_>, fresh: Mark, now: Timestamp) -> Result<Fence, StoreError> {
+        self.sound.fence(account, fresh, now).await
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
+        if self.has(Defect::NobodyIsNotMarked) && self.list(account, now).await?.is_empty() {
+            return Ok(Vec::new());
+        }
         if ![Defect::RotationIsNotListed, Defect::AccountIsEndedInTwoSteps].contains(&self.defect) {
-            return self.sound.delete_account(account, keep, now).await;
+            return self.sound.delete_account(account, keep, fresh, now).await;
         }
         let mut ids: Vec<_> = self.list(account, now).await?.iter().map(|record| record.id).collect();
         ids.retain(|id| Some(*id) != keep);
@@ -242,9 +274,9 @@ impl SessionStore for Broken {
         Ok(self.end(account.realm, ids).await)
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
         if !self.has(Defect::RealmIsEndedInTwoSteps) {
-            return self.sound.delete_realm(realm).await;
+            return self.sound.delete_realm(realm, fresh).await;
         }
         let created = self.created.lock().unwrap().clone();
         let ids = created.into_iter().filter(|(of, _)| of == realm).map(|(_, id)| id).collect();

@@ -213,3 +213,27 @@ fn a_touch_that_asks_for_no_token_keeps_a_session_alive_for_a_thief() {
 fn a_touch_without_the_grace_lets_a_session_idle_that_is_used() {
     fails_each! { TouchesKnowNoGrace: a_touch_by_a_token_that_opens_the_session_is_written }
 }
+
+#[test]
+fn a_fence_that_is_ignored_lets_the_old_password_in() {
+    fails_each! { FenceIsIgnored:
+        a_login_that_began_before_its_account_was_ended_is_overtaken
+        a_login_that_began_before_everybody_was_ended_is_overtaken
+        an_overtaken_login_says_so_before_the_rest
+    }
+}
+
+#[test]
+fn a_mark_only_where_somebody_was_ended_misses_the_first_login() {
+    fails_each! { NobodyIsNotMarked: ending_an_account_without_sessions_overtakes_too }
+}
+
+#[test]
+fn a_fence_that_is_checked_before_is_overtaken_in_between() {
+    fails_each! { FenceIsCheckedBefore: a_login_racing_with_delete_account_is_ended_or_overtaken }
+}
+
+#[test]
+fn a_limit_that_counts_everybody_ends_the_user_for_who_acts_for_them() {
+    fails_each! { EverybodyCounts: the_uncounted_neither_count_nor_leave_nor_evict }
+}

@@ -71,7 +71,7 @@ async fn everybody_is_ended_on_the_node_that_has_them() {
     for place in 0..1_500 {
         bench.stored(&format!("user-{}", place % 300)).await;
     }
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1_500);
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 1_500);
     assert_eq!(spread(cluster, &bench).values().sum::<usize>(), 1, "the epoch stays");
 }
 

@@ -37,7 +37,7 @@ async fn a_session_that_is_used_takes_its_place_in_the_index_again() {
         later.touch(record.id).await.unwrap();
     }
     assert_eq!(bench.list("ann").await.len(), 3, "whoever is listed is not listed again");
-    let ended = bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+    let ended = bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     assert_eq!(ended.len(), 3);
 }
 

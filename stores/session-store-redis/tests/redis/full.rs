@@ -48,7 +48,7 @@ async fn the_others_can_be_ended() {
     needs_redis!();
     let (server, bench, records) = full(&["ann", "ann", "ann"]).await;
     let keep = Some(records[1].id);
-    let ended = bench.store.delete_account(bench.account("ann"), keep, bench.now).await.unwrap();
+    let ended = bench.store.delete_account(bench.account("ann"), keep, crate::MARK, bench.now).await.unwrap();
     assert_eq!(BTreeSet::from_iter(ended), BTreeSet::from([records[0].id, records[2].id]));
     is_sound(&server, &bench, &records[1..2]).await;
 }
@@ -57,7 +57,7 @@ async fn the_others_can_be_ended() {
 async fn an_account_can_be_ended() {
     needs_redis!();
     let (server, bench, records) = full(&["ann", "ann", "bob"]).await;
-    let ended = bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+    let ended = bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     assert_eq!(BTreeSet::from_iter(ended), ids(&records[..2]));
     assert_eq!(bench.read(records[2].id).await.as_ref(), Some(&records[2]));
     is_sound(&server, &bench, &[]).await;
@@ -67,7 +67,7 @@ async fn an_account_can_be_ended() {
 async fn everybody_can_be_ended_and_is_swept_away() {
     needs_redis!();
     let (server, bench, records) = full(&["ann", "ann", "bob", "ann"]).await;
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 4);
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 4);
     assert_eq!(bench.read(records[0].id).await, None);
     let left: Vec<Vec<u8>> =
         redis::cmd("KEYS").arg(format!("{}*", bench.base())).query(&mut server.admin()).unwrap();
@@ -159,8 +159,11 @@ async fn an_index_that_may_not_be_written_stops_no_end() {
         bench.stored("ann").await,
     ];
     assert!(poor.store.delete(bench.key(records[0].id)).await.unwrap());
-    let ended =
-        poor.store.delete_account(bench.account("ann"), Some(records[1].id), bench.now).await.unwrap();
+    let ended = poor
+        .store
+        .delete_account(bench.account("ann"), Some(records[1].id), crate::MARK, bench.now)
+        .await
+        .unwrap();
     assert_eq!(ended.len(), 2);
     assert_eq!(ids(&bench.list("ann").await), ids(&records[1..2]), "ids that lead nowhere do no harm");
     is_sound(&server, &bench, &records[1..2]).await;

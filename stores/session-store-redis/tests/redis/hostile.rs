@@ -194,7 +194,7 @@ async fn a_mangled_record_is_read_as_rust_reads_it_and_can_be_ended() {
         }
         ends(&bench, record.id, place).await;
         assert_eq!(bench.read(record.id).await, None);
-        bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+        bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     }
     println!("{sound} were records, {damaged} were not");
     assert!(sound > 200 && damaged > 200);
@@ -211,12 +211,12 @@ async fn ends(bench: &Bench, id: SessionId, way: usize) {
             assert_eq!(new, done());
         }
         2 => {
-            bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+            bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
         }
         _ => {
             let limited = bench.create(&bench.login("ann"), evicting(1)).await;
             assert!(matches!(limited, Created::Done { .. }));
-            bench.store.delete_realm(&bench.realm).await.unwrap();
+            bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap();
         }
     }
 }
@@ -238,7 +238,7 @@ async fn an_index_of_garbage_stops_nobody() {
         bench.list("ann").await;
         let created = bench.create(&bench.login("ann"), evicting(1)).await;
         assert!(matches!(created, Created::Done { .. }));
-        bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+        bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
         bench.store.delete(bench.key(record.id)).await.unwrap();
     }
 }

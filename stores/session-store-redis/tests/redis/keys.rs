@@ -41,7 +41,7 @@ async fn no_key_is_without_an_end_and_none_ends_before_its_sessions() {
     assert_eq!(keys.len(), 3 + 1 + 2, "sessions, a guest, the bucket, the epoch");
     assert!(keys.iter().all(|key| milliseconds_left(&server, key) > 0));
     assert!(longest(&keys) <= 86_460_000);
-    bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+    bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     assert_eq!(keys_of(&server, "*").len(), 2, "the guest and the epoch: an empty index is gone");
 }
 
@@ -85,7 +85,8 @@ async fn an_index_does_not_grow_with_sessions_that_redis_expired() {
     }
     assert!(listed <= 12, "{listed} ids are listed and 3 sessions live");
     assert_eq!(bench.list("ann").await.len(), 3);
-    let mut ended = bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+    let mut ended =
+        bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     let mut all = vec![first.id, kept.id, last.id];
     ended.sort();
     all.sort();

@@ -62,7 +62,7 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     ear.hears_the_end_of(&[record.id]);
 
     let (kept, one, two) = (bench.stored("ann").await, bench.stored("ann").await, bench.stored("ann").await);
-    bench.store.delete_account(bench.account("ann"), Some(kept.id), bench.now).await.unwrap();
+    bench.store.delete_account(bench.account("ann"), Some(kept.id), crate::MARK, bench.now).await.unwrap();
     ear.hears_the_end_of(&[one.id, two.id]);
 
     let next = bench.login("ann");
@@ -82,7 +82,7 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     assert_ne!(bench.create(&last, both).await, done());
     ear.hears_the_end_of(&[rotated.id, other.id]);
 
-    bench.store.delete_realm(&bench.realm).await.unwrap();
+    bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap();
     assert_eq!(ear.hears(), Invalidation::EveryoneEnded);
 }
 
@@ -101,11 +101,11 @@ async fn what_changed_nothing_is_not_told() {
     let server = Server::shared();
     let bench = Bench::new(server.store().await);
     let ear = Ear::of(&bench, server.store().await, std::slice::from_ref(server));
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 0, "there was nobody yet");
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 0, "there was nobody yet");
     let record = bench.stored("ann").await;
     assert!(!bench.store.delete(bench.key(random_id())).await.unwrap());
-    bench.store.delete_account(bench.account("bob"), None, bench.now).await.unwrap();
-    bench.store.delete_account(bench.account("ann"), Some(record.id), bench.now).await.unwrap();
+    bench.store.delete_account(bench.account("bob"), None, crate::MARK, bench.now).await.unwrap();
+    bench.store.delete_account(bench.account("ann"), Some(record.id), crate::MARK, bench.now).await.unwrap();
     let unknown = bench.login("ann");
     assert_eq!(bench.create(&unknown, replacing(Replaces::IfPresent(random_id()))).await, done());
     let refused = Create::new(Some(Replaces::IfPresent(record.id)), Some(SessionLimit::Refuse(0)));
@@ -129,7 +129,7 @@ async fn other_realms_and_prefixes_are_not_heard() {
         let record = other.stored("ann").await;
         other.store.delete(other.key(record.id)).await.unwrap();
         other.stored("ann").await;
-        other.store.delete_realm(&other.realm).await.unwrap();
+        other.store.delete_realm(&other.realm, crate::MARK).await.unwrap();
     }
     let record = bench.stored("ann").await;
     bench.store.delete(bench.key(record.id)).await.unwrap();
@@ -204,9 +204,13 @@ async fn a_user_who_may_not_publish_can_log_out_and_one_who_may_not_subscribe_is
         let (old, other) = (bench.stored("ann").await, bench.stored("ann").await);
         let new = bench.login("ann");
         assert_eq!(bench.create(&new, replacing(Replaces::IfPresent(old.id))).await, done());
-        let ended = bench.store.delete_account(bench.account("ann"), Some(new.id), bench.now).await.unwrap();
+        let ended = bench
+            .store
+            .delete_account(bench.account("ann"), Some(new.id), crate::MARK, bench.now)
+            .await
+            .unwrap();
         assert_eq!(ended, [other.id]);
-        assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1);
+        assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 1);
     }
 }
 

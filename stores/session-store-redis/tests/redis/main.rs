@@ -20,3 +20,6 @@ mod support;
 #[cfg(feature = "tls")]
 mod tls;
 mod unwritable;
+
+/// A mark for a revocation that no login races with.
+const MARK: session_core::store::Mark = session_core::store::Mark::from_bytes([7; 16]);

@@ -33,7 +33,7 @@ async fn every_operation_is_one_command() {
     bench.store.read_and_touch(bench.key(warm.id), TOUCH, bench.at(60)).await.unwrap();
     bench.store.replace(&bench.realm, &next(&warm), bench.now).await.unwrap();
     bench.list("ann").await;
-    bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap();
+    bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     bench.store.delete(bench.key(warm.id)).await.unwrap();
 
     reset();
@@ -66,7 +66,12 @@ async fn every_operation_is_one_command() {
     assert_eq!(bench.store.replace(&bench.realm, &next(&seen), bench.now).await.unwrap(), Replaced::Done);
     assert_eq!(bench.list("ann").await.len(), 2);
     assert_eq!(
-        bench.store.delete_account(bench.account("ann"), Some(new.id), bench.now).await.unwrap().len(),
+        bench
+            .store
+            .delete_account(bench.account("ann"), Some(new.id), crate::MARK, bench.now)
+            .await
+            .unwrap()
+            .len(),
         1
     );
     assert!(bench.store.delete(bench.key(new.id)).await.unwrap());
@@ -94,7 +99,10 @@ async fn a_flushed_script_cache_is_noticed_by_nobody() {
         flush();
         assert!(bench.store.delete(bench.key(record.id)).await.unwrap());
         flush();
-        assert_eq!(bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap(), []);
+        assert_eq!(
+            bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap(),
+            []
+        );
         flush();
     }
 }

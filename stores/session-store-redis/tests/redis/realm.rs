@@ -34,8 +34,11 @@ async fn sessions_of_an_earlier_epoch_are_absent_before_they_are_removed() {
     assert_eq!(bench.create(&one, refuse).await, done());
     assert_eq!(bench.list("ann").await, std::slice::from_ref(&one));
     assert!(!bench.store.delete(bench.key(two.id)).await.unwrap());
-    assert_eq!(bench.store.delete_account(bench.account("ann"), None, bench.now).await.unwrap(), [one.id]);
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 0);
+    assert_eq!(
+        bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap(),
+        [one.id]
+    );
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,11 +49,11 @@ async fn everybody_is_ended_and_counted() {
     for place in 0..3_000 {
         bench.stored(&format!("user-{}", place % 1_000)).await;
     }
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 3_000);
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 3_000);
     let left: Vec<Vec<u8>> =
         redis::cmd("KEYS").arg(format!("{}*", bench.base())).query(&mut server.admin()).unwrap();
     assert_eq!(left, [bench.base().into_bytes()], "records and indexes are removed, the epoch stays");
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 0);
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +74,7 @@ async fn a_rotation_racing_with_the_end_of_the_realm_is_ended() {
                 }
             }
         });
-        bench.store.delete_realm(&bench.realm).await.unwrap();
+        bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap();
         rotating.await.unwrap();
         assert_eq!(bench.list("ann").await, []);
     }
@@ -88,7 +91,7 @@ async fn a_login_racing_with_the_end_of_the_realm_is_ended_or_newer() {
             tokio::spawn(async move { bench.stored("ann").await.id })
         })
         .collect();
-    let ended = bench.store.delete_realm(&bench.realm).await.unwrap();
+    let ended = bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap();
     let mut ids = Vec::new();
     for login in logins {
         ids.push(login.await.unwrap());
@@ -110,7 +113,7 @@ async fn names_of_realms_cannot_reach_into_others() {
     for bench in &benches {
         records.push(bench.stored("ann").await);
     }
-    assert_eq!(store.delete_realm(&benches[3].realm).await.unwrap(), 1, "the one with the star");
+    assert_eq!(store.delete_realm(&benches[3].realm, crate::MARK).await.unwrap(), 1, "the one with the star");
     for (place, bench) in benches.iter().enumerate() {
         let expected = if place == 3 { None } else { Some(records[place].clone()) };
         assert_eq!(bench.read(records[place].id).await, expected, "{}", bench.realm);
@@ -124,6 +127,6 @@ async fn prefixes_are_apart() {
     let other = Bench { store: bench.store.clone().key_prefix("shop[1]*").unwrap(), ..bench.clone() };
     let (here, there) = (bench.stored("ann").await, other.stored("ann").await);
     assert_eq!(other.read(here.id).await, None);
-    assert_eq!(other.store.delete_realm(&other.realm).await.unwrap(), 1);
+    assert_eq!(other.store.delete_realm(&other.realm, crate::MARK).await.unwrap(), 1);
     assert_eq!((bench.read(here.id).await, other.read(there.id).await), (Some(here), None));
 }

@@ -105,7 +105,7 @@ async fn a_user_without_permissions_is_told_and_the_documented_ones_suffice() {
         session_core::store::Touch::new(std::time::Duration::ZERO, None, 0, std::time::Duration::ZERO);
     assert!(bench.store.read_and_touch(bench.key(other.id), touch, bench.now).await.unwrap().is_some());
     assert_eq!(bench.list("bob").await.len(), 1);
-    assert_eq!(bench.store.delete_realm(&bench.realm).await.unwrap(), 1);
+    assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,8 +184,8 @@ async fn a_logout_on_a_server_that_takes_no_changes_is_an_error() {
     // Nothing is there: a replica must not say so, since it may not know.
     let answers = [
         bench.store.delete(bench.key(bench.login("ann").id)).await.map(|_| ()),
-        bench.store.delete_account(bench.account("ann"), None, bench.now).await.map(|_| ()),
-        bench.store.delete_realm(&bench.realm).await.map(|_| ()),
+        bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.map(|_| ()),
+        bench.store.delete_realm(&bench.realm, crate::MARK).await.map(|_| ()),
     ];
     for answer in answers {
         assert!(answer.is_err_and(|error| error.is_retryable() && error.to_string().contains("replica")));

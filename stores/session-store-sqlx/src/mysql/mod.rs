@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaced, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
+    Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
@@ -238,10 +239,19 @@ impl SessionStore for MySqlStore {
         self.0.store.list(account, now).await
     }
 
+    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
+    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        _fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let deleted = self.0.store.connections.transact(MySql::BEGIN, |mut db| async move {
@@ -251,7 +261,7 @@ impl SessionStore for MySqlStore {
         deleted.await.map_err(store_error)
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
         let store = &self.0.store;
         let delete = &Statement::new(&self.0.sql.delete_realm).bind(realm);
         let deleted = store.connections.transact(REPEATABLE_READ, |mut db| async move {

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Invalidation, RecordKey, Replaced, Replaces, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow};
@@ -265,10 +265,19 @@ impl SessionStore for PostgresStore {
         self.0.store.list(account, now).await
     }
 
+    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
+    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        _fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let rows = self.0.store.fetch(&self.0.functions.delete_account(account, keep, now)).await?;
@@ -278,7 +287,7 @@ impl SessionStore for PostgresStore {
         Ok(ended)
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
         let rows = self.0.store.fetch(&self.0.functions.delete_realm(realm)).await?;
         let deleted = functions::number(rows).map_err(store_error)?;
         self.tell(realm, [Invalidation::EveryoneEnded]);

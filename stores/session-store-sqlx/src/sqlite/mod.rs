@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaced, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
+    Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous};
@@ -235,10 +236,19 @@ impl SessionStore for SqliteStore {
         self.store()?.list(account, now).await
     }
 
+    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
+    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        Err(StoreError::permanent("not yet"))
+    }
+
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
+        _fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let delete = Statement::new(&self.0.sql.delete_account);
@@ -249,7 +259,7 @@ impl SessionStore for SqliteStore {
         live.collect::<Result<_, _>>().map_err(store_error)
     }
 
-    async fn delete_realm(&self, realm: &str) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
         let _turn = self.0.writer.lock().await;
         self.store()?.execute(&Statement::new(&self.0.sql.delete_realm).bind(realm)).await
     }

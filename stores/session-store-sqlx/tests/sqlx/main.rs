@@ -75,3 +75,6 @@ mod conformance {
         });
     }
 }
+
+/// A mark for a revocation that no login races with.
+const MARK: session_core::store::Mark = session_core::store::Mark::from_bytes([7; 16]);

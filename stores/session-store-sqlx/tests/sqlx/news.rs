@@ -119,10 +119,10 @@ async fn whatever_ends_a_session_is_heard_elsewhere() {
 
     let kept = fleet.log_in("ann", plain).await;
     let account = Account { realm: REALM, subject: "ann" };
-    fleet.here.delete_account(account, Some(kept.id), now()).await.unwrap();
+    fleet.here.delete_account(account, Some(kept.id), crate::MARK, now()).await.unwrap();
     assert_eq!(listener.hears().await, Invalidation::Ended(newest.id));
 
-    fleet.here.delete_realm(REALM).await.unwrap();
+    fleet.here.delete_realm(REALM, crate::MARK).await.unwrap();
     assert_eq!(listener.hears().await, Invalidation::EveryoneEnded);
 }
 
@@ -134,7 +134,7 @@ async fn other_realms_and_what_did_not_happen_are_not_heard() {
     let elsewhere = login("ann");
     fleet.here.create("admins", &elsewhere, Create::default(), now()).await.unwrap();
     fleet.here.delete(RecordKey { realm: "admins", id: elsewhere.id }).await.unwrap();
-    fleet.here.delete_realm("admins").await.unwrap();
+    fleet.here.delete_realm("admins", crate::MARK).await.unwrap();
 
     let there = fleet.log_in("ann", Create::default()).await;
     let replaces = Some(Replaces::MustExist { id: there.id, version: 9 });

@@ -94,7 +94,7 @@ async fn neighbouring_accounts_log_in_and_out_at_once<B: Backend>() {
                 store.delete(RecordKey { realm: REALM, id: record.id }).await.unwrap();
                 store.create(REALM, &login(&subject), options, now()).await.unwrap();
                 let account = Account { realm: REALM, subject: &subject };
-                store.delete_account(account, None, now()).await.unwrap();
+                store.delete_account(account, None, crate::MARK, now()).await.unwrap();
                 store.delete_expired(now(), 10).await.unwrap();
             }
         })
@@ -119,12 +119,12 @@ async fn no_rotation_survives_the_end_of_its_realm<B: Backend>() {
         for _ in &chains {
             chains_under_way.recv().await.unwrap();
         }
-        while let Err(error) = here.delete_realm(REALM).await {
+        while let Err(error) = here.delete_realm(REALM, crate::MARK).await {
             assert!(error.is_retryable(), "{error}");
         }
         let ended = timeout(Duration::from_secs(60), join_all(chains)).await;
         ended.expect("a rotation survived").into_iter().for_each(|chain| chain.unwrap());
-        assert_eq!(there.delete_realm(REALM).await.unwrap(), 0, "round {round}");
+        assert_eq!(there.delete_realm(REALM, crate::MARK).await.unwrap(), 0, "round {round}");
     }
 }
 
@@ -196,7 +196,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *transaction).await.unwrap();
     let deletion = tokio::spawn({
         let store = store.clone();
-        async move { store.delete_realm(REALM).await }
+        async move { store.delete_realm(REALM, crate::MARK).await }
     });
     waiting(1, &|| false).await;
     let replaces = Some(Replaces::MustExist { id: old.id, version: old.version });

@@ -60,7 +60,7 @@ async fn every_call_is_one_round_trip() {
         count("list");
         store.delete(RecordKey { realm: REALM, id: third.id }).await.unwrap();
         count("logout");
-        store.delete_account(account, None, now()).await.unwrap();
+        store.delete_account(account, None, crate::MARK, now()).await.unwrap();
         count("revoke all");
         store.delete_expired(now(), 1000).await.unwrap();
         count("cleanup");

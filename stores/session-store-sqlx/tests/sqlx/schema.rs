@@ -416,7 +416,7 @@ mod files {
         let store = SqliteStore::connect(&format!("sqlite:{}", link.display())).await.unwrap();
         std::fs::remove_file(&link).unwrap();
         lead_to(&other);
-        let error = store.delete_realm(REALM).await.unwrap_err();
+        let error = store.delete_realm(REALM, crate::MARK).await.unwrap_err();
         assert!(error.to_string().contains("replaced"), "{error}");
     }
 
@@ -432,8 +432,8 @@ mod files {
             store.replace(REALM, record, now).await.unwrap_err(),
             store.delete(key).await.unwrap_err(),
             store.list(account, now).await.unwrap_err(),
-            store.delete_account(account, None, now).await.unwrap_err(),
-            store.delete_realm(REALM).await.unwrap_err(),
+            store.delete_account(account, None, crate::MARK, now).await.unwrap_err(),
+            store.delete_realm(REALM, crate::MARK).await.unwrap_err(),
             store.delete_expired(now, 100).await.unwrap_err(),
         ]
     }

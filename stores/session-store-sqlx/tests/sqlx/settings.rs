@@ -73,9 +73,12 @@ mod mysql {
             assert_eq!(there.read(key, now()).await.unwrap(), None);
             let account = Account { realm: REALM, subject: "ann" };
             assert_eq!(there.list(account, now()).await.unwrap().len(), 2);
-            assert_eq!(here.delete_account(account, Some(kept.id), now()).await.unwrap(), [other.id]);
+            assert_eq!(
+                here.delete_account(account, Some(kept.id), crate::MARK, now()).await.unwrap(),
+                [other.id]
+            );
             assert_eq!(there.list(account, now()).await.unwrap(), [kept]);
-            assert_eq!(here.delete_realm(REALM).await.unwrap(), 1);
+            assert_eq!(here.delete_realm(REALM, crate::MARK).await.unwrap(), 1);
             assert_eq!(rows(server, &table).await, 0, "for somebody who has nothing to do with it");
         }
         assert_eq!(there.delete_expired(now(), 10).await.unwrap(), 0);
@@ -280,11 +283,11 @@ mod postgres {
             assert_eq!(rows(), "1");
             touches(&store, &other).await;
             let account = Account { realm: REALM, subject: "ann" };
-            assert_eq!(store.delete_account(account, None, now()).await.unwrap(), [other.id]);
+            assert_eq!(store.delete_account(account, None, crate::MARK, now()).await.unwrap(), [other.id]);
             assert_eq!(rows(), "0");
         }
         store.create(REALM, &other, Create::default(), now()).await.unwrap();
-        assert_eq!(store.delete_realm(REALM).await.unwrap(), 1);
+        assert_eq!(store.delete_realm(REALM, crate::MARK).await.unwrap(), 1);
         store.create(REALM, &other, Create::default(), now()).await.unwrap();
         assert_eq!(store.delete_expired(other.ends_at, 10).await.unwrap(), 1);
         assert_eq!(rows(), "0");
@@ -330,7 +333,7 @@ mod postgres {
             store.create(REALM, &record, Create::default(), now()).await.unwrap();
             assert_eq!(server.run(&format!("SELECT count(*) FROM keeper.{table}")).trim(), "1");
             touches(&store, &record).await;
-            assert_eq!(store.delete_realm(REALM).await.unwrap(), 1);
+            assert_eq!(store.delete_realm(REALM, crate::MARK).await.unwrap(), 1);
         }
     }
 }

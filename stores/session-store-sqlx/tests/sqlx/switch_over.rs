@@ -348,7 +348,7 @@ async fn a_demoted_server_refuses_no_login<S: SessionStore>(
 ) {
     let (store, _) = demoted(servers, &connect, Duration::ZERO).await;
     let there = connect(servers.url(), StoreOptions::default()).await;
-    there.delete_realm(REALM).await.unwrap();
+    there.delete_realm(REALM, crate::MARK).await.unwrap();
     let limit = Some(SessionLimit::Refuse(1));
     let login = store.create(REALM, &login("ann"), Create::new(None, limit), now()).await;
     assert!(matches!(login.unwrap(), Created::Done { .. }), "only the old server knows the others");

@@ -75,6 +75,8 @@ fn record(generation: u64, issued_at: i64, expires_at: i64, first_used_at: Optio
         ends_at: at(expires_at),
         user_agent: None,
         ip_address: None,
+        terms: None,
+        uncounted: false,
     }
 }
 

@@ -13,11 +13,12 @@ use self::model::Model;
 use super::MemoryStore;
 use crate::id::SessionId;
 use crate::store::{
-    Account, Create, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Create, Mark, RecordKey, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
 };
 use crate::time::Timestamp;
 
 const REALMS: [&str; 2] = ["users", "admins"];
+const MARK: Mark = Mark::from_bytes([1; 16]);
 const SUBJECTS: [Option<&str>; 3] = [None, Some("ann"), Some("bob")];
 
 /// One call. Small numbers, so that calls meet each other's records.
@@ -159,7 +160,7 @@ fn options() -> impl Strategy<Value = Create> {
         false => SessionLimit::EvictLeastRecentlySeen(limit),
     });
     (prop::option::of(replaces), prop::option::of(limit))
-        .prop_map(|(replaces, limit)| Create { replaces, limit })
+        .prop_map(|(replaces, limit)| Create::new(replaces, limit))
 }
 
 /// What the store answers, and what the model does.
@@ -205,11 +206,11 @@ fn answers(
         }
         Call::DeleteAccount { subject, keep } => {
             let keep = keep.map(session);
-            let mut deleted = now(store.delete_account(account(subject), keep, at));
+            let mut deleted = now(store.delete_account(account(subject), keep, MARK, at));
             deleted.iter_mut().for_each(|ids| ids.sort());
             texts(deleted, model.delete_account(account(subject), keep, at))
         }
-        Call::DeleteRealm => texts(now(store.delete_realm(realm)), model.delete_realm(realm)),
+        Call::DeleteRealm => texts(now(store.delete_realm(realm, MARK)), model.delete_realm(realm)),
         // Which ones go first is the store's choice, so both go on until none is left.
         Call::DeleteExpired { limit } => {
             let actual = [limit, usize::MAX].map(|limit| now(store.delete_expired(at, limit)).unwrap());
@@ -248,15 +249,15 @@ fn storm(store: &MemoryStore, seed: u64) {
         match kind % 16 {
             0..6 => {
                 let replaces = (choice > 64).then_some(Replaces::IfPresent(session(other)));
-                let options = Create { replaces, limit: Some(SessionLimit::EvictLeastRecentlySeen(3)) };
+                let options = Create::new(replaces, Some(SessionLimit::EvictLeastRecentlySeen(3)));
                 let record = record(id, subject, 0, at, at.plus(MINUTE / 4));
                 now(store.create(realm, &record, options, at)).map(drop).unwrap();
             }
             6..10 => now(store.read_and_touch(key, touch, at)).map(drop).unwrap(),
             10..12 => now(store.delete(key)).map(drop).unwrap(),
-            12 => now(store.delete_account(account, None, at)).map(drop).unwrap(),
+            12 => now(store.delete_account(account, None, MARK, at)).map(drop).unwrap(),
             13 => now(store.delete_expired(at, 4)).map(drop).unwrap(),
-            14 if choice < 16 => now(store.delete_realm(realm)).map(drop).unwrap(),
+            14 if choice < 16 => now(store.delete_realm(realm, MARK)).map(drop).unwrap(),
             _ => assert!(now(store.list(account, at)).unwrap().len() <= 32),
         }
     }
@@ -281,6 +282,8 @@ fn record(id: u8, subject: Option<&str>, age: u64, at: Timestamp, ends_at: Times
         ends_at,
         user_agent: None,
         ip_address: None,
+        terms: None,
+        uncounted: false,
     }
 }
 

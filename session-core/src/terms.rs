@@ -1,0 +1,189 @@
+//! What a login was given beyond the usual. Almost all sessions have none of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::SessionId;
+use crate::time::Timestamp;
+
+/// What a login was given beyond the usual: an earlier end, a cookie that goes with the browser, how the user was
+/// verified, who acts for whom. For a store it is a row of bytes that it keeps as they are.
+///
+/// `Debug` shows nothing of it but the level.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The session ends at the latest then, whatever the absolute lifetime is.
+    pub(crate) ends_by: Option<Timestamp>,
+    /// Its cookie outlives the browser.
+    pub(crate) is_remembered: bool,
+    /// How sure it is who the user is: 0 waits for a second factor, 1 is a login.
+    pub(crate) level: u8,
+    /// How the user was verified (RFC 8176), in the order in which it happened.
+    pub(crate) methods: Vec<String>,
+    /// Who acts as the user.
+    pub(crate) actor: Option<Actor>,
+    /// When the application was last asked whether the account may go on.
+    pub(crate) revalidated_at: Option<Timestamp>,
+    /// What a later version of this program wrote: it is kept as it is, and the session cannot be used here.
+    later: Option<Vec<u8>>,
+}
+
+/// Whoever acts as the user of a session: by a session of their own, without which this one is over.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Actor {
+    pub(crate) sid: SessionId,
+    pub(crate) subject: String,
+}
+
+/// A login by one factor.
+pub(crate) const USUAL_LEVEL: u8 = 1;
+
+const VERSION: u8 = 1;
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            ends_by: None,
+            is_remembered: true,
+            level: USUAL_LEVEL,
+            methods: Vec::new(),
+            actor: None,
+            revalidated_at: None,
+            later: None,
+        }
+    }
+}
+
+impl Terms {
+    /// The bytes that a store keeps.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.later {
+            Some(bytes) => bytes.clone(),
+            // A struct of plain fields always serializes.
+            None => serde_json::to_vec(&Written::from(self)).unwrap_or_default(),
+        }
+    }
+
+    /// From the bytes that a store kept. What a later version wrote comes back from [`to_bytes`](Self::to_bytes) as it
+    /// was.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        match serde_json::from_slice::<Written>(bytes) {
+            Ok(written) if written.v == VERSION => written.into(),
+            _ => Self { later: Some(bytes.to_vec()), ..Self::default() },
+        }
+    }
+
+    /// Whether this program knows what they mean.
+    pub(crate) fn are_known(&self) -> bool {
+        self.later.is_none()
+    }
+
+    /// As a record or a token keeps them: not at all if they are the usual ones.
+    pub(crate) fn unless_usual(self) -> Option<Arc<Self>> {
+        (self != Self::default()).then(|| Arc::new(self))
+    }
+}
+
+impl fmt::Debug for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terms").field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+/// The JSON of a record. What is usual is left out.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    v: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<i64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unremembered: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acr: Option<u8>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    amr: Vec<String>,
+    /// The id of the actor's session and its subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    act: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<i64>,
+}
+
+impl From<&Terms> for Written {
+    fn from(terms: &Terms) -> Self {
+        Self {
+            v: VERSION,
+            end: terms.ends_by.map(Timestamp::unix_seconds),
+            unremembered: !terms.is_remembered,
+            acr: (terms.level != USUAL_LEVEL).then_some(terms.level),
+            amr: terms.methods.clone(),
+            act: terms.actor.as_ref().map(|actor| (actor.sid.to_text(), actor.subject.clone())),
+            asked: terms.revalidated_at.map(Timestamp::unix_seconds),
+        }
+    }
+}
+
+impl From<Written> for Terms {
+    fn from(written: Written) -> Self {
+        let actor =
+            |(sid, subject): (String, String)| Some(Actor { sid: SessionId::from_text(&sid)?, subject });
+        Self {
+            ends_by: written.end.map(Timestamp::from_unix_seconds),
+            is_remembered: !written.unremembered,
+            level: written.acr.unwrap_or(USUAL_LEVEL),
+            methods: written.amr,
+            actor: written.act.and_then(actor),
+            revalidated_at: written.asked.map(Timestamp::from_unix_seconds),
+            later: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Terms {
+        Terms {
+            ends_by: Some(Timestamp::from_unix_seconds(1_700_000_000)),
+            is_remembered: false,
+            level: 2,
+            methods: vec!["pwd".to_owned(), "otp".to_owned()],
+            actor: Some(Actor { sid: SessionId::from_bytes([7; 16]), subject: "alice".to_owned() }),
+            revalidated_at: Some(Timestamp::from_unix_seconds(1_600_000_000)),
+            later: None,
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        for terms in [Terms::default(), all()] {
+            assert_eq!(Terms::from_bytes(&terms.to_bytes()), terms);
+        }
+    }
+
+    #[test]
+    fn the_usual_ones_are_not_kept() {
+        assert_eq!(Terms::default().unless_usual(), None);
+        assert!(all().unless_usual().is_some());
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_kept_as_it_is_and_not_understood() {
+        for bytes in [&br#"{"v":2,"acr":3}"#[..], br#"{"v":1,"new":true}"#, b"\xff", b""] {
+            let terms = Terms::from_bytes(bytes);
+            assert!(!terms.are_known());
+            assert_eq!(terms.to_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_who_acts() {
+        assert!(!format!("{:?}", all()).contains("alice"));
+    }
+}
