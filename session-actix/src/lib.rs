@@ -149,7 +149,8 @@ pub use session_core::{
 };
 
 pub use extract::{
-    Authenticated, Extract, Extracting, Fresh, MaybeAuthenticated, Rejection, Session, extract,
+    Authenticated, Extract, Extracting, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
+    Visitor, extract,
 };
 pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;

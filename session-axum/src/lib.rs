@@ -146,7 +146,9 @@ pub use session_core::{
     SessionPayload, SessionStatus,
 };
 
-pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, extract};
+pub use extract::{
+    Authenticated, Extract, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session, Visitor, extract,
+};
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;
 pub use translate::{head, respond};

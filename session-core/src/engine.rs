@@ -15,6 +15,8 @@ pub(crate) struct Engine<U> {
     pub(crate) rules: Rules,
     pub(crate) keys: KeyRing,
     pub(crate) fresh_for_revocation: Option<Duration>,
+    /// No login without an attempt.
+    pub(crate) requires_attempts: bool,
     /// The application's own, for its guards.
     pub(crate) data: Data,
 }

@@ -189,6 +189,7 @@ struct Inner {
     redirect: Option<String>,
     challenge: Challenge,
     max_age: Option<Duration>,
+    level: Option<u8>,
 }
 
 /// Whether a 401 or 403 says how to authenticate (RFC 9110 section 11.6.1): only to those who could use a bearer token.
@@ -215,6 +216,7 @@ impl SessionError {
             redirect: None,
             challenge: Challenge::None,
             max_age: None,
+            level: None,
         }))
     }
 
@@ -262,7 +264,8 @@ impl SessionError {
     ///
     /// A 401 or 403 to a bearer token has a `WWW-Authenticate: Bearer` with `error`: `invalid_token` with each 401, also
     /// for a malformed one (RFC 6750 section 3.1 counts it in, and pairs `invalid_request` with 400); `insufficient_scope`
-    /// with 403; and where the login is too old, `insufficient_user_authentication` with `max_age` (RFC 9470). A 401 to
+    /// with 403; and where the login is too old or not sure enough, `insufficient_user_authentication` with `max_age` or
+    /// `acr_values` (RFC 9470). A 401 to
     /// a request without credentials has the scheme alone, where bearer tokens are switched on. One to a cookie has none.
     #[must_use]
     pub fn to_response(&self) -> PlainResponse {
@@ -288,19 +291,19 @@ impl SessionError {
     }
 
     fn www_authenticate(&self) -> Option<Cow<'static, str>> {
-        let value = match (self.0.challenge, self.0.kind.status(), self.0.max_age) {
-            (Challenge::Scheme, 401, _) => "Bearer",
-            (Challenge::Token, 401, _) => "Bearer error=\"invalid_token\"",
-            (Challenge::Token, 403, Some(limit)) => {
-                let limit = limit.as_secs();
-                return Some(
-                    format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{limit}\"").into(),
-                );
-            }
-            (Challenge::Token, 403, None) => "Bearer error=\"insufficient_scope\"",
-            _ => return None,
+        let insufficient = |name: &str, value: u64| {
+            format!("Bearer error=\"insufficient_user_authentication\", {name}=\"{value}\"").into()
         };
-        Some(value.into())
+        Some(match (self.0.challenge, self.0.kind.status()) {
+            (Challenge::Scheme, 401) => "Bearer".into(),
+            (Challenge::Token, 401 | 403) => match (self.0.max_age, self.0.level) {
+                (Some(limit), _) => insufficient("max_age", limit.as_secs()),
+                (None, Some(level)) => insufficient("acr_values", level.into()),
+                (None, None) if self.0.kind.status() == 401 => "Bearer error=\"invalid_token\"".into(),
+                (None, None) => "Bearer error=\"insufficient_scope\"".into(),
+            },
+            _ => return None,
+        })
     }
 
     pub(crate) fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -327,6 +330,11 @@ impl SessionError {
     /// How long ago the login may be that would have been enough.
     pub(crate) fn max_age(self, limit: Duration) -> Self {
         self.with(|inner| inner.max_age = Some(limit))
+    }
+
+    /// How sure it would have to be who the user is.
+    pub(crate) fn level(self, level: u8) -> Self {
+        self.with(|inner| inner.level = Some(level))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -34,8 +34,8 @@ use crate::session::Session;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no guard",
     label = "this type does not implement `Guard`",
-    note = "implement `session_core::Guard` for it, or take `Session<U>`, `Authenticated<U>`, `MaybeAuthenticated<U>` or \
-            `Fresh<U, SECONDS>` of your framework's adapter"
+    note = "implement `session_core::Guard` for it, or take `Session<U>`, `Authenticated<U>`, `MaybeAuthenticated<U>`, \
+            `Fresh<U, SECONDS>` or another one of your framework's adapter"
 )]
 pub trait Guard: Sized + Send + 'static {
     /// The payload of the manager whose sessions it guards.
@@ -183,6 +183,124 @@ impl<U: SessionPayload, const SECONDS: u64> Deref for Fresh<U, SECONDS> {
     }
 }
 
+/// Somebody with a session, logged in or a guest: 401 otherwise, and for a login that waits for its second factor.
+/// Dereferences to the payload. Whoever has none gets one by [`Session::visit`].
+pub struct Visitor<U: SessionPayload> {
+    user: Arc<U>,
+    session: Session<U>,
+}
+
+impl<U: SessionPayload> Visitor<U> {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        &self.session
+    }
+
+    /// The payload, owned: a copy, since the session keeps its own.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        U::clone(&self.user)
+    }
+}
+
+impl<U: SessionPayload> Guard for Visitor<U> {
+    type Payload = U;
+
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        match session.user() {
+            Some(user) => Ok(Self { user, session }),
+            None => Err(session.0.refusal()),
+        }
+    }
+}
+
+impl<U: SessionPayload> Deref for Visitor<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.user
+    }
+}
+
+/// A login that waits for its second factor ([level](crate::Login::level) 0): for the page that asks for it, and for
+/// nothing else. 401 where nobody is logged in, 403 where the login is complete. Dereferences to the user.
+pub struct Pending<U: SessionPayload> {
+    user: Arc<U>,
+    session: Session<U>,
+}
+
+impl<U: SessionPayload> Pending<U> {
+    /// The session, to be [completed](Session::complete).
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        &self.session
+    }
+
+    /// The user, owned: a copy, since the session keeps its own.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        U::clone(&self.user)
+    }
+}
+
+impl<U: SessionPayload> Guard for Pending<U> {
+    type Payload = U;
+
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        if let Some(user) = session.pending_user() {
+            return Ok(Self { user, session });
+        }
+        session.require_user()?;
+        Err(session.forbidden("the login waits for no second step"))
+    }
+}
+
+impl<U: SessionPayload> Deref for Pending<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.user
+    }
+}
+
+/// Somebody whose login is of [level](crate::Login::level) `LEVEL` or more: 403 `STEP_UP_REQUIRED` otherwise, and 401
+/// where nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to
+/// the user, as the store has it then. The level is raised by [`Session::step_up`].
+pub struct Level<U: SessionPayload, const LEVEL: u8>(Authenticated<U>);
+
+impl<U: SessionPayload, const LEVEL: u8> Level<U, LEVEL> {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        self.0.session()
+    }
+
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        self.0.into_inner()
+    }
+}
+
+impl<U: SessionPayload, const LEVEL: u8> Guard for Level<U, LEVEL> {
+    type Payload = U;
+
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        session.require_level(LEVEL).await?;
+        // Only now: the user as the store has it.
+        Authenticated::check(session).await.map(Self)
+    }
+}
+
+impl<U: SessionPayload, const LEVEL: u8> Deref for Level<U, LEVEL> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
 macro_rules! debug_as_session {
     ($($name:ident)*) => {$(
         impl<U: SessionPayload> fmt::Debug for $name<U> {
@@ -192,10 +310,16 @@ macro_rules! debug_as_session {
         }
     )*};
 }
-debug_as_session!(Authenticated MaybeAuthenticated);
+debug_as_session!(Authenticated MaybeAuthenticated Visitor Pending);
 
 impl<U: SessionPayload, const SECONDS: u64> fmt::Debug for Fresh<U, SECONDS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fresh").field(&self.0.session).finish()
+    }
+}
+
+impl<U: SessionPayload, const LEVEL: u8> fmt::Debug for Level<U, LEVEL> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Level").field(&self.0.session).finish()
     }
 }

@@ -71,6 +71,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod adapter;
+mod attempt;
 mod clock;
 mod cookie;
 mod data;
@@ -84,6 +85,7 @@ mod guard;
 pub mod guide;
 mod id;
 mod lifetimes;
+mod login;
 mod manager;
 mod mode;
 mod payload;
@@ -101,13 +103,15 @@ pub mod testing;
 mod time;
 mod token;
 
+pub use attempt::Attempt;
 pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
 pub use cookie::{CookieSettings, SameSite};
 pub use error::{ConfigError, ErrorKind, SessionError};
 pub use event::{EventKind, SessionEvent, SessionObserver};
-pub use guard::{Authenticated, Fresh, Guard, MaybeAuthenticated};
+pub use guard::{Authenticated, Fresh, Guard, Level, MaybeAuthenticated, Pending, Visitor};
 pub use id::SessionId;
 pub use lifetimes::Lifetimes;
+pub use login::Login;
 pub use manager::{Outcome, SessionManager, SessionManagerBuilder};
 pub use mode::{Destroyed, ReplayPolicy};
 pub use payload::SessionPayload;

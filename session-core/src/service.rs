@@ -10,13 +10,15 @@ use crate::cookie::CookieWriter;
 use crate::error::{Challenge, ErrorKind, SessionError};
 use crate::event::{EventKind, SessionEvent, SessionObserver, Who, is_traced};
 use crate::id::SessionId;
-use crate::lifetimes::Lifetimes;
+use crate::lifetimes::{Lifetimes, Start};
+use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::request::{Client, CrossOriginRefusal, Received};
 use crate::response::SessionToken;
 use crate::revalidation::{Revalidate, Revalidation};
 use crate::sparing::Sparing;
 use crate::store::{Mark, Patience};
+use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::token::{Claims, Codec, IssueError};
 
@@ -45,19 +47,37 @@ impl<U: SessionPayload> Service<U> {
         self.clock.now()
     }
 
-    /// Claims for a new login, good from now on.
-    pub(crate) fn new_claims(&self, generation: Option<u64>) -> Result<Claims, SessionError> {
-        let now = self.now();
+    pub(crate) fn new_id(&self) -> Result<SessionId, SessionError> {
         let mut sid = [0; 16];
         let filled = self.random.fill(&mut sid);
-        filled.map_err(|error| SessionError::new(ErrorKind::Randomness, now).source_is(error))?;
-        Ok(Claims {
-            sid: SessionId::from_bytes(sid),
-            generation,
-            issued_at: now,
-            expires_at: self.lifetimes.fresh_expiry(now, now),
-            authenticated_at: now,
-        })
+        filled.map_err(|error| SessionError::new(ErrorKind::Randomness, self.now()).source_is(error))?;
+        Ok(SessionId::from_bytes(sid))
+    }
+
+    /// Claims and terms for a login, good from now on. `before` are those of the session that it goes on with.
+    pub(crate) fn begin(
+        &self,
+        generation: Option<u64>,
+        is_guest: bool,
+        options: &LoginOptions,
+        before: Option<&Terms>,
+    ) -> Result<(Claims, Option<Arc<Terms>>), SessionError> {
+        let now = self.now();
+        let refuse = |kind, detail| Err(SessionError::new(kind, now).detail(detail));
+        if let Some(mistake) = options.mistake {
+            return refuse(ErrorKind::Misuse, mistake);
+        }
+        let authenticated_at = options.authenticated_at.map_or(now, |at| at.min(now));
+        let terms = options.terms(before);
+        let ends_by = self.lifetimes.shortest(&terms, is_guest).map(|most| authenticated_at.plus(most));
+        let start = Start { authenticated_at, ends_by };
+        let expires_at = self.lifetimes.fresh_expiry(start, now);
+        if expires_at <= now {
+            return refuse(ErrorKind::Expired, "the login is so old that its session would be over");
+        }
+        let claims =
+            Claims { sid: self.new_id()?, generation, issued_at: now, expires_at, authenticated_at, ends_by };
+        Ok((claims, Terms { ends_by, ..terms }.unless_usual()))
     }
 
     pub(crate) fn new_mark(&self) -> Result<Mark, SessionError> {

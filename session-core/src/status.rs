@@ -10,6 +10,7 @@ use crate::error::ErrorKind;
 use crate::id::SessionId;
 use crate::lifetimes::Standing;
 use crate::store::SessionRecord;
+use crate::terms::{Terms, USUAL_LEVEL};
 use crate::time::Timestamp;
 
 /// How a session stands at one moment. Asking never writes and never extends anything.
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionStatus {
-    /// There is a session and it is good.
+    /// There is a session and it is good; not one that waits for its second factor.
     pub is_valid: bool,
     /// The opposite of [`is_valid`](Self::is_valid): a session that never was counts as expired.
     pub is_expired: bool,
@@ -36,6 +37,12 @@ pub struct SessionStatus {
     pub absolute_remaining: Option<Duration>,
     /// Why there is no session.
     pub reason: Option<ErrorKind>,
+    /// It is a guest's.
+    pub is_guest: bool,
+    /// How sure it is who the user is: 1 for a login, 0 while it waits for its second factor. `None` without a session.
+    pub level: Option<u8>,
+    /// How the user was verified (RFC 8176), as the login said.
+    pub methods: Vec<String>,
 }
 
 impl SessionStatus {
@@ -50,7 +57,24 @@ impl SessionStatus {
             idle_remaining: standing.idle_remaining,
             absolute_remaining: Some(standing.absolute_remaining),
             reason: (!standing.is_live).then_some(ErrorKind::Expired),
+            is_guest: false,
+            level: Some(USUAL_LEVEL),
+            methods: Vec::new(),
         }
+    }
+
+    /// With what is known of the login. One that waits for its second factor is no session yet for a front end.
+    pub(crate) fn about(mut self, is_guest: bool, terms: Option<&Terms>) -> Self {
+        self.is_guest = is_guest;
+        let Some(terms) = terms else { return self };
+        self.level = Some(terms.level);
+        self.methods.clone_from(&terms.methods);
+        if terms.level == 0 && !is_guest {
+            self.is_valid = false;
+            self.is_expired = true;
+            self.reason.get_or_insert(ErrorKind::LoginIncomplete);
+        }
+        self
     }
 
     pub(crate) fn none(reason: ErrorKind) -> Self {
@@ -64,6 +88,9 @@ impl SessionStatus {
             idle_remaining: None,
             absolute_remaining: None,
             reason: Some(reason),
+            is_guest: false,
+            level: None,
+            methods: Vec::new(),
         }
     }
 
@@ -76,13 +103,16 @@ impl SessionStatus {
         fields.serialize_field("refreshDue", &self.refresh_due)?;
         fields.serialize_field("idleRemaining", &self.idle_remaining.map(|left| left.as_secs()))?;
         fields.serialize_field("absoluteRemaining", &self.absolute_remaining.map(|left| left.as_secs()))?;
-        fields.serialize_field("reason", &self.reason.map(ErrorKind::code))
+        fields.serialize_field("reason", &self.reason.map(ErrorKind::code))?;
+        fields.serialize_field("isGuest", &self.is_guest)?;
+        fields.serialize_field("level", &self.level)?;
+        fields.serialize_field("methods", &self.methods)
     }
 }
 
 impl Serialize for SessionStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("SessionStatus", 9)?;
+        let mut fields = serializer.serialize_struct("SessionStatus", 12)?;
         self.write_fields(&mut fields)?;
         fields.end()
     }
@@ -107,7 +137,7 @@ pub(crate) struct Refreshed {
 impl<U: Serialize> Serialize for StatusBody<'_, U> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields =
-            serializer.serialize_struct("StatusBody", if self.refresh.is_some() { 12 } else { 10 })?;
+            serializer.serialize_struct("StatusBody", if self.refresh.is_some() { 15 } else { 13 })?;
         self.status.write_fields(&mut fields)?;
         fields.serialize_field("user", &self.user)?;
         if let Some(refresh) = &self.refresh {

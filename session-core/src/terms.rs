@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,9 @@ use crate::time::Timestamp;
 /// `Debug` shows nothing of it but the level.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The session ends at the latest then, whatever the absolute lifetime is.
+    /// How long after its login the session ends at the latest.
+    pub(crate) at_most: Option<Duration>,
+    /// When that is, or what else about this login ends it earlier than the absolute lifetime.
     pub(crate) ends_by: Option<Timestamp>,
     /// Its cookie outlives the browser.
     pub(crate) is_remembered: bool,
@@ -27,7 +30,7 @@ pub struct Terms {
     /// When the application was last asked whether the account may go on.
     pub(crate) revalidated_at: Option<Timestamp>,
     /// What a later version of this program wrote: it is kept as it is, and the session cannot be used here.
-    later: Option<Vec<u8>>,
+    pub(crate) later: Option<Vec<u8>>,
 }
 
 /// Whoever acts as the user of a session: by a session of their own, without which this one is over.
@@ -40,11 +43,17 @@ pub(crate) struct Actor {
 /// A login by one factor.
 pub(crate) const USUAL_LEVEL: u8 = 1;
 
+/// So many methods can a login name ...
+pub(crate) const MOST_METHODS: usize = 8;
+/// ... each with so many bytes.
+pub(crate) const LONGEST_METHOD: usize = 32;
+
 const VERSION: u8 = 1;
 
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            at_most: None,
             ends_by: None,
             is_remembered: true,
             level: USUAL_LEVEL,
@@ -100,6 +109,8 @@ impl fmt::Debug for Terms {
 struct Written {
     v: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_most: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     end: Option<i64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     unremembered: bool,
@@ -118,6 +129,7 @@ impl From<&Terms> for Written {
     fn from(terms: &Terms) -> Self {
         Self {
             v: VERSION,
+            at_most: terms.at_most.map(|most| most.as_secs()),
             end: terms.ends_by.map(Timestamp::unix_seconds),
             unremembered: !terms.is_remembered,
             acr: (terms.level != USUAL_LEVEL).then_some(terms.level),
@@ -133,6 +145,7 @@ impl From<Written> for Terms {
         let actor =
             |(sid, subject): (String, String)| Some(Actor { sid: SessionId::from_text(&sid)?, subject });
         Self {
+            at_most: written.at_most.map(Duration::from_secs),
             ends_by: written.end.map(Timestamp::from_unix_seconds),
             is_remembered: !written.unremembered,
             level: written.acr.unwrap_or(USUAL_LEVEL),
@@ -150,6 +163,7 @@ mod tests {
 
     fn all() -> Terms {
         Terms {
+            at_most: Some(Duration::from_secs(900)),
             ends_by: Some(Timestamp::from_unix_seconds(1_700_000_000)),
             is_remembered: false,
             level: 2,

@@ -148,7 +148,8 @@ mod routes;
 pub use session_core as core;
 
 pub use extract::{
-    Authenticated, Extract, Extracted, Fresh, MaybeAuthenticated, Rejection, Session, extract, is_missing,
+    Authenticated, Extract, Extracted, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
+    Visitor, extract, is_missing,
 };
 pub use fairing::SessionFairing;
 pub use head::Head;

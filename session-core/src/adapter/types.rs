@@ -1,7 +1,7 @@
 //! The types that handlers of a framework put in their signatures: core's, each in a struct of the adapter's, so that
 //! rustdoc lists their methods and a compiler error names them.
 
-/// Defines `Session`, `Authenticated`, `MaybeAuthenticated`, `Fresh` and `Extract` in an adapter crate, as guards. `$extractor` is the
+/// Defines `Session`, `Authenticated`, `MaybeAuthenticated`, `Fresh`, `Visitor`, `Pending`, `Level` and `Extract` in an adapter crate, as guards. `$extractor` is the
 /// adapter's macro that makes an extractor of a guard: `extractor!([generics] Guard)`.
 #[doc(hidden)]
 #[macro_export]
@@ -29,6 +29,18 @@ macro_rules! __adapter_types {
         $crate::__adapter_type! {
             /// Somebody logged in less than `SECONDS` ago: 403 otherwise. Always asks the store. Dereferences to the user.
             $extractor Fresh [U: $crate::SessionPayload, const SECONDS: u64] [U, SECONDS]
+        }
+        $crate::__adapter_type! {
+            /// Somebody with a session, logged in or a guest: 401 otherwise. Dereferences to the payload.
+            $extractor Visitor [U: $crate::SessionPayload] [U]
+        }
+        $crate::__adapter_type! {
+            /// A login that waits for its second factor: 401 or 403 otherwise. Dereferences to the user.
+            $extractor Pending [U: $crate::SessionPayload] [U]
+        }
+        $crate::__adapter_type! {
+            /// Somebody whose login is of level `LEVEL` or more: 403 otherwise. Always asks the store. Dereferences to the user.
+            $extractor Level [U: $crate::SessionPayload, const LEVEL: u8] [U, LEVEL]
         }
 
         /// Extracts any [`Guard`](session_core::Guard), also one of another crate. Dereferences to the guard.
@@ -73,6 +85,30 @@ macro_rules! __adapter_types {
 
         impl<U: $crate::SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
             /// The user, owned.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload, const LEVEL: u8> Level<U, LEVEL> {
+            /// The user, owned.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload> Visitor<U> {
+            /// The payload, owned: a copy, since the session keeps its own.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload> Pending<U> {
+            /// The payload, owned: a copy, since the session keeps its own.
             #[must_use]
             pub fn into_inner(self) -> U {
                 self.0.into_inner()

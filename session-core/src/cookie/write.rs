@@ -56,9 +56,10 @@ impl CookieWriter {
         if size <= MAX_SIZE { Ok(()) } else { Err(TooLarge { size }) }
     }
 
-    pub(crate) fn set(&self, value: &str, lifetime: Duration) -> Result<String, TooLarge> {
+    /// Without a lifetime it ends with the browser.
+    pub(crate) fn set(&self, value: &str, lifetime: Option<Duration>) -> Result<String, TooLarge> {
         self.check_size(value.len())?;
-        Ok(self.line(value, (!self.browser_session).then_some(lifetime)))
+        Ok(self.line(value, lifetime.filter(|_| !self.browser_session)))
     }
 
     pub(crate) fn clear(&self) -> String {
@@ -85,7 +86,7 @@ impl CookieWriter {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Option<Duration> = Some(Duration::from_secs(3600));
 
     #[test]
     fn the_default_is_a_host_cookie() {

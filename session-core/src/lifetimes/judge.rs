@@ -3,12 +3,21 @@
 use std::time::Duration;
 
 use super::Lifetimes;
+use crate::terms::Terms;
 use crate::time::Timestamp;
+
+/// From when on the absolute lifetime counts, and what shortens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Start {
+    pub(crate) authenticated_at: Timestamp,
+    /// The session ends at the latest then, whatever the settings say.
+    pub(crate) ends_by: Option<Timestamp>,
+}
 
 /// The points in time that decide over a session, from a token or a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
-    pub(crate) authenticated_at: Timestamp,
+    pub(crate) start: Start,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     /// `None` without a store: nobody knows.
@@ -30,7 +39,7 @@ pub(crate) struct Standing {
 
 impl Lifetimes {
     pub(crate) fn judge(&self, times: &Times, now: Timestamp) -> Standing {
-        let absolute_end = self.absolute_end(times.authenticated_at);
+        let absolute_end = self.absolute_end(times.start);
         let expires_at = times.expires_at.min(absolute_end);
         let idle_end = self.idle_end(times.last_seen);
         Standing {
@@ -40,24 +49,36 @@ impl Lifetimes {
             idle_remaining: idle_end.map(|end| end.remaining(now)),
             absolute_remaining: absolute_end.remaining(now),
             refresh_due: expires_at.remaining(now) < self.refresh_threshold
-                && self.fresh_expiry(times.authenticated_at, now) > expires_at,
+                && self.fresh_expiry(times.start, now) > expires_at,
         }
     }
 
     /// When a token issued now would expire.
-    pub(crate) fn fresh_expiry(&self, authenticated_at: Timestamp, now: Timestamp) -> Timestamp {
-        now.plus(self.max_age).min(self.absolute_end(authenticated_at))
+    pub(crate) fn fresh_expiry(&self, start: Start, now: Timestamp) -> Timestamp {
+        now.plus(self.max_age).min(self.absolute_end(start))
     }
 
     /// When the store may forget a session.
     pub(crate) fn ends_at(&self, times: &Times) -> Timestamp {
-        let end = times.expires_at.min(self.absolute_end(times.authenticated_at));
+        let end = times.expires_at.min(self.absolute_end(times.start));
         self.idle_end(times.last_seen).map_or(end, |idle| idle.min(end))
     }
 
     /// What no refresh passes.
-    pub(crate) fn absolute_end(&self, authenticated_at: Timestamp) -> Timestamp {
-        authenticated_at.plus(self.absolute_lifetime)
+    pub(crate) fn absolute_end(&self, start: Start) -> Timestamp {
+        let end = start.authenticated_at.plus(self.absolute_lifetime);
+        start.ends_by.map_or(end, |ends_by| ends_by.min(end))
+    }
+
+    /// What shortens the absolute lifetime of a login, if anything does.
+    pub(crate) fn shortest(&self, terms: &Terms, is_guest: bool) -> Option<Duration> {
+        let limits = [
+            terms.at_most,
+            (!terms.is_remembered).then_some(self.unremembered),
+            is_guest.then_some(self.guest),
+            (terms.level == 0).then_some(self.incomplete),
+        ];
+        limits.into_iter().flatten().min()
     }
 
     fn idle_end(&self, last_seen: Option<Timestamp>) -> Option<Timestamp> {
@@ -77,11 +98,13 @@ mod tests {
         LOGIN.plus(Duration::from_secs(seconds))
     }
 
+    const START: Start = Start { authenticated_at: LOGIN, ends_by: None };
+
     fn fresh_login(lifetimes: &Lifetimes) -> Times {
         Times {
-            authenticated_at: LOGIN,
+            start: START,
             issued_at: LOGIN,
-            expires_at: lifetimes.fresh_expiry(LOGIN, LOGIN),
+            expires_at: lifetimes.fresh_expiry(START, LOGIN),
             last_seen: Some(LOGIN),
         }
     }
@@ -111,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_earlier_by_its_login_ends_then_and_nothing_ends_later() {
+        let lifetimes = Lifetimes::default();
+        for (ends_by, end) in [(3_600, 3_600), (90 * 86_400, 30 * 86_400)] {
+            let start = Start { ends_by: Some(after(ends_by)), ..START };
+            assert_eq!(lifetimes.absolute_end(start), after(end));
+            assert!(lifetimes.fresh_expiry(start, after(end - 10)) == after(end));
+        }
+    }
+
+    #[test]
     fn no_refresh_is_due_when_it_gains_nothing() {
         let lifetimes = Lifetimes::nist_aal3();
         let times = fresh_login(&lifetimes);
@@ -125,7 +158,7 @@ mod tests {
             for step in steps {
                 now = now.plus(Duration::from_secs(step));
                 if lifetimes.judge(&times, now).is_live {
-                    times.expires_at = lifetimes.fresh_expiry(LOGIN, now);
+                    times.expires_at = lifetimes.fresh_expiry(START, now);
                 }
                 prop_assert!(times.expires_at <= LOGIN.plus(lifetimes.absolute_lifetime));
             }
@@ -138,7 +171,8 @@ mod tests {
             let now = Timestamp::from_unix_seconds(now);
             let authenticated_at = Timestamp::from_unix_seconds(login).min(now);
             let expires_at = Timestamp::from_unix_seconds(token);
-            let times = Times { authenticated_at, issued_at: authenticated_at, expires_at, last_seen: None };
+            let start = Start { authenticated_at, ends_by: None };
+            let times = Times { start, issued_at: authenticated_at, expires_at, last_seen: None };
             let standing = lifetimes.judge(&times, now);
             prop_assert!(standing.remaining <= lifetimes.absolute_lifetime);
             prop_assert_eq!(standing.is_live, !standing.remaining.is_zero());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::ConfigError;
 
-pub(crate) use judge::{Standing, Times};
+pub(crate) use judge::{Standing, Start, Times};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -28,6 +28,9 @@ pub struct Lifetimes {
     pub(crate) refresh_threshold: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) absolute_lifetime: Duration,
+    pub(crate) unremembered: Duration,
+    pub(crate) guest: Duration,
+    pub(crate) incomplete: Duration,
     pub(crate) last_seen_interval: Duration,
     pub(crate) replay_grace: Duration,
     pub(crate) leeway: Duration,
@@ -40,6 +43,9 @@ impl Default for Lifetimes {
             refresh_threshold: Duration::from_secs(30 * MINUTE),
             idle_timeout: None,
             absolute_lifetime: Duration::from_secs(30 * DAY),
+            unremembered: Duration::from_secs(12 * HOUR),
+            guest: Duration::from_secs(DAY),
+            incomplete: Duration::from_secs(15 * MINUTE),
             last_seen_interval: Duration::from_secs(MINUTE),
             replay_grace: Duration::from_secs(30),
             leeway: Duration::from_secs(MINUTE),
@@ -73,6 +79,33 @@ impl Lifetimes {
             .idle_timeout(Duration::from_secs(15 * MINUTE))
     }
 
+    /// Who uses the service at least once in `idle` stays logged in, up to the absolute lifetime, which is 30 days or, if
+    /// that is longer, `idle` and a tenth of it. The cookie is renewed at most once in a tenth of `idle`.
+    ///
+    /// This is what people expect who use a service every day: with the default, which refreshes in the last 30 minutes
+    /// of 24 hours, somebody who works from nine to five is logged out each morning. `idle` counts in whole seconds.
+    #[must_use]
+    pub fn sliding(idle: Duration) -> Self {
+        let idle = Duration::from_secs(idle.as_secs());
+        let max_age = idle.saturating_add(Duration::from_secs(idle.as_secs().div_ceil(10)));
+        let default = Self::default();
+        Self {
+            max_age,
+            refresh_threshold: idle,
+            absolute_lifetime: default.absolute_lifetime.max(max_age),
+            replay_grace: default.replay_grace.min(Duration::from_secs(max_age.as_secs() / 6)),
+            ..default
+        }
+    }
+
+    /// For services that keep their users logged in: whoever comes back within 30 days is still there, up to 180 days
+    /// after the login. Longer than the 30 days of NIST SP 800-63B-4 AAL1. A login with
+    /// [`remember(false)`](crate::Login::remember) ends with the browser all the same.
+    #[must_use]
+    pub fn remember_me() -> Self {
+        Self::sliding(Duration::from_secs(30 * DAY)).absolute_lifetime(Duration::from_secs(180 * DAY))
+    }
+
     /// How long a token is good from its issue on. Default 24 h.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
@@ -100,6 +133,27 @@ impl Lifetimes {
     #[must_use]
     pub fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
         self.absolute_lifetime = lifetime;
+        self
+    }
+
+    /// The absolute lifetime of a login that is [not to be remembered](crate::Login::remember). Default 12 h.
+    #[must_use]
+    pub fn unremembered(mut self, lifetime: Duration) -> Self {
+        self.unremembered = lifetime;
+        self
+    }
+
+    /// The absolute lifetime of a guest's session. Default 24 h.
+    #[must_use]
+    pub fn guest(mut self, lifetime: Duration) -> Self {
+        self.guest = lifetime;
+        self
+    }
+
+    /// How long a login may wait for its second factor (level 0). Default 15 min.
+    #[must_use]
+    pub fn incomplete(mut self, lifetime: Duration) -> Self {
+        self.incomplete = lifetime;
         self
     }
 
@@ -185,6 +239,9 @@ impl Lifetimes {
         let must_be_positive = [
             ("max_age", self.max_age),
             ("absolute_lifetime", self.absolute_lifetime),
+            ("unremembered", self.unremembered),
+            ("guest", self.guest),
+            ("incomplete", self.incomplete),
             ("idle_timeout", idle),
         ];
         let may_be_zero = [
@@ -215,7 +272,9 @@ mod tests {
 
     #[test]
     fn presets_are_valid_with_a_store() {
-        for preset in [Lifetimes::nist_aal1(), Lifetimes::nist_aal2(), Lifetimes::nist_aal3()] {
+        let sliding = [600, DAY, 60 * DAY].map(|idle| Lifetimes::sliding(seconds(idle)));
+        let nist = [Lifetimes::nist_aal1(), Lifetimes::nist_aal2(), Lifetimes::nist_aal3()];
+        for preset in nist.into_iter().chain(sliding).chain([Lifetimes::remember_me()]) {
             assert!(preset.validate(true).is_ok(), "{preset:?}");
         }
     }

@@ -1,10 +1,12 @@
 //! What an administrator does to sessions: of one account, of all, of nobody's request.
 
+use crate::attempt::Attempt;
 use crate::error::SessionError;
 use crate::mode::Tracked;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
 use crate::status::{Device, devices, named_device};
+use crate::store::Account;
 
 use super::SessionManager;
 
@@ -54,6 +56,59 @@ impl<U: SessionPayload> SessionManager<U> {
     pub async fn revoke_everyone(&self) -> Result<u64, SessionError> {
         let (op, tracked) = self.administration()?;
         tracked.end_everyone(&op).await
+    }
+
+    /// How many sessions are open, guests included. One statement in SQL; with Redis a pass over its keys.
+    ///
+    /// # Errors
+    /// `StoreRequired` without a store; `StoreUnavailable`.
+    pub async fn count(&self) -> Result<u64, SessionError> {
+        let (op, tracked) = self.administration()?;
+        let now = op.now();
+        tracked.call(&op, |store| store.count(&op.realm, now)).await
+    }
+
+    /// Changes the payload of every open session of an account, so that a new role takes effect in browsers that are
+    /// logged in. Answers how many it changed. None of their changes is lost, nor does this one undo any: `change` runs
+    /// again on the newest payload where somebody was faster. In hybrid mode other processes see it within the bound.
+    ///
+    /// One round trip, and one for each session. Where it fails in the middle, some are changed: to repeat it is safe if
+    /// `change` is.
+    ///
+    /// # Errors
+    /// `StoreRequired` without a store; `StoreUnavailable`; `PayloadTooLarge` and `Misuse` as for
+    /// [`Session::update`](crate::Session::update).
+    pub async fn update_account(
+        &self,
+        subject: &str,
+        mut change: impl FnMut(&mut U) + Send,
+    ) -> Result<u64, SessionError> {
+        let (op, tracked) = self.administration()?;
+        let mut changed = 0;
+        for record in tracked.account(&op, subject).await? {
+            changed += u64::from(tracked.update_record(&op, record, &mut change).await?);
+        }
+        Ok(changed)
+    }
+
+    /// Begins a login of an account that is about to be checked, so that it cannot be overtaken: a login whose password
+    /// was right when it was looked up, and is not any more when it is through, creates nothing.
+    ///
+    /// The order matters. In the login handler: find the account's id; `attempt(id)`; **then** read the password's hash,
+    /// from the primary database; verify; `session.create(user).verified(attempt)`. For an unknown name attempt the id of
+    /// nobody, so that it takes as long. Where a password is changed: commit it; **then** end the sessions, with
+    /// [`revoke_account`](Self::revoke_account) or [`Session::revoke_others`](crate::Session::revoke_others). A login
+    /// that began before that is 401 `LOGIN_OVERTAKEN`.
+    ///
+    /// One round trip; writes nothing.
+    ///
+    /// # Errors
+    /// `StoreRequired` without a store, since nothing is revoked there; `StoreUnavailable`.
+    pub async fn attempt(&self, subject: &str) -> Result<Attempt, SessionError> {
+        let (op, tracked) = self.administration()?;
+        let (now, account, fresh) = (op.now(), Account { realm: &op.realm, subject }, op.new_mark()?);
+        let fence = tracked.call(&op, |store| store.fence(account, fresh, now)).await?;
+        Ok(Attempt::new(&op.realm, subject, fence, now))
     }
 
     /// Deletes at most `limit` expired records from the store. Answers how many there were.

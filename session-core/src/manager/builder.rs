@@ -49,6 +49,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     session_limit: Option<SessionLimit>,
     replay: ReplayPolicy,
     fresh_for_revocation: Option<Duration>,
+    requires_attempts: bool,
     cross_origin: CrossOrigin,
     proxies: TrustedProxies,
     bearer: bool,
@@ -79,6 +80,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             session_limit: Some(SessionLimit::EvictLeastRecentlySeen(100)),
             replay: ReplayPolicy::default(),
             fresh_for_revocation: None,
+            requires_attempts: false,
             cross_origin: CrossOrigin::default(),
             proxies: TrustedProxies::default(),
             bearer: false,
@@ -206,6 +208,13 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
+    /// Takes no login of an account without an [attempt](SessionManager::attempt): a login handler that forgets
+    /// `.verified(attempt)` fails, with `Misuse`. Needs a store. Default: off.
+    pub fn require_verified(mut self, required: bool) -> Self {
+        self.requires_attempts = required;
+        self
+    }
+
     /// Protection against requests from other origins. Default: on, no other origin trusted.
     pub fn cross_origin(mut self, settings: CrossOrigin) -> Self {
         self.cross_origin = settings;
@@ -327,8 +336,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             bearer: self.bearer,
             login_page,
         };
-        let fresh_for_revocation = self.fresh_for_revocation;
-        let engine = Engine { service, mode, rules, keys, fresh_for_revocation, data: self.data };
+        let (fresh_for_revocation, requires_attempts) = (self.fresh_for_revocation, self.requires_attempts);
+        let engine =
+            Engine { service, mode, rules, keys, fresh_for_revocation, requires_attempts, data: self.data };
         Ok(SessionManager(Arc::new(engine)))
     }
 
@@ -384,6 +394,12 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         if self.store.is_some() && self.token_form == TokenForm::Plain {
             return Err(ConfigError::new(
                 "plain tokens carry the payload and a store keeps it: use TokenForm::Typed, or no store",
+            ));
+        }
+        if self.requires_attempts && self.store.is_none() {
+            return Err(ConfigError::new(
+                "require_verified needs a store, since without one nothing is ever revoked: add .store(..), or leave it \
+                 out",
             ));
         }
         if self.store_deadline.is_zero() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::SessionManager;
 use crate::error::SessionError;
+use crate::login::Login;
 use crate::payload::SessionPayload;
 use crate::request::RequestHead;
 use crate::response::{ResponseChanges, SessionToken};
@@ -46,11 +47,13 @@ impl<U: SessionPayload> SessionManager<U> {
     ///
     /// # Errors
     /// As [`Session::create`](crate::Session::create).
-    pub async fn create_session(&self, user: U, head: &impl RequestHead) -> Result<Outcome<U>, SessionError> {
+    pub fn create_session(&self, user: U, head: &impl RequestHead) -> Login<'static, Outcome<U>> {
         let (slot, incoming) = self.received(head);
-        let session = incoming.session();
-        let token = session.create(user).await?;
-        Ok(Outcome::of(&slot, session, Some(token)))
+        Login::new(move |options| async move {
+            let session = incoming.session();
+            let token = session.create_with(user, &options).await?;
+            Ok(Outcome::of(&slot, session, Some(token)))
+        })
     }
 
     /// The session of a request, or `None` when nobody is logged in. Refreshes it when that is due.

@@ -9,6 +9,7 @@ use crate::id::SessionId;
 use crate::payload::SessionPayload;
 use crate::response::SessionToken;
 use crate::store::SessionRecord;
+use crate::terms::{Terms, USUAL_LEVEL};
 use crate::time::Timestamp;
 use crate::token::Claims;
 
@@ -17,6 +18,8 @@ pub(crate) struct Current<U> {
     pub(crate) user: Arc<U>,
     /// What the client showed, or was just given.
     pub(crate) claims: Claims,
+    /// What its login was given, without a store: see [`terms`](Self::terms).
+    pub(super) carried: Option<Arc<Terms>>,
     /// With a store.
     pub(crate) record: Option<Arc<SessionRecord>>,
     /// In hybrid mode, when the store was not asked: since when it is served.
@@ -28,6 +31,8 @@ pub(crate) struct Current<U> {
 pub(crate) struct Issued {
     pub(crate) token: SessionToken,
     pub(crate) claims: Claims,
+    /// Its cookie outlives the browser.
+    pub(crate) is_remembered: bool,
 }
 
 /// What a verb did to the session of its request.
@@ -54,7 +59,7 @@ pub(crate) struct Present<U> {
 }
 
 /// A new session, and those that it replaces but that have not been ended yet.
-pub(crate) struct Login<U> {
+pub(crate) struct LoggedIn<U> {
     pub(crate) current: Current<U>,
     pub(crate) issued: Issued,
     pub(crate) replaced: Vec<Endable>,
@@ -109,12 +114,25 @@ impl Endable {
 }
 
 impl<U> Current<U> {
-    pub(super) fn stateless(user: Arc<U>, claims: Claims) -> Self {
-        Self { user, claims, record: None, recent_at: None }
+    pub(super) fn stateless(user: Arc<U>, claims: Claims, terms: Option<Arc<Terms>>) -> Self {
+        Self { user, claims, carried: terms, record: None, recent_at: None }
     }
 
     pub(super) fn tracked(user: Arc<U>, shown: Claims, record: Arc<SessionRecord>) -> Self {
-        Self { user, claims: shown, record: Some(record), recent_at: None }
+        Self { user, claims: shown, carried: None, record: Some(record), recent_at: None }
+    }
+
+    /// What its login was given beyond the usual.
+    pub(crate) fn terms(&self) -> Option<&Arc<Terms>> {
+        match &self.record {
+            Some(record) => record.terms.as_ref(),
+            None => self.carried.as_ref(),
+        }
+    }
+
+    /// How sure it is who the user is.
+    pub(crate) fn level(&self) -> u8 {
+        self.terms().map_or(USUAL_LEVEL, |terms| terms.level)
     }
 
     /// The account as the store knows it, which may differ from what the payload says after a deploy.
@@ -123,7 +141,7 @@ impl<U> Current<U> {
     }
 
     pub(super) fn shown(&self) -> Shown<U> {
-        Shown { claims: self.claims, user: Some(Arc::clone(&self.user)) }
+        Shown { claims: self.claims, user: Some(Arc::clone(&self.user)), terms: self.carried.clone() }
     }
 }
 
@@ -133,6 +151,11 @@ impl<U: SessionPayload> Current<U> {
         self.record.as_ref().is_some_and(|record| record.subject.is_none()) || self.user.subject().is_none()
     }
 
+    /// Whether it waits for its second factor.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.level() == 0 && !self.is_guest()
+    }
+
     pub(super) fn who(&self) -> Who<'_> {
         Who::session(self.claims.sid, self.user.subject())
     }
@@ -140,6 +163,13 @@ impl<U: SessionPayload> Current<U> {
 
 impl<U> Clone for Current<U> {
     fn clone(&self) -> Self {
-        Self { user: Arc::clone(&self.user), record: self.record.clone(), ..*self }
+        let Self { user, claims, carried, record, recent_at } = self;
+        Self {
+            user: Arc::clone(user),
+            claims: *claims,
+            carried: carried.clone(),
+            record: record.clone(),
+            recent_at: *recent_at,
+        }
     }
 }

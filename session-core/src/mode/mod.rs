@@ -9,7 +9,7 @@ mod stateless;
 mod tracked;
 mod verified;
 
-pub(crate) use current::{Current, Denied, Effect, Endable, Issued, Login, Opened, Present};
+pub(crate) use current::{Current, Denied, Effect, Endable, Issued, LoggedIn, Opened, Present};
 pub(crate) use named::Named;
 pub(crate) use stateless::{EndedList, Stateless};
 pub use tracked::ReplayPolicy;
@@ -18,6 +18,7 @@ pub(crate) use tracked::{Intent, Tracked, refreshable_in};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::id::SessionId;
+use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::request::Credential;
 use crate::service::Operation;
@@ -93,18 +94,20 @@ impl Mode {
         &self,
         op: &Operation<'_, U>,
         user: U,
+        options: &LoginOptions,
         present: &mut Present<U>,
-    ) -> Result<Login<U>, SessionError> {
-        dispatch!(self, mode => mode.create(op, user, present).await)
+    ) -> Result<LoggedIn<U>, SessionError> {
+        dispatch!(self, mode => mode.create(op, user, options, present).await)
     }
 
     /// A new session for the user of this one.
     pub(crate) async fn reauthenticate<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
+        options: &LoginOptions,
         present: &Present<U>,
-    ) -> Result<Login<U>, SessionError> {
-        dispatch!(self, mode => mode.reauthenticate(op, present).await)
+    ) -> Result<LoggedIn<U>, SessionError> {
+        dispatch!(self, mode => mode.reauthenticate(op, options, present).await)
     }
 
     /// After a login whose cookie is on its way: ends what it replaces.

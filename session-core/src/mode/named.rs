@@ -5,31 +5,35 @@ use std::sync::Arc;
 
 use crate::few::Few;
 use crate::id::SessionId;
+use crate::terms::Terms;
 use crate::time::Timestamp;
-use crate::token::Claims;
+use crate::token::{Carried, Claims};
 
 /// A token that the request shows under our signature.
 pub(crate) struct Shown<U> {
     pub(crate) claims: Claims,
     /// The payload, where it is known without asking the store.
     pub(crate) user: Option<Arc<U>>,
+    /// What the login was given, where a token says so.
+    pub(super) terms: Option<Arc<Terms>>,
 }
 
 impl<U> Shown<U> {
     /// A token that carries its payload.
-    pub(super) fn with((claims, user): (Claims, U)) -> Self {
-        Self { claims, user: Some(Arc::new(user)) }
+    pub(super) fn with(carried: Carried<U>) -> Self {
+        let Carried { claims, terms, user } = carried;
+        Self { claims, user: Some(Arc::new(user)), terms }
     }
 
     /// A token that refers to a record, or whose payload is of no use here.
     pub(super) fn without(claims: Claims) -> Self {
-        Self { claims, user: None }
+        Self { claims, user: None, terms: None }
     }
 }
 
 impl<U> Clone for Shown<U> {
     fn clone(&self) -> Self {
-        Self { claims: self.claims, user: self.user.clone() }
+        Self { claims: self.claims, user: self.user.clone(), terms: self.terms.clone() }
     }
 }
 
@@ -89,6 +93,7 @@ mod tests {
             issued_at: Timestamp::from_unix_seconds(issued_at),
             expires_at: Timestamp::from_unix_seconds(expires_at),
             authenticated_at: Timestamp::from_unix_seconds(0),
+            ends_by: None,
         }
     }
 

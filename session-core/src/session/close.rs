@@ -57,8 +57,8 @@ impl<U: SessionPayload> Request<U> {
             Outgoing::Clear => Some(self.engine.service.cookie.clear()),
             // Without a store: a logout that came in between wins over this request's refresh.
             Outgoing::Send(Issued { claims, .. }) if self.engine.mode.has_ended(claims.sid) => None,
-            Outgoing::Send(Issued { token, claims }) => {
-                let lifetime = claims.expires_at.remaining(claims.issued_at);
+            Outgoing::Send(Issued { token, claims, is_remembered }) => {
+                let lifetime = is_remembered.then(|| claims.expires_at.remaining(claims.issued_at));
                 // Its size was checked when it was made.
                 self.engine.service.cookie.set(token.expose(), lifetime).ok()
             }

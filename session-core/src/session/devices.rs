@@ -11,7 +11,8 @@ impl<U: SessionPayload> Session<U> {
     /// The sessions of this account, newest first; of a guest only this one.
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `NotFound` and the like when nobody is logged in; `StoreUnavailable`.
+    /// `StoreRequired` without a store; `NotFound` and the like when nobody is logged in; `LoginIncomplete`;
+    /// `StoreUnavailable`.
     pub async fn list(&self) -> Result<Vec<Device>, SessionError> {
         let turn = self.0.turn().await;
         let (tracked, current) = self.0.tracked_in(&turn).await?;
@@ -72,6 +73,7 @@ impl<U: SessionPayload> Request<U> {
         let tracked = self.engine.mode.require_store(&turn.op)?;
         self.opened_in(turn, Intent::Use).await?;
         self.recheck_in(turn, Intent::Peek).await?;
-        Ok((tracked, self.opened_in(turn, Intent::Use).await?))
+        let current = self.opened_in(turn, Intent::Use).await?;
+        Ok((tracked, self.complete(current)?))
     }
 }

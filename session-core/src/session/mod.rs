@@ -32,27 +32,40 @@ pub struct Session<U: SessionPayload>(pub(crate) Arc<Request<U>>);
 
 impl<U: SessionPayload> Session<U> {
     /// The payload of whoever has a session, a guest included. For somebody who is logged in, ask
-    /// [`require_user`](Self::require_user).
+    /// [`require_user`](Self::require_user). `None` for a login that waits for its second factor: that is for
+    /// [`Pending`](crate::Pending).
     #[must_use]
     pub fn user(&self) -> Option<Arc<U>> {
-        self.0.state().current.as_ref().map(|current| Arc::clone(&current.user))
+        let state = self.0.state();
+        state
+            .current
+            .as_ref()
+            .filter(|current| !current.is_pending())
+            .map(|current| Arc::clone(&current.user))
+    }
+
+    /// The user whose login waits for its second factor.
+    pub(crate) fn pending_user(&self) -> Option<Arc<U>> {
+        let state = self.0.state();
+        state.current.as_ref().filter(|current| current.is_pending()).map(|current| Arc::clone(&current.user))
     }
 
     /// The user who is logged in, or the error that says why there is none: 401, or for a browser navigation, when a
     /// [login page](crate::SessionManagerBuilder::login_page) is configured, a redirect to it.
     ///
-    /// A guest, whose payload names no [subject](SessionPayload::subject), is not logged in.
+    /// A guest, whose payload names no [subject](SessionPayload::subject), is not logged in, nor is a login that waits for
+    /// its second factor.
     ///
     /// # Errors
-    /// Why there is none; `NotFound` for a guest.
+    /// Why there is none; `NotFound` for a guest; `LoginIncomplete`.
     pub fn require_user(&self) -> Result<Arc<U>, SessionError> {
         self.logged_in().ok_or_else(|| self.0.refusal())
     }
 
-    /// The user, unless it is a guest.
+    /// The user, unless it is a guest or the login waits for its second factor.
     pub(crate) fn logged_in(&self) -> Option<Arc<U>> {
         let state = self.0.state();
-        let current = state.current.as_ref().filter(|current| !current.is_guest())?;
+        let current = state.current.as_ref().filter(|current| !current.is_guest() && current.level() > 0)?;
         Some(Arc::clone(&current.user))
     }
 
@@ -67,13 +80,12 @@ impl<U: SessionPayload> Session<U> {
     pub fn status(&self) -> SessionStatus {
         let now = self.0.now();
         let state = self.0.state();
-        match state.times() {
-            Some(times) => SessionStatus::live(
-                &self.0.engine.service.lifetimes.judge(&times, now),
-                times.authenticated_at,
-            ),
-            None => SessionStatus::none(state.reason()),
-        }
+        let Some((times, current)) = state.times().zip(state.current.as_ref()) else {
+            return SessionStatus::none(state.reason());
+        };
+        let standing = self.0.engine.service.lifetimes.judge(&times, now);
+        SessionStatus::live(&standing, times.start.authenticated_at)
+            .about(current.is_guest(), current.terms().map(|terms| &**terms))
     }
 
     /// How long a [`refresh`](Self::refresh) of the token that the client then holds will bring no longer one, at the
@@ -102,12 +114,35 @@ impl<U: SessionPayload> Session<U> {
             (None, None) => (None, None),
         };
         Some(SessionMetadata {
-            created_at: times.authenticated_at,
+            created_at: times.start.authenticated_at,
             last_seen: times.last_seen.unwrap_or(times.issued_at),
             expires_at: self.0.engine.service.lifetimes.judge(&times, self.0.now()).expires_at,
             user_agent,
             ip_address,
         })
+    }
+
+    /// Refuses unless the login is of at least this level. In hybrid mode it asks the store, too, as
+    /// [`recheck`](Self::recheck) does.
+    ///
+    /// # Errors
+    /// `StepUpRequired`; as [`require_user`](Self::require_user) when nobody is logged in; `StoreUnavailable`.
+    pub async fn require_level(&self, level: u8) -> Result<(), SessionError> {
+        self.recheck_login().await?;
+        match self.0.current() {
+            Some(current) if current.level() >= level => Ok(()),
+            _ => Err(self.0.error(ErrorKind::StepUpRequired).level(level)),
+        }
+    }
+
+    /// Somebody is logged in, as the store has it.
+    async fn recheck_login(&self) -> Result<(), SessionError> {
+        match self.recheck().await {
+            // An error of this request's own: a browser may be sent to the login page.
+            Err(error) if error.kind().is_unauthenticated() => {}
+            rechecked => rechecked?,
+        }
+        self.require_user().map(drop)
     }
 
     /// A 403 `FORBIDDEN`, for a [`Guard`](crate::Guard) of your own. `detail` goes to logs, not to the client.
@@ -149,12 +184,7 @@ impl<U: SessionPayload> Session<U> {
     /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
     /// `StoreUnavailable`.
     pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
-        match self.recheck().await {
-            // An error of this request's own: a browser may be sent to the login page.
-            Err(error) if error.kind().is_unauthenticated() => {}
-            rechecked => rechecked?,
-        }
-        self.require_user()?;
+        self.recheck_login().await?;
         match self.status().authenticated_at {
             Some(at) if self.0.now() < at.plus(limit) => Ok(()),
             _ => Err(self.0.error(ErrorKind::ReauthenticationRequired).max_age(limit)),

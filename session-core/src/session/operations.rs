@@ -6,9 +6,11 @@ use super::Session;
 use super::request::{Request, Turn};
 use super::state::Outgoing;
 use crate::error::{ErrorKind, SessionError};
-use crate::mode::{Destroyed, Effect, Intent, Issued, Login, Named};
+use crate::login::{Login, LoginOptions};
+use crate::mode::{Current, Destroyed, Effect, Intent, Issued, LoggedIn, Named};
 use crate::payload::SessionPayload;
 use crate::response::SessionToken;
+use crate::terms::USUAL_LEVEL;
 
 impl<U: SessionPayload> Session<U> {
     /// Logs a user in: a new session id, always, and a cookie with the response. The session that the request's
@@ -20,36 +22,117 @@ impl<U: SessionPayload> Session<U> {
     /// opened, to see how old its token is. The payload is decoded once, to make sure that the next request
     /// can read it. The token is for native clients; browsers get it as a cookie.
     ///
+    /// Before the `.await` the [`Login`] may be told more: `.remember(false)`, `.methods(["pwd"])`, `.verified(attempt)`.
+    ///
     /// # Errors
     /// `PayloadTooLarge`, `SessionLimit`, `StoreUnavailable`; `CrossOrigin`; `ResponseSent` after
-    /// the response has left; `Misuse` for a payload that is no JSON object, that has a reserved name, that
-    /// [cannot be read back](SessionPayload), or whose subject is not 1 to 255 bytes without NUL.
-    pub async fn create(&self, user: U) -> Result<SessionToken, SessionError> {
+    /// the response has left; `LoginOvertaken`; `Expired` for an
+    /// [earlier login](crate::Login::authenticated_at) that is too old; `Misuse` for a payload that is no JSON object,
+    /// that has a reserved name, that [cannot be read back](SessionPayload), or whose subject is not 1 to 255 bytes
+    /// without NUL, and for a value of the [`Login`] that is out of range.
+    pub fn create(&self, user: U) -> Login<'_, SessionToken> {
+        Login::new(move |options| async move { self.create_with(user, &options).await })
+    }
+
+    pub(crate) async fn create_with(
+        &self,
+        user: U,
+        options: &LoginOptions,
+    ) -> Result<SessionToken, SessionError> {
         let turn = self.0.turn().await;
-        self.0.not_closed()?;
-        let received = self.0.admit()?;
-        self.check_subject(user.subject().as_deref())?;
-        let mut present = self.0.present(&turn, received);
-        let login = self.0.engine.mode.create(&turn.op, user, &mut present).await;
-        self.0.state().named = present.named;
-        let token = self.0.install(&turn, login?).await?;
-        self.0.state().named = Named::NONE;
-        Ok(token)
+        self.0.create_in(&turn, user, options).await
+    }
+
+    /// A session for a visitor who has none: that of a guest, whose payload names no
+    /// [subject](SessionPayload::subject), with a cart for instance. Who has a session, guest or not, keeps it. The
+    /// answer is the payload of whoever it is.
+    ///
+    /// Call it when there is something to keep, never for each page: every robot would get a session. A guest's ends at
+    /// the latest [`Lifetimes::guest`](crate::Lifetimes::guest) after it began. A login ends it and carries nothing over:
+    /// read [`user`](Self::user) first.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); `LoginIncomplete` for a login that waits for its second factor; `Misuse` for a
+    /// payload with a subject.
+    pub async fn visit(&self, guest: impl FnOnce() -> U) -> Result<Arc<U>, SessionError> {
+        let turn = self.0.turn().await;
+        match self.0.opened_in(&turn, Intent::Use).await {
+            Ok(current) => return self.0.complete(current).map(|current| current.user),
+            Err(error) if error.kind().is_unauthenticated() => {}
+            Err(error) => return Err(error),
+        }
+        let guest = guest();
+        if guest.subject().is_some() {
+            return Err(self.0.error(ErrorKind::Misuse).detail(
+                "a visitor's payload names an account: log it in with Session::create, or answer None for its subject",
+            ));
+        }
+        self.0.create_in(&turn, guest, &LoginOptions::default()).await?;
+        self.0.current().map(|current| current.user).ok_or_else(|| self.0.refusal())
     }
 
     /// The user has just proven who they are once more: a new session id, the same payload, and both clocks start
     /// again. The old token is dead at once; in hybrid mode elsewhere within the bound. Without a store, see
-    /// [`ended_capacity`](crate::SessionManagerBuilder::ended_capacity).
+    /// [`ended_capacity`](crate::SessionManagerBuilder::ended_capacity). [`methods`](crate::Login::methods) are added to
+    /// those of before.
     ///
     /// # Errors
-    /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile.
-    pub async fn reauthenticate(&self) -> Result<SessionToken, SessionError> {
-        let turn = self.0.turn().await;
-        self.0.not_closed()?;
-        self.0.opened_in(&turn, Intent::Use).await?;
-        let present = self.0.shown();
-        let login = self.0.engine.mode.reauthenticate(&turn.op, &present).await;
-        self.0.install(&turn, self.0.answer(login)?).await
+    /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile;
+    /// `LoginIncomplete`.
+    pub fn reauthenticate(&self) -> Login<'_, SessionToken> {
+        self.again(|request, current, _| request.complete(current).map(drop))
+    }
+
+    /// The second factor was right: a login of level 0 becomes one of level 1, with a new session id. `methods` are added
+    /// to those of the first step.
+    ///
+    /// # Errors
+    /// As [`reauthenticate`](Self::reauthenticate); `Forbidden` for a login that waits for nothing.
+    pub fn complete(&self, methods: impl IntoIterator<Item = impl Into<String>>) -> Login<'_, SessionToken> {
+        let login = self.again(|request, current, options| {
+            if current.is_guest() || current.level() > 0 {
+                return Err(request.error(ErrorKind::Forbidden).detail("the login waits for no second step"));
+            }
+            options.level = Some(options.level.unwrap_or(USUAL_LEVEL).max(USUAL_LEVEL));
+            Ok(())
+        });
+        login.methods(methods)
+    }
+
+    /// The user has given a stronger proof of who they are: a new session id, and the level is `level` from now on, if
+    /// it was lower. `methods` are added to those of before.
+    ///
+    /// # Errors
+    /// As [`reauthenticate`](Self::reauthenticate).
+    pub fn step_up(
+        &self,
+        methods: impl IntoIterator<Item = impl Into<String>>,
+        level: u8,
+    ) -> Login<'_, SessionToken> {
+        let login = self.again(|request, current, options| {
+            let before = request.complete(current)?.level();
+            options.level = options.level.map(|level| level.max(before));
+            Ok(())
+        });
+        login.methods(methods).level(level)
+    }
+
+    /// A login of the same user in the place of this one, if `check` lets it.
+    fn again(
+        &self,
+        check: impl FnOnce(&Request<U>, Current<U>, &mut LoginOptions) -> Result<(), SessionError>
+        + Send
+        + 'static,
+    ) -> Login<'_, SessionToken> {
+        Login::new(move |mut options| async move {
+            let turn = self.0.turn().await;
+            self.0.not_closed()?;
+            let current = self.0.opened_in(&turn, Intent::Use).await?;
+            check(&self.0, current, &mut options)?;
+            let present = self.0.shown();
+            let login = self.0.engine.mode.reauthenticate(&turn.op, &options, &present).await;
+            self.0.install(&turn, self.0.answer(login)?).await
+        })
     }
 
     /// Changes the payload. With a store `change` runs again on the newest payload when somebody else changed it
@@ -114,19 +197,37 @@ impl<U: SessionPayload> Session<U> {
         let turn = self.0.turn().await;
         self.0.destroy_in(&turn).await
     }
-
-    fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
-        match subject {
-            Some(subject) if subject.is_empty() || subject.len() > 255 || subject.contains('\0') => Err(self
-                .0
-                .error(ErrorKind::Misuse)
-                .detail("a subject must be 1 to 255 bytes long and without NUL")),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl<U: SessionPayload> Request<U> {
+    async fn create_in(
+        &self,
+        turn: &Turn<'_, U>,
+        user: U,
+        options: &LoginOptions,
+    ) -> Result<SessionToken, SessionError> {
+        self.not_closed()?;
+        let received = self.admit()?;
+        self.check_subject(user.subject().as_deref())?;
+        if self.engine.requires_attempts && options.attempt.is_none() && user.subject().is_some() {
+            return Err(self.error(ErrorKind::Misuse).detail(
+                "this manager takes no login without an attempt: begin with SessionManager::attempt and add \
+                 .verified(attempt)",
+            ));
+        }
+        let mut present = self.present(turn, received);
+        let login = self.engine.mode.create(&turn.op, user, options, &mut present).await;
+        self.state().named = present.named;
+        let token = self.install(turn, login?).await?;
+        self.state().named = Named::NONE;
+        Ok(token)
+    }
+
+    /// The session, unless it waits for its second factor.
+    pub(super) fn complete(&self, current: Current<U>) -> Result<Current<U>, SessionError> {
+        if current.is_pending() { Err(self.incomplete()) } else { Ok(current) }
+    }
+
     pub(super) async fn destroy_in(&self, turn: &Turn<'_, U>) -> Result<Destroyed, SessionError> {
         let received = self.admit()?;
         let mut present = self.present(turn, received);
@@ -138,9 +239,18 @@ impl<U: SessionPayload> Request<U> {
         Ok(destroyed)
     }
 
+    fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
+        match subject {
+            Some(subject) if subject.is_empty() || subject.len() > 255 || subject.contains('\0') => Err(self
+                .error(ErrorKind::Misuse)
+                .detail("a subject must be 1 to 255 bytes long and without NUL")),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes a new session the one of this request; takes it back when the response has left meanwhile.
-    async fn install(&self, turn: &Turn<'_, U>, login: Login<U>) -> Result<SessionToken, SessionError> {
-        let Login { current, issued, replaced } = login;
+    async fn install(&self, turn: &Turn<'_, U>, login: LoggedIn<U>) -> Result<SessionToken, SessionError> {
+        let LoggedIn { current, issued, replaced } = login;
         let token = issued.token.clone();
         let installed = self.state().install(current.clone(), issued);
         if installed.is_err() {

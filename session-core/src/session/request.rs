@@ -10,6 +10,7 @@ use crate::mode::{Current, Intent, Opened, Present};
 use crate::payload::SessionPayload;
 use crate::request::Received;
 use crate::service::Operation;
+use crate::terms::USUAL_LEVEL;
 use crate::time::Timestamp;
 
 pub(crate) struct Request<U: SessionPayload> {
@@ -150,19 +151,26 @@ impl<U: SessionPayload> Request<U> {
     }
 
     /// Why nobody is logged in, as the answer to a request that needs somebody.
-    pub(super) fn refusal(&self) -> SessionError {
-        let (outcome, reason) = {
+    pub(crate) fn refusal(&self) -> SessionError {
+        let (outcome, reason, is_pending) = {
             let state = self.state();
-            (state.opened.clone(), state.reason())
+            let is_pending = state.current.as_ref().is_some_and(Current::is_pending);
+            (state.opened.clone(), state.reason(), is_pending)
         };
         let error = match outcome {
             Some(Err(error)) => error,
+            _ if is_pending => self.incomplete(),
             _ => self.error(reason),
         };
         match self.received.get().and_then(|received| received.login_redirect.clone()) {
             Some(location) if error.kind().is_unauthenticated() => error.redirect_to(location),
             _ => error,
         }
+    }
+
+    /// The login waits for its second factor.
+    pub(super) fn incomplete(&self) -> SessionError {
+        self.error(ErrorKind::LoginIncomplete).level(USUAL_LEVEL)
     }
 
     pub(super) fn not_closed(&self) -> Result<(), SessionError> {

@@ -105,6 +105,10 @@ impl<U> State<U> {
     /// When the client's token was issued and expires, and when the session was last seen.
     pub(super) fn times(&self) -> Option<Times> {
         let record = self.current.as_ref()?.record.as_ref();
-        Some(Times { last_seen: record.map(|record| record.last_seen), ..self.held()?.times() })
+        let times = self.held()?.times();
+        Some(match record {
+            Some(record) => Times { start: record.start(), last_seen: Some(record.last_seen), ..times },
+            None => times,
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::SessionId;
-use crate::lifetimes::{Lifetimes, Times};
+use crate::lifetimes::{Lifetimes, Start, Times};
 use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::token::Claims;
@@ -84,9 +84,14 @@ impl SessionRecord {
         self
     }
 
+    pub(crate) fn start(&self) -> Start {
+        let ends_by = self.terms.as_ref().and_then(|terms| terms.ends_by);
+        Start { authenticated_at: self.authenticated_at, ends_by }
+    }
+
     pub(crate) fn times(&self) -> Times {
         Times {
-            authenticated_at: self.authenticated_at,
+            start: self.start(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
             last_seen: Some(self.last_seen),
@@ -101,6 +106,7 @@ impl SessionRecord {
             issued_at: self.issued_at,
             expires_at: self.expires_at,
             authenticated_at: self.authenticated_at,
+            ends_by: self.start().ends_by,
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::few::{Few, repeated};
 use crate::id::SessionId;
+use crate::terms::{MOST_METHODS, Terms};
 use crate::time::Timestamp;
 
 /// The names that belong to the token and never to the payload.
@@ -22,6 +25,12 @@ pub(super) enum Claim {
     Sid,
     AuthTime,
     Gen,
+    Amr,
+    Acr,
+    Act,
+    EndsBy,
+    AtMost,
+    Unremembered,
 }
 
 impl Claim {
@@ -37,6 +46,12 @@ impl Claim {
             b"sid" => Self::Sid,
             b"auth_time" => Self::AuthTime,
             b"gen" => Self::Gen,
+            b"amr" => Self::Amr,
+            b"acr" => Self::Acr,
+            b"act" => Self::Act,
+            b"ends_by" => Self::EndsBy,
+            b"at_most" => Self::AtMost,
+            b"unremembered" => Self::Unremembered,
             _ => return None,
         })
     }
@@ -61,6 +76,11 @@ pub(super) struct Found<'de, 'c> {
     pub(super) exp: Option<Timestamp>,
     pub(super) nbf: Option<Timestamp>,
     pub(super) auth_time: Option<Timestamp>,
+    pub(super) ends_by: Option<Timestamp>,
+    amr: Vec<String>,
+    acr: Option<u8>,
+    at_most: Option<u64>,
+    unremembered: bool,
 }
 
 impl<'de, 'c> Found<'de, 'c> {
@@ -79,7 +99,26 @@ impl<'de, 'c> Found<'de, 'c> {
             exp: None,
             nbf: None,
             auth_time: None,
+            ends_by: None,
+            amr: Vec::new(),
+            acr: None,
+            at_most: None,
+            unremembered: false,
         }
+    }
+
+    /// What the token says of its login beyond the usual.
+    pub(super) fn terms(&mut self) -> Option<Arc<Terms>> {
+        let usual = Terms::default();
+        let terms = Terms {
+            at_most: self.at_most.map(Duration::from_secs),
+            ends_by: self.ends_by,
+            is_remembered: !self.unremembered,
+            level: self.acr.unwrap_or(usual.level),
+            methods: std::mem::take(&mut self.amr),
+            ..usual
+        };
+        terms.unless_usual()
     }
 
     /// Takes down a name of the payload's.
@@ -113,7 +152,12 @@ impl<'de, 'c> Found<'de, 'c> {
             Claim::Exp => self.exp = Some(map.next_value_seed(Seconds)?),
             Claim::Nbf => self.nbf = Some(map.next_value_seed(Seconds)?),
             Claim::AuthTime => self.auth_time = Some(map.next_value_seed(Seconds)?),
-            Claim::Sub | Claim::Jti => drop(map.next_value::<IgnoredAny>()?),
+            Claim::EndsBy => self.ends_by = Some(map.next_value_seed(Seconds)?),
+            Claim::Amr => self.amr = map.next_value_seed(Methods)?,
+            Claim::Acr => self.acr = map.next_value_seed(Level)?,
+            Claim::AtMost => self.at_most = Some(map.next_value()?),
+            Claim::Unremembered => self.unremembered = map.next_value()?,
+            Claim::Sub | Claim::Jti | Claim::Act => drop(map.next_value::<IgnoredAny>()?),
         }
         if claim == Claim::Iss && self.issuer.is_none() {
             map.next_value::<IgnoredAny>()?;
@@ -201,5 +245,58 @@ impl Visitor<'_> for Seconds {
             .filter(|seconds| *seconds <= Timestamp::MAX.unix_seconds())
             .map(Timestamp::from_unix_seconds)
             .ok_or_else(|| E::custom("a time out of range"))
+    }
+}
+
+/// How the user was verified (RFC 8176): an array of strings.
+struct Methods;
+
+impl<'de> DeserializeSeed<'de> for Methods {
+    type Value = Vec<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Methods {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<String>, A::Error> {
+        let mut methods = Vec::new();
+        while let Some(method) = seq.next_element()? {
+            if methods.len() == MOST_METHODS {
+                return Err(de::Error::custom("more methods than there can be"));
+            }
+            methods.push(method);
+        }
+        Ok(methods)
+    }
+}
+
+/// A level as we write it, a small number in a string. What others mean by theirs is not ours to know.
+struct Level;
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = Option<u8>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<u8>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Level {
+    type Value = Option<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<u8>, E> {
+        Ok(text.parse().ok())
     }
 }

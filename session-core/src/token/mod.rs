@@ -23,6 +23,7 @@ mod split;
 mod tests;
 mod tries;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::URL_SAFE_NO_PAD;
@@ -45,9 +46,13 @@ use self::split::{place_of_fault, split};
 pub(crate) use self::tries::Tries;
 use crate::error::ErrorKind;
 use crate::id::SessionId;
-use crate::lifetimes::Times;
+use crate::lifetimes::{Start, Times};
 use crate::payload::SessionPayload;
+use crate::terms::{Terms, USUAL_LEVEL};
 use crate::time::Timestamp;
+
+/// The claims of a reference but for the audience, in one allocation.
+const USUAL_REFERENCE_LEN: usize = 160;
 
 /// How a token says what it is. The default is [`Typed`](Self::Typed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,17 +87,26 @@ pub(crate) struct Claims {
     pub(crate) expires_at: Timestamp,
     /// When the user logged in.
     pub(crate) authenticated_at: Timestamp,
+    /// When the session ends at the latest, whatever the settings say. A token that refers to a record leaves it to that.
+    pub(crate) ends_by: Option<Timestamp>,
 }
 
 impl Claims {
-    pub(crate) fn times(&self) -> Times {
-        Times {
-            authenticated_at: self.authenticated_at,
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            last_seen: None,
-        }
+    pub(crate) fn start(&self) -> Start {
+        Start { authenticated_at: self.authenticated_at, ends_by: self.ends_by }
     }
+
+    pub(crate) fn times(&self) -> Times {
+        Times { start: self.start(), issued_at: self.issued_at, expires_at: self.expires_at, last_seen: None }
+    }
+}
+
+/// What a token says that carries its payload.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Carried<U> {
+    pub(crate) claims: Claims,
+    pub(crate) terms: Option<Arc<Terms>>,
+    pub(crate) user: U,
 }
 
 /// A token that opens nothing.
@@ -139,9 +153,10 @@ impl Codec {
     pub(crate) fn issue_for<U: SessionPayload>(
         &self,
         claims: &Claims,
+        terms: Option<&Terms>,
         user: &U,
     ) -> Result<String, IssueError> {
-        let json = self.write(claims, user)?;
+        let json = self.write(claims, terms, user)?;
         self.read_back(&json, user)?;
         self.sign(&json, self.form)
     }
@@ -153,8 +168,9 @@ impl Codec {
     /// [`IssueError::Signing`], or an audience or issuer so long that no token has room for it.
     pub(crate) fn issue_reference(&self, claims: &Claims) -> Result<String, IssueError> {
         let claims = Claims { generation: claims.generation.or(Some(0)), ..*claims };
-        let mut json = vec![b'{'];
-        self.append_claims(&mut json, &claims).map_err(IssueError::Serialize)?;
+        let mut json = Vec::with_capacity(USUAL_REFERENCE_LEN + self.tail.len());
+        json.push(b'{');
+        self.append_claims(&mut json, &claims, None).map_err(IssueError::Serialize)?;
         self.sign(&json, TokenForm::Typed)
     }
 
@@ -167,7 +183,7 @@ impl Codec {
         token: &[u8],
         now: Timestamp,
         tries: &Tries,
-    ) -> Result<(Claims, U), Refused> {
+    ) -> Result<Carried<U>, Refused> {
         self.verify_with(token, now, tries, U::upgrade)
     }
 
@@ -177,13 +193,13 @@ impl Codec {
         now: Timestamp,
         tries: &Tries,
         upgrade: impl FnOnce(Value) -> Option<U>,
-    ) -> Result<(Claims, U), Refused> {
-        let (claims, payload) = self.read(token, now, self.form, tries, upgrade)?;
+    ) -> Result<Carried<U>, Refused> {
+        let (claims, terms, payload) = self.read(token, now, self.form, tries, upgrade)?;
         if claims.generation.is_some() {
             return Err(unusable("the token refers to a record, and here is no store", claims));
         }
         match payload {
-            Some(payload) => Ok((claims, payload)),
+            Some(user) => Ok(Carried { claims, terms, user }),
             None => Err(unusable("the payload is of another shape", claims)),
         }
     }
@@ -198,7 +214,7 @@ impl Codec {
         now: Timestamp,
         tries: &Tries,
     ) -> Result<Claims, Refused> {
-        let (claims, _) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries, |_| None)?;
+        let (claims, ..) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries, |_| None)?;
         if claims.generation.is_none() {
             return Err(unusable("the token carries a payload, and here is a store", claims));
         }
@@ -206,14 +222,19 @@ impl Codec {
     }
 
     /// What a token with this payload says.
-    fn write<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<Vec<u8>, IssueError> {
+    fn write<U: Serialize>(
+        &self,
+        claims: &Claims,
+        terms: Option<&Terms>,
+        payload: &U,
+    ) -> Result<Vec<u8>, IssueError> {
         let mut json = payload_json(payload)?;
         json.pop();
         if json.len() > 1 {
             json.push(b',');
         }
         let claims = Claims { generation: None, ..*claims };
-        self.append_claims(&mut json, &claims).map_err(IssueError::Serialize)?;
+        self.append_claims(&mut json, &claims, terms).map_err(IssueError::Serialize)?;
         Ok(json)
     }
 
@@ -242,7 +263,12 @@ impl Codec {
         if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
     }
 
-    fn append_claims(&self, json: &mut Vec<u8>, claims: &Claims) -> serde_json::Result<()> {
+    fn append_claims(
+        &self,
+        json: &mut Vec<u8>,
+        claims: &Claims,
+        terms: Option<&Terms>,
+    ) -> serde_json::Result<()> {
         json.extend_from_slice(br#""sid":""#);
         URL_SAFE_NO_PAD.encode_append(claims.sid.as_bytes(), json);
         json.extend_from_slice(br#"","iat":"#);
@@ -254,6 +280,9 @@ impl Codec {
         if let Some(generation) = claims.generation {
             json.extend_from_slice(br#","gen":"#);
             serde_json::to_writer(&mut *json, &generation)?;
+        }
+        if let Some(terms) = terms {
+            append_terms(json, terms)?;
         }
         json.extend_from_slice(self.tail.as_bytes());
         Ok(())
@@ -267,7 +296,7 @@ impl Codec {
         form: TokenForm,
         tries: &Tries,
         upgrade: impl FnOnce(Value) -> Option<U>,
-    ) -> Result<(Claims, Option<U>), Refused> {
+    ) -> Result<(Claims, Option<Arc<Terms>>, Option<U>), Refused> {
         let envelope = Envelope::open(token).map_err(refused)?;
         let plain = form == TokenForm::Plain;
         let kind = envelope.authenticate(&self.ring.read(), plain, tries).map_err(refused)?;
@@ -278,13 +307,14 @@ impl Codec {
         let mut found = self.nothing_found();
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
-            return Ok((self.judge(&found, &envelope, kind, now)?, payload));
+            let claims = self.judge(&found, &envelope, kind, now)?;
+            return Ok((claims, found.terms(), payload));
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
         found = self.nothing_found();
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
         let claims = self.judge(&found, &envelope, kind, now)?;
-        Ok((claims, upgrade(old)))
+        Ok((claims, found.terms(), upgrade(old)))
     }
 
     fn nothing_found<'de>(&self) -> Found<'de, '_> {
@@ -330,6 +360,7 @@ impl Codec {
             issued_at,
             expires_at: found.exp?.min(issued_at.plus(self.absolute_lifetime)),
             authenticated_at: found.auth_time.unwrap_or(issued_at),
+            ends_by: found.ends_by,
         })
     }
 }
@@ -341,6 +372,7 @@ fn typed_claims(found: &Found<'_, '_>) -> Option<Claims> {
         issued_at: found.iat?,
         expires_at: found.exp?,
         authenticated_at: found.auth_time?,
+        ends_by: found.ends_by,
     })
 }
 
@@ -351,6 +383,31 @@ fn id_of(envelope: &Envelope<'_>) -> SessionId {
     let mut id = [0; 16];
     id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
     SessionId::from_bytes(id)
+}
+
+/// What a login was given beyond the usual, each as a claim.
+#[cold]
+fn append_terms(json: &mut Vec<u8>, terms: &Terms) -> serde_json::Result<()> {
+    if let Some(ends_by) = terms.ends_by {
+        json.extend_from_slice(br#","ends_by":"#);
+        serde_json::to_writer(&mut *json, &ends_by.unix_seconds())?;
+    }
+    if let Some(at_most) = terms.at_most {
+        json.extend_from_slice(br#","at_most":"#);
+        serde_json::to_writer(&mut *json, &at_most.as_secs())?;
+    }
+    if !terms.is_remembered {
+        json.extend_from_slice(br#","unremembered":true"#);
+    }
+    if terms.level != USUAL_LEVEL {
+        json.extend_from_slice(br#","acr":"#);
+        serde_json::to_writer(&mut *json, &terms.level.to_string())?;
+    }
+    if !terms.methods.is_empty() {
+        json.extend_from_slice(br#","amr":"#);
+        serde_json::to_writer(&mut *json, &terms.methods)?;
+    }
+    Ok(())
 }
 
 fn tail(audience: &str, issuer: Option<&str>) -> String {

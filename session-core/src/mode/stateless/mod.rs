@@ -7,17 +7,19 @@ use std::sync::Arc;
 pub(crate) use ended::EndedList;
 
 use super::Destroyed;
-use super::current::{Current, Denied, Effect, Endable, Issued, Login, Opened, Present};
+use super::current::{Current, Denied, Effect, Endable, Issued, LoggedIn, Opened, Present};
 use super::named::Shown;
 use super::tracked::Intent;
 use super::verified::{Verified, more_telling};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::EventKind;
 use crate::id::SessionId;
+use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::request::Credential;
 use crate::revalidation::Revalidation;
 use crate::service::Operation;
+use crate::terms::Terms;
 use crate::token::Claims;
 
 /// A token says everything; what has ended before its time is remembered in this process.
@@ -46,9 +48,9 @@ impl Stateless {
         intent: Intent,
     ) -> Opened<U> {
         let Verified { named, usable, mut failure } = self.verified(op, shown);
-        for Shown { claims, user } in usable.newest_first() {
+        for Shown { claims, user, terms } in usable.newest_first() {
             let Some(user) = user else { continue };
-            match self.take(op, Current::stateless(user, claims), intent).await {
+            match self.take(op, Current::stateless(user, claims, terms), intent).await {
                 Ok(effect) => return Opened { named, outcome: Ok(effect) },
                 Err(error) => failure = more_telling(failure, error),
             }
@@ -124,7 +126,7 @@ impl Stateless {
         user: Option<U>,
     ) -> Result<Option<(Current<U>, Issued)>, SessionError> {
         let (now, claims) = (op.now(), current.claims);
-        let expires_at = op.lifetimes.fresh_expiry(claims.authenticated_at, now);
+        let expires_at = op.lifetimes.fresh_expiry(claims.start(), now);
         if user.is_none() && expires_at <= claims.expires_at {
             return Ok(None);
         }
@@ -133,7 +135,8 @@ impl Stateless {
         }
         let user = user.map_or_else(|| Arc::clone(&current.user), Arc::new);
         let expires_at = expires_at.max(claims.expires_at);
-        let renewed = Current::stateless(user, Claims { issued_at: now, expires_at, ..claims });
+        let claims = Claims { issued_at: now, expires_at, ..claims };
+        let renewed = Current::stateless(user, claims, current.terms().cloned());
         let issued = issue(op, &renewed)?;
         Ok(Some((renewed, issued)))
     }
@@ -142,30 +145,39 @@ impl Stateless {
         &self,
         op: &Operation<'_, U>,
         user: U,
+        options: &LoginOptions,
         present: &mut Present<U>,
-    ) -> Result<Login<U>, SessionError> {
-        self.login(op, Arc::new(user), present)
+    ) -> Result<LoggedIn<U>, SessionError> {
+        if options.attempt.is_some() {
+            return Err(op.error(ErrorKind::StoreRequired));
+        }
+        self.login(op, Arc::new(user), options, None, present)
     }
 
     pub(super) async fn reauthenticate<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
+        options: &LoginOptions,
         present: &Present<U>,
-    ) -> Result<Login<U>, SessionError> {
+    ) -> Result<LoggedIn<U>, SessionError> {
         let current = present.current.as_ref().ok_or_else(|| op.error(ErrorKind::NotFound))?;
         self.not_ended(op, &current.claims)?;
-        self.login(op, Arc::clone(&current.user), present)
+        let before = current.terms().map(|terms| &**terms);
+        self.login(op, Arc::clone(&current.user), options, before, present)
     }
 
     fn login<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
         user: Arc<U>,
+        options: &LoginOptions,
+        before: Option<&Terms>,
         present: &Present<U>,
-    ) -> Result<Login<U>, SessionError> {
-        let current = Current::stateless(user, op.new_claims(None)?);
+    ) -> Result<LoggedIn<U>, SessionError> {
+        let (claims, terms) = op.begin(None, user.subject().is_none(), options, before)?;
+        let current = Current::stateless(user, claims, terms);
         let issued = issue(op, &current)?;
-        Ok(Login { current, issued, replaced: self.endable(op, present) })
+        Ok(LoggedIn { current, issued, replaced: self.endable(op, present) })
     }
 
     /// Only now: without a store a login is nothing but its cookie.
@@ -196,7 +208,7 @@ impl Stateless {
         op.same_account(current.user.subject().as_deref(), user.subject().as_deref())?;
         let now = op.now().min(current.claims.expires_at);
         let claims = Claims { issued_at: now.max(current.claims.issued_at), ..current.claims };
-        let updated = Current::stateless(Arc::new(user), claims);
+        let updated = Current::stateless(Arc::new(user), claims, current.terms().cloned());
         let issued = issue(op, &updated)?;
         op.emit(EventKind::Updated, updated.who());
         Ok(Effect::Send(updated, issued))
@@ -276,8 +288,10 @@ fn endable<U: SessionPayload>(shown: &Shown<U>) -> Endable {
 }
 
 fn issue<U: SessionPayload>(op: &Operation<'_, U>, current: &Current<U>) -> Result<Issued, SessionError> {
-    let token = op.token(op.codec.issue_for(&current.claims, &*current.user))?;
-    Ok(Issued { token, claims: current.claims })
+    let terms = current.terms().map(|terms| &**terms);
+    let token = op.token(op.codec.issue_for(&current.claims, terms, &*current.user))?;
+    let is_remembered = terms.is_none_or(|terms| terms.is_remembered);
+    Ok(Issued { token, claims: current.claims, is_remembered })
 }
 
 #[cfg(test)]

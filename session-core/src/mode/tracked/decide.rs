@@ -152,7 +152,7 @@ fn refresh(
     used: Timestamp,
     now: Timestamp,
 ) -> Step {
-    let expires_at = lifetimes.fresh_expiry(record.authenticated_at, now);
+    let expires_at = lifetimes.fresh_expiry(record.start(), now);
     let mut next = record.seen(lifetimes, now);
     next.expires_at = expires_at.max(record.expires_at);
     if expires_at > token.expires_at && now >= hold(lifetimes, record, used) {
@@ -203,7 +203,7 @@ pub(crate) fn refreshable_in(
     record: Option<&SessionRecord>,
     now: Timestamp,
 ) -> Option<Duration> {
-    let absolute_end = lifetimes.absolute_end(token.authenticated_at);
+    let absolute_end = lifetimes.absolute_end(record.map_or_else(|| token.start(), SessionRecord::start));
     if token.expires_at >= absolute_end {
         return Some(absolute_end.remaining(now));
     }

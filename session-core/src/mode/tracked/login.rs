@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::current::{Current, Endable, Issued, Login, Present};
+use super::super::current::{Current, Endable, Issued, LoggedIn, Present};
 use super::{Tracked, decode, issue, key, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::id::SessionId;
+use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
-use crate::store::{Create, Created, Replaces, SessionRecord};
+use crate::store::{Create, Created, Fence, Replaces, SessionRecord};
+use crate::terms::Terms;
 
 /// Ids are random: a second one that is taken says that the source is not.
 const IDS: usize = 3;
@@ -26,40 +28,44 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
         user: U,
+        options: &LoginOptions,
         present: &mut Present<U>,
-    ) -> Result<Login<U>, SessionError> {
+    ) -> Result<LoggedIn<U>, SessionError> {
         let subject = user.subject();
         let payload = payload_of(op, &user, subject.as_deref())?;
-        let record = new_record(op, subject.as_deref(), payload)?;
+        let fence = fence_of(op, options, subject.as_deref())?;
+        let record = new_record(op, subject.as_deref(), payload, options, None)?;
         let mut replaced = self.endable(op, present, subject.as_deref()).await?;
         drop(subject);
         let first = (!replaced.is_empty()).then(|| replaced.remove(0));
         let replaces = first.as_ref().map(|first| Replaces::IfPresent(first.id));
-        let stored = self.store_new(op, record, replaces).await?;
+        let stored = self.store_new(op, record, replaces, fence).await?;
         // The predecessor of a login need not be as it was read.
         let Stored::Done(record, issued) = stored else { return Err(op.error(ErrorKind::NotFound)) };
         if let Some(first) = first.filter(|first| first.is_live) {
             tell_replaced(op, &first);
         }
-        Ok(Login { current: opened(Arc::new(user), *record), issued, replaced })
+        Ok(LoggedIn { current: opened(Arc::new(user), *record), issued, replaced })
     }
 
     pub(in crate::mode) async fn reauthenticate<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
+        options: &LoginOptions,
         present: &Present<U>,
-    ) -> Result<Login<U>, SessionError> {
+    ) -> Result<LoggedIn<U>, SessionError> {
         let current = present.current.as_ref().ok_or_else(|| op.error(ErrorKind::NotFound))?;
         let sid = current.claims.sid;
         let mut race = self.race(op, sid).await?;
         loop {
             let old = self.live_record(op, &current.claims).await?;
             let user = Arc::new(decode(op, &old)?);
-            let record = new_record(op, old.subject(), old.payload.clone())?;
+            let fence = fence_of(op, options, old.subject())?;
+            let record = new_record(op, old.subject(), old.payload.clone(), options, old.terms.as_deref())?;
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
-            if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces)).await? {
+            if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces), fence).await? {
                 op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
-                return Ok(Login { current: opened(user, *record), issued, replaced: Vec::new() });
+                return Ok(LoggedIn { current: opened(user, *record), issued, replaced: Vec::new() });
             }
             Box::pin(self.lost_race(op, &mut race, sid)).await?;
         }
@@ -72,8 +78,10 @@ impl Tracked {
         op: &Operation<'_, U>,
         mut record: SessionRecord,
         replaces: Option<Replaces>,
+        fence: Option<Fence>,
     ) -> Result<Stored, SessionError> {
-        let options = Create::new(replaces, record.subject().and(self.session_limit));
+        let limit = self.session_limit.filter(|_| record.subject.is_some() && !record.uncounted);
+        let options = Create::new(replaces, limit).behind(fence);
         for _ in 0..IDS {
             let issued = issue(op, &record)?;
             let now = op.now();
@@ -82,7 +90,7 @@ impl Tracked {
                     tell_created(op, &record, &evicted);
                     return Ok(Stored::Done(Box::new(record), issued));
                 }
-                Created::IdTaken => record.id = op.new_claims(Some(0))?.sid,
+                Created::IdTaken => record.id = op.new_id()?,
                 Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
                 Created::PredecessorGone => return Err(op.error(ErrorKind::NotFound)),
                 Created::PredecessorChanged => return Ok(Stored::PredecessorChanged),
@@ -125,9 +133,16 @@ fn new_record<U: SessionPayload>(
     op: &Operation<'_, U>,
     subject: Option<&str>,
     payload: Vec<u8>,
+    options: &LoginOptions,
+    before: Option<&Terms>,
 ) -> Result<SessionRecord, SessionError> {
-    let claims = op.new_claims(Some(0))?;
+    let (claims, terms) = op.begin(Some(0), subject.is_none(), options, before)?;
     let mut record = SessionRecord::new(claims.sid, payload, claims.authenticated_at, claims.expires_at);
+    record.issued_at = claims.issued_at;
+    record.first_used_at = Some(claims.issued_at);
+    record.last_seen = claims.issued_at;
+    record.uncounted = terms.as_ref().is_some_and(|terms| terms.level == 0);
+    record.terms = terms;
     record.subject = subject.map(str::to_owned);
     record.ends_at = op.lifetimes.ends_at(&record.times());
     if let Some(client) = op.client() {
@@ -135,6 +150,15 @@ fn new_record<U: SessionPayload>(
         record.ip_address = client.ip_address;
     }
     Ok(record)
+}
+
+/// Where the account stood when the login began.
+fn fence_of<U: SessionPayload>(
+    op: &Operation<'_, U>,
+    options: &LoginOptions,
+    subject: Option<&str>,
+) -> Result<Option<Fence>, SessionError> {
+    options.attempt.as_ref().map(|attempt| attempt.fence(op, subject)).transpose()
 }
 
 fn tell_created<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord, evicted: &[SessionId]) {

@@ -128,6 +128,10 @@ fn can_change<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) 
         let detail = "the stored record's counters are full, so that it cannot change";
         return Err(op.unusable(Who::record(record), detail));
     }
+    if record.terms.as_ref().is_some_and(|terms| !terms.are_known()) {
+        let detail = "the stored record says of its login what a later version of this program wrote";
+        return Err(op.unusable(Who::record(record), detail));
+    }
     Ok(())
 }
 
@@ -170,7 +174,8 @@ fn payload_of<U: SessionPayload>(
 /// The newest token of a session: the same bytes on every node.
 fn issue<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> Result<Issued, SessionError> {
     let claims = record.claims();
-    Ok(Issued { token: op.token(op.codec.issue_reference(&claims))?, claims })
+    let is_remembered = record.terms.as_ref().is_none_or(|terms| terms.is_remembered);
+    Ok(Issued { token: op.token(op.codec.issue_reference(&claims))?, claims, is_remembered })
 }
 
 /// A session as a request is served it, with the newest token where the client should have that.

@@ -45,6 +45,22 @@ impl Tracked {
         }
     }
 
+    /// For nobody's request. `false`: the session has ended meanwhile, or cannot be used anyway.
+    pub(crate) async fn update_record<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        record: SessionRecord,
+        change: &mut (dyn FnMut(&mut U) + Send),
+    ) -> Result<bool, SessionError> {
+        let Ok(user) = decode(op, &record) else { return Ok(false) };
+        let current = Current::tracked(Arc::new(user), record.claims(), Arc::new(record));
+        match self.update(op, current, change).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind().is_unauthenticated() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What the store has now.
     async fn newest<U: SessionPayload>(
         &self,

@@ -54,6 +54,7 @@ fn claims() -> Claims {
         issued_at: now(),
         expires_at: at(NOW + 86_400),
         authenticated_at: at(NOW - 10),
+        ends_by: None,
     }
 }
 
@@ -81,12 +82,12 @@ fn codec_of(ring: KeyRing, form: TokenForm) -> Codec {
 impl Codec {
     /// Signs whatever can be written, read back or not.
     fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
-        self.sign(&self.write(claims, payload)?, self.form)
+        self.sign(&self.write(claims, None, payload)?, self.form)
     }
 
     /// As of a request with nothing else.
     fn verify<U: DeserializeOwned>(&self, token: &[u8], now: Timestamp) -> Result<(Claims, U), Refused> {
-        self.verify_with(token, now, &Tries::new(), |_| None)
+        self.verify_with(token, now, &Tries::new(), |_| None).map(|read| (read.claims, read.user))
     }
 
     fn verify_reference(&self, token: &[u8], now: Timestamp) -> Result<Claims, Refused> {

@@ -17,6 +17,7 @@ prop_compose! {
             issued_at: at(iat),
             expires_at: at(exp),
             authenticated_at: at(auth),
+            ends_by: None,
         }
     }
 }

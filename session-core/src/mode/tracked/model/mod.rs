@@ -57,6 +57,7 @@ fn claims(generation: u64, expires_at: i64) -> Claims {
         issued_at: at(expires_at - MAX_AGE),
         expires_at: at(expires_at),
         authenticated_at: at(-1000),
+        ends_by: None,
     }
 }
 
@@ -135,7 +136,7 @@ impl Rule {
         used: Timestamp,
         now: Timestamp,
     ) -> Step {
-        let expires_at = lifetimes.fresh_expiry(record.authenticated_at, now);
+        let expires_at = lifetimes.fresh_expiry(record.start(), now);
         let Outcome { advance, extend } = self.outcome(token, record, used, now, expires_at);
         let mut next = record.clone();
         next.expires_at = expires_at.max(record.expires_at);

@@ -1,0 +1,55 @@
+//! A login that has begun: what it must not be overtaken by.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ErrorKind, SessionError};
+use crate::payload::SessionPayload;
+use crate::service::Operation;
+use crate::store::Fence;
+use crate::time::Timestamp;
+
+/// So long a login may take.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// A login that has begun, by [`SessionManager::attempt`](crate::SessionManager::attempt): good for 15 minutes. It can be
+/// kept between two requests, where the user cannot change it. `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    realm: String,
+    subject: String,
+    fence: Fence,
+    at: i64,
+}
+
+impl Attempt {
+    pub(crate) fn new(realm: &str, subject: &str, fence: Fence, at: Timestamp) -> Self {
+        Self { realm: realm.to_owned(), subject: subject.to_owned(), fence, at: at.unix_seconds() }
+    }
+
+    /// What a login of `subject` has to stay behind.
+    pub(crate) fn fence<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        subject: Option<&str>,
+    ) -> Result<Fence, SessionError> {
+        if self.realm != op.realm || Some(&*self.subject) != subject {
+            return Err(op.error(ErrorKind::Misuse).detail(
+                "the attempt is one of another account: begin it with the subject of the user that logs in",
+            ));
+        }
+        let (at, now) = (Timestamp::from_unix_seconds(self.at), op.now());
+        if now >= at.plus(PATIENCE) || at > now.plus(op.lifetimes.leeway) {
+            return Err(op.error(ErrorKind::LoginOvertaken).detail("the attempt is older than 15 minutes"));
+        }
+        Ok(self.fence)
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attempt")
+    }
+}
