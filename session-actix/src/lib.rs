@@ -144,12 +144,12 @@ mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
 
 pub use extract::{
-    Authenticated, Extract, Extracting, Fresh, MaybeAuthenticated, Rejection, Session, extract,
+    Authenticated, Extract, Extracting, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, extract,
 };
 pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;

@@ -142,11 +142,13 @@ mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
 
-pub use extract::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, extract};
+pub use extract::{
+    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, extract,
+};
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;
 pub use translate::{head, respond};

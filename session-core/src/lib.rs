@@ -78,6 +78,8 @@ mod engine;
 mod error;
 mod event;
 mod few;
+mod flash;
+mod flow;
 mod guard;
 // As doctests they need the testing kit.
 #[cfg(any(all(doc, not(doctest)), all(doctest, feature = "testing")))]
@@ -105,6 +107,8 @@ pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
 pub use cookie::{CookieSettings, SameSite};
 pub use error::{ConfigError, ErrorKind, SessionError};
 pub use event::{EventKind, SessionEvent, SessionObserver};
+pub use flash::Flash;
+pub use flow::{Flow, FlowState, Flows, PostedFields, Relay};
 pub use guard::{Authenticated, Fresh, Guard, MaybeAuthenticated};
 pub use id::SessionId;
 pub use lifetimes::Lifetimes;

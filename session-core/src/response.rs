@@ -118,7 +118,7 @@ pub struct PlainResponse {
     pub status: u16,
     /// Header lines, in order; no name twice.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body: JSON, or empty.
+    /// The body: JSON or HTML, as `content-type` says, or empty.
     pub body: Vec<u8>,
 }
 

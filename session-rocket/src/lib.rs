@@ -148,13 +148,14 @@ mod routes;
 pub use session_core as core;
 
 pub use extract::{
-    Authenticated, Extract, Extracted, Fresh, MaybeAuthenticated, Rejection, Session, extract, is_missing,
+    Authenticated, Extract, Extracted, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, extract,
+    is_missing,
 };
 pub use fairing::SessionFairing;
 pub use head::Head;
 pub use per_request::respond;
 pub use routes::routes;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
