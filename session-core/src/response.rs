@@ -53,10 +53,16 @@ impl ResponseChanges {
         self.changes.iter()
     }
 
-    /// The value of the `Set-Cookie` line, if there is one.
+    /// The value of the first `Set-Cookie` line, if there is one: the session's, where that is set or cleared.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {
-        self.changes.iter().find_map(|change| match change {
+        self.set_cookies().next()
+    }
+
+    /// The values of all `Set-Cookie` lines: the session's, and those of [flows](crate::Flows) and
+    /// [flashes](crate::Flash).
+    pub fn set_cookies(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().filter_map(|change| match change {
             HeaderChange::Append("set-cookie", value) => Some(&**value),
             _ => None,
         })
