@@ -52,6 +52,9 @@
 //! | re-authentication | [`Fresh`] asks for it, your handler does it: [`reauthenticate`](Session::reauthenticate) | a new session id; all times start again |
 //! | logout | your handler: [`destroy`](Session::destroy), [`revoke_others`](Session::revoke_others), [`revoke_all`](Session::revoke_all); an administrator: [`revoke_account`](SessionManager::revoke_account) | the session is over, also for requests under way |
 //!
+//! Beside the login: [`Flows`] for what must survive a redirect to an identity provider and back, [`Flash`] for a message
+//! to the next page.
+//!
 //! # Where to go
 //!
 //! * [`guide`]: [modes](guide::modes), [lifetimes](guide::lifetimes), [guards](guide::guards),

@@ -60,12 +60,7 @@ impl<U: SessionPayload> Request<U> {
     /// The cookie as the request shows it, for the first who asks.
     pub(crate) fn shown_once(&self, suffix: &'static str) -> Option<Companion> {
         let shown = self.received.get()?.companions.iter().find(|cookie| cookie.suffix == suffix)?;
-        let mut state = self.state();
-        if state.read.contains(&suffix) {
-            return None;
-        }
-        state.read.push(suffix);
-        Some(shown.clone())
+        self.state().reads(suffix).then(|| shown.clone())
     }
 
     /// Whether a response to this request can set one.

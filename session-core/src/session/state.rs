@@ -74,6 +74,15 @@ impl<U> State<U> {
         Ok(())
     }
 
+    /// Whether a cookie that is read once is read for the first time.
+    pub(super) fn reads(&mut self, suffix: &'static str) -> bool {
+        let is_first = !self.read.contains(&suffix);
+        if is_first {
+            self.read.push(suffix);
+        }
+        is_first
+    }
+
     /// A login: its token must reach the client.
     pub(super) fn install(&mut self, current: Current<U>, issued: Issued) -> Result<(), ResponseLeft> {
         self.apply(Effect::Send(current, issued))?;
