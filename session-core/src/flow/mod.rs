@@ -110,7 +110,7 @@ impl<F: Flow> Flows<F> {
         let request = &self.session.0;
         request.require_browser()?;
         let subject = self.subject().await?;
-        let (state, data) = (self.new_state()?, self.to_json(&flow)?);
+        let (state, data) = (self.new_state()?, self.encoded(&flow)?);
         let (id, ends_at) = (self.id(Kind::Bound, &state), request.now().plus(FLOW_LIFETIME));
         let turn = request.turn().await;
         let data = request.engine.mode.begin_flow(&turn.op, id, data, ends_at).await?;
@@ -139,7 +139,7 @@ impl<F: Flow> Flows<F> {
         let turn = request.turn().await;
         let data = request.engine.mode.take_flow(&turn.op, id, proof.data, proof.ends_at).await?;
         self.clear(&cookie.suffix)?;
-        let flow = self.from_json(data)?;
+        let flow = self.decoded(data)?;
         self.found()?;
         Ok(flow)
     }
@@ -152,7 +152,7 @@ impl<F: Flow> Flows<F> {
     pub async fn begin_unbound(&self, flow: F) -> Result<FlowState, SessionError> {
         let request = &self.session.0;
         request.require_store()?;
-        let (state, data) = (self.new_state()?, self.to_json(&flow)?);
+        let (state, data) = (self.new_state()?, self.encoded(&flow)?);
         let (id, ends_at) = (self.id(Kind::Unbound, &state), request.now().plus(FLOW_LIFETIME));
         let turn = request.turn().await;
         request.engine.mode.begin_flow(&turn.op, id, data, ends_at).await?;
@@ -176,7 +176,7 @@ impl<F: Flow> Flows<F> {
         let id = self.checked_id(Kind::Unbound, state)?;
         let turn = request.turn().await;
         let taken = request.engine.mode.take_flow(&turn.op, id, Vec::new(), request.now()).await?;
-        self.from_json(taken)
+        self.decoded(taken)
     }
 
     /// Who is logged in, for comparing.
@@ -203,12 +203,12 @@ impl<F: Flow> Flows<F> {
     }
 
     /// The error of serde could quote the flow.
-    fn to_json(&self, flow: &F) -> Result<Vec<u8>, SessionError> {
+    fn encoded(&self, flow: &F) -> Result<Vec<u8>, SessionError> {
         let json = serde_json::to_vec(flow);
         json.map_err(|_| self.session.0.error(ErrorKind::Misuse).detail("the flow cannot be written as JSON"))
     }
 
-    fn from_json(&self, taken: Option<Vec<u8>>) -> Result<F, SessionError> {
+    fn decoded(&self, taken: Option<Vec<u8>>) -> Result<F, SessionError> {
         let data = taken.ok_or_else(|| self.not_found("the flow was taken already, or is over"))?;
         serde_json::from_slice(&data)
             .map_err(|_| self.not_found("the flow does not decode into this program's type"))

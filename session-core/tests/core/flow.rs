@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 use session_core::store::MemoryStore;
-use session_core::testing::TestRequest;
+use session_core::testing::{Fault, FaultyStore, TestRequest};
 use session_core::{ErrorKind, Flow, FlowState, Flows, KeyRing, Relay, SessionError, SessionManager};
 
 use crate::faulty::Faulty;
@@ -360,6 +360,41 @@ async fn a_flow_that_is_not_used_asks_no_store_and_a_lost_one_neither() {
     assert_eq!(store.calls.load(Ordering::SeqCst), 1);
     take(&sessions, &mut jar, &state).await.unwrap();
     assert_eq!(store.calls.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn an_outage_takes_no_flow_and_clears_no_cookie() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = World::new().tracked_on(store.clone());
+    let mut jar = Jar::default();
+    let state = begin(&sessions, &mut jar, "v").await;
+    store.inject(Fault::Fail);
+    let error = take(&sessions, &mut jar, &state).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    let request = jar.post("/");
+    let error = begin_in(&sessions, &mut jar, request, github("w")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    store.recover();
+    assert_eq!(jar.names("flow").len(), 1);
+    assert_eq!(take(&sessions, &mut jar, &state).await.unwrap(), "v");
+}
+
+#[tokio::test]
+async fn another_realm_on_the_same_keys_and_store_takes_nothing() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let other = world.builder().store(world.store.clone()).realm("other").build().unwrap();
+    let mut jar = Jar::default();
+    let state = begin(&sessions, &mut jar, "v").await;
+    refused(&other, &mut jar, &state).await;
+    assert_eq!(take(&sessions, &mut jar, &state).await.unwrap(), "v");
+}
+
+#[tokio::test]
+async fn behind_a_prefix_the_login_page_is_where_browsers_see_it() {
+    let sessions = World::new().builder().login_page("/login").public_prefix("/rust").build().unwrap();
+    let response = take(&sessions, &mut Jar::default(), "x").await.unwrap_err().to_response();
+    assert!(response.headers.iter().any(|(name, value)| *name == "location" && value == "/rust/login"));
 }
 
 #[tokio::test]
