@@ -69,6 +69,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes an extractor of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation.
 //! * [`SessionMiddleware`] goes around the app, scope or resource that uses sessions, [`routes`] answers a browser front end:
 //!   status, refresh, logout, list of devices. [`SessionManager::builder`] has the settings.

@@ -68,6 +68,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes an extractor of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation.
 //! * [`SessionLayer`] goes around the routes that use sessions, [`routes`] answers a browser front end: status, refresh,
 //!   logout, list of devices. [`SessionManager::builder`] has the settings.

@@ -69,6 +69,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes a request guard of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation. A catcher of your own finds a guard's refusal
 //!   with [`Rejection::of`].
 //! * [`SessionFairing`] gives sessions to every route. Attach it after fairings that register error catchers.

@@ -89,7 +89,8 @@ pub trait Flow: Serialize + DeserializeOwned + Send + Sync + 'static {
 ///
 /// Each flow has a cookie of its own: `__Host-`, Secure, HttpOnly, SameSite=Lax, whatever the session's is. A browser keeps
 /// four, below 4 KiB together, and the oldest gives way. Beside them it keeps one that a page of another site made it
-/// begin (`Sec-Fetch-Site: cross-site`), which gives way only to the next of that kind.
+/// begin (`Sec-Fetch-Site: cross-site`), which gives way only to the next of that kind. Where a browser does not say so
+/// (plain http, older Safari), a flow counts as begun here.
 ///
 /// # Who is logged in
 /// A flow that begins while somebody is logged in is taken while they are: otherwise one account's identity would be linked to

@@ -104,7 +104,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
 
     /// The keys that seal what browsers keep for [flows](crate::Flows) and [flashes](crate::Flash), where the ring of
     /// [`keys`](Self::keys) has key pairs: keys that seal are derived from secrets (HS256, HS384, HS512). They rotate as
-    /// all keys do. Default: `keys`.
+    /// all keys do; let one seal at most 2^32 cookies (its nonces are random, NIST SP 800-38D section 8.3). Default: `keys`.
     pub fn sealing_keys(mut self, keys: KeyRing) -> Self {
         self.sealing_keys = Some(keys);
         self
