@@ -69,6 +69,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes an extractor of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation.
 //! * [`SessionMiddleware`] goes around the app, scope or resource that uses sessions, [`routes`] answers a browser front end:
 //!   status, refresh, logout, list of devices. [`SessionManager::builder`] has the settings.
@@ -144,13 +145,13 @@ mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
 
 pub use extract::{
-    Authenticated, Extract, Extracting, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
-    Visitor, extract,
+    Authenticated, Extract, Extracting, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection,
+    Session, Visitor, extract,
 };
 pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;

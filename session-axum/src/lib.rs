@@ -68,6 +68,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes an extractor of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation.
 //! * [`SessionLayer`] goes around the routes that use sessions, [`routes`] answers a browser front end: status, refresh,
 //!   logout, list of devices. [`SessionManager::builder`] has the settings.
@@ -142,12 +143,13 @@ mod translate;
 
 pub use session_core as core;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };
 
 pub use extract::{
-    Authenticated, Extract, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session, Visitor, extract,
+    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
+    Visitor, extract,
 };
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::cookie::CompanionWriter;
 use crate::data::Data;
 use crate::mode::Mode;
 use crate::request::Rules;
 use crate::service::Service;
-use crate::token::KeyRing;
+use crate::token::{KeyRing, Sealing};
 
 pub(crate) struct Engine<U> {
     pub(crate) service: Service<U>,
@@ -14,6 +15,9 @@ pub(crate) struct Engine<U> {
     /// What is taken from a request, and who may send one.
     pub(crate) rules: Rules,
     pub(crate) keys: KeyRing,
+    pub(crate) sealing: Sealing,
+    /// The cookies beside the session's.
+    pub(crate) companions: CompanionWriter,
     pub(crate) fresh_for_revocation: Option<Duration>,
     /// No login without an attempt.
     pub(crate) requires_attempts: bool,

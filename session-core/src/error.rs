@@ -77,7 +77,8 @@ pub enum ErrorKind {
     ReauthenticationRequired,
     /// This needs a login that is surer of who the user is. 403 `STEP_UP_REQUIRED`.
     StepUpRequired,
-    /// There is no such flow in this browser: it was never begun here, is over, or was taken. 400 `FLOW_NOT_FOUND`.
+    /// There is no such flow in this browser: it was never begun here, is over, or was taken. 400 `FLOW_NOT_FOUND`, or
+    /// for a browser navigation, once, a 303 to the [login page](crate::SessionManagerBuilder::login_page).
     FlowNotFound,
     /// A request from another origin (ASVS 3.5.1). 403 `CROSS_ORIGIN`.
     CrossOrigin,
@@ -272,10 +273,15 @@ impl SessionError {
         if self.0.kind.status() == 500 {
             tracing::error!(target: "session", "{self}");
         }
-        match &self.0.redirect {
+        let response = match &self.0.redirect {
             Some(location) => PlainResponse::see_other(location),
             None => self.refusal(),
+        };
+        if self.0.kind == ErrorKind::FlowNotFound {
+            // The address has the state of a flow in it, and perhaps a provider's code.
+            return response.header("referrer-policy", "no-referrer");
         }
+        response
     }
 
     fn refusal(&self) -> PlainResponse {

@@ -52,6 +52,9 @@
 //! | re-authentication | [`Fresh`] asks for it, your handler does it: [`reauthenticate`](Session::reauthenticate) | a new session id; all times start again |
 //! | logout | your handler: [`destroy`](Session::destroy), [`revoke_others`](Session::revoke_others), [`revoke_all`](Session::revoke_all); an administrator: [`revoke_account`](SessionManager::revoke_account) | the session is over, also for requests under way |
 //!
+//! Beside the login: [`Flows`] for what must survive a redirect to an identity provider and back, [`Flash`] for a message
+//! to the next page.
+//!
 //! # Where to go
 //!
 //! * [`guide`]: [modes](guide::modes), [lifetimes](guide::lifetimes), [guards](guide::guards),
@@ -79,6 +82,8 @@ mod engine;
 mod error;
 mod event;
 mod few;
+mod flash;
+mod flow;
 mod guard;
 // As doctests they need the testing kit.
 #[cfg(any(all(doc, not(doctest)), all(doctest, feature = "testing")))]
@@ -108,6 +113,8 @@ pub use clock::{Clock, RandomSource, SystemClock, SystemRandom};
 pub use cookie::{CookieSettings, SameSite};
 pub use error::{ConfigError, ErrorKind, SessionError};
 pub use event::{EventKind, SessionEvent, SessionObserver};
+pub use flash::Flash;
+pub use flow::{Flow, FlowState, Flows, PostedFields, Relay};
 pub use guard::{Authenticated, Fresh, Guard, Level, MaybeAuthenticated, Pending, Visitor};
 pub use id::SessionId;
 pub use lifetimes::Lifetimes;

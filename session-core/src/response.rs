@@ -53,10 +53,16 @@ impl ResponseChanges {
         self.changes.iter()
     }
 
-    /// The value of the `Set-Cookie` line, if there is one.
+    /// The value of the first `Set-Cookie` line, if there is one: the session's, where that is set or cleared.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {
-        self.changes.iter().find_map(|change| match change {
+        self.set_cookies().next()
+    }
+
+    /// The values of all `Set-Cookie` lines: the session's, and those of [flows](crate::Flows) and
+    /// [flashes](crate::Flash).
+    pub fn set_cookies(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().filter_map(|change| match change {
             HeaderChange::Append("set-cookie", value) => Some(&**value),
             _ => None,
         })
@@ -118,7 +124,7 @@ pub struct PlainResponse {
     pub status: u16,
     /// Header lines, in order; no name twice.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body: JSON, or empty.
+    /// The body: JSON or HTML, as `content-type` says, or empty.
     pub body: Vec<u8>,
 }
 

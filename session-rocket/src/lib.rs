@@ -69,6 +69,7 @@
 //!
 //! * [`Session`] is for everybody; [`Authenticated`] for somebody who is logged in; [`MaybeAuthenticated`] for both;
 //!   [`Fresh`] for a recent login; [`extractor!`] makes a request guard of a [`Guard`] of your own.
+//! * [`Flows`] keeps what must survive a redirect to an identity provider and back, [`Flash`] a message for the next page.
 //! * A handler that returns [`Rejection`] can use `?` on every operation. A catcher of your own finds a guard's refusal
 //!   with [`Rejection::of`].
 //! * [`SessionFairing`] gives sessions to every route. Attach it after fairings that register error catchers.
@@ -148,14 +149,14 @@ mod routes;
 pub use session_core as core;
 
 pub use extract::{
-    Authenticated, Extract, Extracted, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
-    Visitor, extract, is_missing,
+    Authenticated, Extract, Extracted, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection,
+    Session, Visitor, extract, is_missing,
 };
 pub use fairing::SessionFairing;
 pub use head::Head;
 pub use per_request::respond;
 pub use routes::routes;
 pub use session_core::{
-    ConfigError, CookieSettings, ErrorKind, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
+    ConfigError, CookieSettings, ErrorKind, Flow, Guard, KeyRing, Lifetimes, SessionError, SessionManager,
     SessionPayload, SessionStatus,
 };

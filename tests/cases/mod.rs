@@ -34,6 +34,7 @@ mod deployments;
 mod devices;
 mod ending;
 mod errors;
+mod flows;
 mod guards;
 mod handlers;
 mod limits;

@@ -10,11 +10,11 @@ use actix_web::web::{self, Bytes, ServiceConfig, get, post};
 use actix_web::{Error, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError};
 use futures_util::stream;
 use session_actix::{
-    Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, SessionManager, SessionMiddleware,
-    routes,
+    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionManager,
+    SessionMiddleware, routes,
 };
 
-use super::app::{self, Admin, Answer, App, CHUNKS, Teapot, User, Vip};
+use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
 use super::{Framework, Server};
 
 pub(crate) struct Actix;
@@ -64,6 +64,9 @@ fn user_routes(config: &mut ServiceConfig, users: &SessionManager<User>) {
         .route("/panic", get().to(panic))
         .route("/login-then-panic", post().to(login_then_panic))
         .route("/ws", get().to(ws))
+        .route("/flow", post().to(begin_flow))
+        .route("/flow/take", post().to(take_flow))
+        .route("/flash", get().to(flash))
         .service(routes("/session", users))
         .service(
             web::scope("/nested")
@@ -151,6 +154,18 @@ async fn login_then_panic(session: Session<User>, body: Bytes) -> Outcome {
 
 async fn ws(user: Authenticated<User>) -> Answer {
     app::ws(&user)
+}
+
+async fn begin_flow(flows: Flows<Away>, flash: Flash<User>) -> Outcome {
+    Ok(app::begin_flow(&flows, &flash).await?)
+}
+
+async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
+    Ok(app::take_flow(&flows, &state).await?)
+}
+
+async fn flash(flash: Flash<User>) -> Outcome {
+    Ok(app::flash(&flash)?)
 }
 
 async fn login_admin(session: Session<Admin>) -> Outcome {

@@ -19,13 +19,17 @@
 //! | `GET /panic` `POST /login-then-panic` | the same, with a panic |
 //! | `GET /ws` | needs a user: where a WebSocket handshake would go |
 //! | `/session/**` `/nested/session/**` | the session routes |
+//! | `POST /flow` | begins a flow and leaves a flash; the body is the state |
+//! | `POST /flow/take` | body: a state; what the flow carries |
+//! | `GET /flash` | the flash, or `nothing` |
 //! | `POST /admin/login` `GET /admin/me` `/both` | a second manager, if there is one |
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use session_core::{
-    Authenticated, Fresh, Guard, MaybeAuthenticated, Session, SessionError, SessionManager, SessionPayload,
+    Authenticated, Flash, Flow, Flows, Fresh, Guard, MaybeAuthenticated, Session, SessionError,
+    SessionManager, SessionPayload,
 };
 
 use super::World;
@@ -117,6 +121,17 @@ impl Guard for Vip {
     }
 }
 
+/// What the app keeps while somebody is away.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Away {
+    verifier: String,
+}
+
+impl Flow for Away {
+    type Payload = User;
+    const NAME: &'static str = "away";
+}
+
 /// What a stream sends, chunk by chunk.
 pub(crate) const CHUNKS: [&str; 3] = ["one ", "two ", "three"];
 
@@ -173,6 +188,21 @@ pub(crate) fn cached(_user: &User) -> Answer {
 
 pub(crate) fn ws(user: &User) -> Answer {
     Answer::text(format!("a socket for {}", user.name))
+}
+
+pub(crate) async fn begin_flow(flows: &Flows<Away>, flash: &Flash<User>) -> Outcome {
+    let state = flows.begin(Away { verifier: "the verifier".to_owned() }).await?;
+    flash.set("on the way")?;
+    Ok(Answer::text(state.as_str()))
+}
+
+pub(crate) async fn take_flow(flows: &Flows<Away>, state: &[u8]) -> Outcome {
+    let flow = flows.take(std::str::from_utf8(state).unwrap_or_default()).await?;
+    Ok(Answer::text(flow.verifier))
+}
+
+pub(crate) fn flash(flash: &Flash<User>) -> Outcome {
+    Ok(Answer::text(flash.take::<String>()?.unwrap_or_else(|| "nothing".to_owned())))
 }
 
 pub(crate) async fn login_admin(session: &Session<Admin>) -> Outcome {

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use session_axum::{
-    Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, SessionLayer, routes,
+    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionLayer, routes,
 };
 
-use super::app::{self, Admin, Answer, App, CHUNKS, Teapot, User, Vip};
+use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
 use super::{Framework, Server};
 
 pub(crate) struct Axum;
@@ -55,6 +55,9 @@ fn router(app: App) -> Router {
         .route("/panic", get(panic))
         .route("/login-then-panic", post(login_then_panic))
         .route("/ws", get(ws))
+        .route("/flow", post(begin_flow))
+        .route("/flow/take", post(take_flow))
+        .route("/flash", get(flash))
         .merge(routes("/session", &app.users))
         .nest(
             "/nested",
@@ -142,6 +145,18 @@ async fn login_then_panic(session: Session<User>, body: Bytes) -> Outcome {
 
 async fn ws(user: Authenticated<User>) -> Answer {
     app::ws(&user)
+}
+
+async fn begin_flow(flows: Flows<Away>, flash: Flash<User>) -> Outcome {
+    Ok(app::begin_flow(&flows, &flash).await?)
+}
+
+async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
+    Ok(app::take_flow(&flows, &state).await?)
+}
+
+async fn flash(flash: Flash<User>) -> Outcome {
+    Ok(app::flash(&flash)?)
 }
 
 async fn login_admin(session: Session<Admin>) -> Outcome {

@@ -10,10 +10,12 @@ use rocket::http::{ContentType, Status};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{Build, Config, Request, get, post, routes};
-use session_rocket::{Authenticated, Extract, Fresh, MaybeAuthenticated, Rejection, Session, SessionFairing};
+use session_rocket::{
+    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionFairing,
+};
 use tokio::sync::oneshot;
 
-use super::app::{self, Admin, Answer, App, CHUNKS, Teapot, User, Vip};
+use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
 use super::{Framework, Server};
 
 pub(crate) struct Rocket;
@@ -75,7 +77,10 @@ fn build(app: App) -> rocket::Rocket<Build> {
                 login_then_error,
                 panics,
                 login_then_panic,
-                ws
+                ws,
+                begin_flow,
+                take_flow,
+                flash
             ],
         )
         .mount("/nested/inner", routes![me])
@@ -185,6 +190,21 @@ async fn login_then_panic(session: Session<User>, body: Vec<u8>) -> Outcome {
 #[get("/ws")]
 fn ws(user: Authenticated<User>) -> Answer {
     app::ws(&user)
+}
+
+#[post("/flow")]
+async fn begin_flow(flows: Flows<Away>, flash: Flash<User>) -> Outcome {
+    Ok(app::begin_flow(&flows, &flash).await?)
+}
+
+#[post("/flow/take", data = "<state>")]
+async fn take_flow(flows: Flows<Away>, state: Vec<u8>) -> Outcome {
+    Ok(app::take_flow(&flows, &state).await?)
+}
+
+#[get("/flash")]
+fn flash(flash: Flash<User>) -> Outcome {
+    Ok(app::flash(&flash)?)
 }
 
 #[post("/admin/login")]

@@ -11,7 +11,7 @@
 //! | mounts the session routes | [`routes::answer`] |
 //!
 //! The macro `session_core::adapter::types!(extractor)` defines the handlers' types `Session`, `Authenticated`,
-//! `MaybeAuthenticated`, `Fresh` and `Extract` as structs of your crate; it calls `extractor!([generics] Type)`, a macro of
+//! `MaybeAuthenticated`, `Fresh`, `Flows`, `Flash` and `Extract` as structs of your crate; it calls `extractor!([generics] Type)`, a macro of
 //! yours that makes an extractor of a [`Guard`](crate::Guard). `session_core::adapter::rejection!()` defines `Rejection`, the
 //! error that extractors answer. `session-axum` is the example to read, and the guide "adapter" builds a whole one.
 

@@ -1,7 +1,7 @@
 //! The types that handlers of a framework put in their signatures: core's, each in a struct of the adapter's, so that
 //! rustdoc lists their methods and a compiler error names them.
 
-/// Defines `Session`, `Authenticated`, `MaybeAuthenticated`, `Fresh`, `Visitor`, `Pending`, `Level` and `Extract` in an adapter crate, as guards. `$extractor` is the
+/// Defines `Session`, the guards of core, `Flows`, `Flash` and `Extract` in an adapter crate, as guards. `$extractor` is the
 /// adapter's macro that makes an extractor of a guard: `extractor!([generics] Guard)`.
 #[doc(hidden)]
 #[macro_export]
@@ -41,6 +41,17 @@ macro_rules! __adapter_types {
         $crate::__adapter_type! {
             /// Somebody whose login is of level `LEVEL` or more: 403 otherwise. Always asks the store. Dereferences to the user.
             $extractor Level [U: $crate::SessionPayload, const LEVEL: u8] [U, LEVEL]
+        }
+
+        $crate::__adapter_type! {
+            /// What must survive a redirect to somebody else and back: [`begin`](session_core::Flows::begin) and
+            /// [`take`](session_core::Flows::take). Needs no login.
+            $extractor Flows [F: $crate::Flow] [F]
+        }
+        $crate::__adapter_type! {
+            /// A message for the next page: [`set`](session_core::Flash::set) and [`take`](session_core::Flash::take).
+            /// Needs no login.
+            $extractor Flash [U: $crate::SessionPayload] [U]
         }
 
         /// Extracts any [`Guard`](session_core::Guard), also one of another crate. Dereferences to the guard.
@@ -171,9 +182,10 @@ macro_rules! __adapter_type {
         }
 
         impl<$($generics)*> $crate::Guard for $name<$($argument)*> {
-            type Payload = U;
+            type Payload = <$crate::$name<$($argument)*> as $crate::Guard>::Payload;
+            const OPENS: bool = <$crate::$name<$($argument)*> as $crate::Guard>::OPENS;
 
-            async fn check(session: $crate::Session<U>) -> Result<Self, $crate::SessionError> {
+            async fn check(session: $crate::Session<Self::Payload>) -> Result<Self, $crate::SessionError> {
                 <$crate::$name<$($argument)*> as $crate::Guard>::check(session).await.map(Self)
             }
         }

@@ -4,6 +4,7 @@
 use memchr::memchr_iter;
 
 use super::MAX_SIZE;
+use super::companion::Finder;
 use crate::few::Few;
 use crate::request::RequestHead;
 
@@ -18,12 +19,21 @@ pub(crate) struct Candidates {
 
 impl Candidates {
     /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
-    /// after [`MOST`] finds. A value longer than any cookie of ours is left out.
-    pub(crate) fn from_head(head: &impl RequestHead, name: &str) -> Self {
+    /// after [`MOST`] finds. A value longer than any cookie of ours is left out. `others` sees the cookies with other
+    /// names.
+    pub(crate) fn from_head<'a>(head: &'a impl RequestHead, name: &str, others: &mut Finder<'_, 'a>) -> Self {
         let mut lines = head.header("cookie").peekable();
         let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
-        let pairs = lines.flat_map(pairs);
-        let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
+        if in_jar.is_some() {
+            head.jar().for_each(|(name, value)| others.cookie(name, value));
+        }
+        let values = lines.flat_map(pairs).filter_map(|pair| {
+            let value = value_of(pair, name.as_bytes());
+            if value.is_none() {
+                others.pair(pair);
+            }
+            value
+        });
         let values = values.chain(in_jar.into_iter().flatten());
         let fitting = values.filter(|value| value.len() <= MAX_SIZE);
         let mut found = Few::<_, MOST>::new();
@@ -88,7 +98,7 @@ mod tests {
     fn found(lines: &[&[u8]]) -> Vec<Vec<u8>> {
         let request =
             lines.iter().fold(TestRequest::new("GET", "/"), |request, line| request.header("cookie", line));
-        Candidates::from_head(&request, "sid").iter().map(<[u8]>::to_vec).collect()
+        Candidates::from_head(&request, "sid", &mut Finder::new("none-")).iter().map(<[u8]>::to_vec).collect()
     }
 
     #[test]
@@ -167,24 +177,25 @@ mod tests {
     #[test]
     fn after_sixteen_nothing_more_is_read() {
         let endless = Kept { lines: std::iter::repeat(&b"sid=x"[..]), jar: &[] };
-        assert_eq!(Candidates::from_head(&endless, "sid").iter().count(), MOST);
+        assert_eq!(Candidates::from_head(&endless, "sid", &mut Finder::new("none-")).iter().count(), MOST);
     }
 
     #[test]
     fn a_jar_is_read_where_there_is_no_line() {
         let jar = &[("sid", ""), ("side", "a"), ("sid", "token; sid=forged")];
-        let found = Candidates::from_head(&Kept { lines: std::iter::empty(), jar }, "sid");
+        let found =
+            Candidates::from_head(&Kept { lines: std::iter::empty(), jar }, "sid", &mut Finder::new("none-"));
         assert_eq!(found.iter().collect::<Vec<_>>(), [b"token; sid=forged"]);
         let line = Kept { lines: std::iter::once(&b"other=x"[..]), jar };
-        assert_eq!(Candidates::from_head(&line, "sid").iter().count(), 0);
+        assert_eq!(Candidates::from_head(&line, "sid", &mut Finder::new("none-")).iter().count(), 0);
     }
 
     #[test]
     fn one_buffer_of_the_right_size_holds_all_and_none_holds_nothing() {
         let request = TestRequest::new("GET", "/").cookie("sid=first; a=b; sid=second");
-        let both = Candidates::from_head(&request, "sid");
+        let both = Candidates::from_head(&request, "sid", &mut Finder::new("none-"));
         assert_eq!((both.bytes.len(), both.bytes.capacity()), (2 + 5 + 2 + 6, 15));
-        assert_eq!(Candidates::from_head(&request, "other").bytes.capacity(), 0);
+        assert_eq!(Candidates::from_head(&request, "other", &mut Finder::new("none-")).bytes.capacity(), 0);
     }
 
     #[test]

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::SessionManager;
 use crate::clock::{Clock, RandomSource, SystemClock, SystemRandom};
-use crate::cookie::CookieSettings;
+use crate::cookie::{CompanionWriter, CookieSettings};
 use crate::data::Data;
 use crate::engine::Engine;
 use crate::error::ConfigError;
 use crate::event::SessionObserver;
+use crate::flow::FLOW_LIFETIME;
 use crate::lifetimes::Lifetimes;
 use crate::mode::{EndedList, Mode, ReplayPolicy, Stateless, Tracked};
 use crate::payload::SessionPayload;
@@ -18,7 +19,7 @@ use crate::request::{CrossOrigin, LoginPage, Rules, TrustedProxies, configured_p
 use crate::revalidation::{Revalidate, Revalidation};
 use crate::service::{Service, Warnings};
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore, Turns};
-use crate::token::{Codec, KeyRing, TokenForm};
+use crate::token::{Codec, KeyRing, Sealing, TokenForm};
 
 /// Collects the settings of a [`SessionManager`]; [`build`](Self::build) checks them against each other.
 ///
@@ -36,6 +37,7 @@ use crate::token::{Codec, KeyRing, TokenForm};
 #[must_use = "nothing is built before .build()"]
 pub struct SessionManagerBuilder<U: SessionPayload> {
     keys: Option<KeyRing>,
+    sealing_keys: Option<KeyRing>,
     token_form: TokenForm,
     issuer: Option<String>,
     cookie: CookieSettings,
@@ -67,6 +69,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     pub(super) fn new() -> Self {
         Self {
             keys: None,
+            sealing_keys: None,
             token_form: TokenForm::default(),
             issuer: None,
             cookie: CookieSettings::default(),
@@ -98,6 +101,14 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// The keys that sign and verify tokens. Required.
     pub fn keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// The keys that seal what browsers keep for [flows](crate::Flows) and [flashes](crate::Flash), where the ring of
+    /// [`keys`](Self::keys) has key pairs: keys that seal are derived from secrets (HS256, HS384, HS512). They rotate as
+    /// all keys do; let one seal at most 2^32 cookies (its nonces are random, NIST SP 800-38D section 8.3). Default: `keys`.
+    pub fn sealing_keys(mut self, keys: KeyRing) -> Self {
+        self.sealing_keys = Some(keys);
         self
     }
 
@@ -317,6 +328,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.lifetimes.leeway,
             self.lifetimes.absolute_lifetime,
         );
+        let companions = CompanionWriter::of(&self.cookie);
+        let sealing = Sealing::new(self.sealing_keys.unwrap_or_else(|| keys.clone()), &realm);
         let service = Service {
             codec,
             cookie: self.cookie.into_writer(),
@@ -331,20 +344,31 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         };
         let rules = Rules {
             cookie: Arc::clone(service.cookie.name()),
+            companions: companions.stem().into(),
             cross_origin: self.cross_origin,
             proxies: self.proxies,
             bearer: self.bearer,
             login_page,
         };
         let (fresh_for_revocation, requires_attempts) = (self.fresh_for_revocation, self.requires_attempts);
-        let engine =
-            Engine { service, mode, rules, keys, fresh_for_revocation, requires_attempts, data: self.data };
+        let engine = Engine {
+            service,
+            mode,
+            rules,
+            keys,
+            sealing,
+            companions,
+            fresh_for_revocation,
+            requires_attempts,
+            data: self.data,
+        };
         Ok(SessionManager(Arc::new(engine)))
     }
 
     fn mode(&mut self) -> Mode {
         let Some(store) = self.store.take() else {
-            return Mode::Stateless(Stateless::new(EndedList::new(self.ended_capacity, self.keep_ended())));
+            let list = |keep| EndedList::new(self.ended_capacity, keep);
+            return Mode::Stateless(Stateless::new(list(self.keep_ended()), list(FLOW_LIFETIME)));
         };
         let recent = self.hybrid.map(|bound| Arc::new(RecentRecords::new(bound, self.hybrid_capacity)));
         let store = match &recent {
@@ -404,6 +428,11 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         }
         if self.store_deadline.is_zero() {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
+        }
+        if self.sealing_keys.as_ref().is_some_and(|keys| !keys.is_symmetric()) {
+            return Err(ConfigError::new(
+                "sealing_keys has key pairs, and only secrets seal: give it a ring of HS256, HS384 or HS512 keys",
+            ));
         }
         self.check_hybrid()?;
         self.data.check()?;

@@ -22,6 +22,7 @@ use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::request::Credential;
 use crate::service::Operation;
+use crate::time::Timestamp;
 
 pub(crate) enum Mode {
     Stateless(Stateless),
@@ -130,6 +131,34 @@ impl Mode {
             // Nobody has seen its token.
             Self::Stateless(_) => Ok(()),
             Self::Tracked(tracked) => tracked.undo(op, login).await,
+        }
+    }
+
+    /// Keeps what a flow has to carry until `ends_at`. The answer is what its cookie must hold.
+    pub(crate) async fn begin_flow<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        id: SessionId,
+        data: Vec<u8>,
+        ends_at: Timestamp,
+    ) -> Result<Vec<u8>, SessionError> {
+        match self {
+            Self::Stateless(stateless) => stateless.begin_flow(op, data),
+            Self::Tracked(tracked) => tracked.begin_flow(op, id, data, ends_at).await,
+        }
+    }
+
+    /// What a flow carries, for one who asks. `held` is what its cookie holds.
+    pub(crate) async fn take_flow<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        id: SessionId,
+        held: Vec<u8>,
+        ends_at: Timestamp,
+    ) -> Result<Option<Vec<u8>>, SessionError> {
+        match self {
+            Self::Stateless(stateless) => Ok(stateless.take_flow(op, id, held, ends_at)),
+            Self::Tracked(tracked) => tracked.take_flow(op, id).await,
         }
     }
 

@@ -50,6 +50,11 @@ impl LoginPage {
         Ok(Self { page, is_path: false, own_origin, prefix })
     }
 
+    /// The login page alone, for somebody who cannot go on where they were.
+    pub(crate) fn without_return(&self, told: Option<&str>) -> String {
+        self.location(told, "")
+    }
+
     /// Where to send a browser that asked for `target`, with the way back when that is safe. `told` is the prefix that a
     /// trusted proxy names; it takes the place of the configured one.
     pub(crate) fn location(&self, told: Option<&str>, target: &str) -> String {

@@ -9,12 +9,14 @@ use super::client::{TrustedProxies, user_agent};
 use super::cross_origin::{CrossOrigin, CrossOriginRefusal};
 use super::login::LoginPage;
 use super::navigation::is_navigation;
-use crate::cookie::Candidates;
+use crate::cookie::{Candidates, Companions, Finder};
 use crate::error::Challenge;
 
 /// The manager's settings about requests.
 pub(crate) struct Rules {
     pub(crate) cookie: Arc<str>,
+    /// What the names of the cookies beside it begin with.
+    pub(crate) companions: Box<str>,
     pub(crate) cross_origin: CrossOrigin,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bearer: bool,
@@ -24,11 +26,16 @@ pub(crate) struct Rules {
 /// Everything a session needs of its request, owned: the head is gone when an operation runs.
 pub(crate) struct Received {
     pub(crate) credential: Credential,
+    /// The cookies beside the session's.
+    pub(crate) companions: Companions,
+    pub(crate) form: Form,
     /// Why the request counts as one from another origin.
     pub(crate) cross_origin: Option<CrossOriginRefusal>,
     pub(crate) client: Client,
     /// Where a browser navigation goes to log in.
     pub(crate) login_redirect: Option<String>,
+    /// The path that a trusted proxy has taken off, for such a navigation.
+    pub(crate) told_prefix: Option<String>,
     /// How a refusal answers.
     pub(crate) challenge: Challenge,
 }
@@ -49,7 +56,7 @@ pub(crate) enum Credential {
 
 impl Rules {
     pub(crate) fn receive(&self, head: &impl RequestHead) -> Received {
-        let credential = self.credential(head);
+        let (credential, companions) = self.credential(head);
         let (mut cross_origin, mut login_redirect) = (None, None);
         // A bearer token is no ambient credential: no other origin can make a browser send it, and no browser navigates
         // with one.
@@ -60,17 +67,24 @@ impl Rules {
         Received {
             cross_origin,
             client: Client { ip_address: self.proxies.client(head), user_agent: user_agent(head) },
+            form: Form::of(head),
+            told_prefix: login_redirect.as_ref().and_then(|_| self.proxies.prefix(head)).map(str::to_owned),
             login_redirect,
+            companions,
             challenge: self.challenge(&credential),
             credential,
         }
     }
 
-    fn credential(&self, head: &impl RequestHead) -> Credential {
+    fn credential(&self, head: &impl RequestHead) -> (Credential, Companions) {
         match if self.bearer { bearer(head) } else { Bearer::Absent } {
-            Bearer::Absent => Credential::Cookies(Candidates::from_head(head, &self.cookie)),
-            Bearer::Token(token) => Credential::Bearer(token),
-            Bearer::Malformed => Credential::MalformedBearer,
+            Bearer::Absent => {
+                let mut finder = Finder::new(&self.companions);
+                let session = Candidates::from_head(head, &self.cookie, &mut finder);
+                (Credential::Cookies(session), finder.finish())
+            }
+            Bearer::Token(token) => (Credential::Bearer(token), Companions::default()),
+            Bearer::Malformed => (Credential::MalformedBearer, Companions::default()),
         }
     }
 
@@ -87,6 +101,29 @@ impl Rules {
                 Challenge::Scheme
             }
             Credential::Cookies(_) => Challenge::None,
+        }
+    }
+}
+
+/// How the request came about, as far as flows must know.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Form {
+    pub(crate) is_post: bool,
+    /// A page of another site made the browser send it (Fetch Metadata, `Sec-Fetch-Site`).
+    pub(crate) is_cross_site: bool,
+    /// The answer becomes the page that the browser shows (`Sec-Fetch-Dest`).
+    pub(crate) is_document: bool,
+    pub(crate) has_query: bool,
+}
+
+impl Form {
+    fn of(head: &impl RequestHead) -> Self {
+        let says = |name, value: &[u8]| head.header(name).any(|sent| sent == value);
+        Self {
+            is_post: head.method() == "POST",
+            is_cross_site: says("sec-fetch-site", b"cross-site"),
+            is_document: says("sec-fetch-dest", b"document"),
+            has_query: head.target().contains('?'),
         }
     }
 }

@@ -15,7 +15,7 @@ impl<U: SessionPayload> Slot<U> {
     /// A request whose session nobody asked for changes nothing. Asked again, the answer is the same.
     ///
     /// # Caching
-    /// A response with a cookie gets `Cache-Control: no-store`, whatever the handler says. Any other that looked for a
+    /// A response with a cookie, the session's or one of a [flow](crate::Flows) or a [flash](crate::Flash), gets `Cache-Control: no-store`, whatever the handler says. Any other that looked for a
     /// session gets `Vary: Cookie`, and where the handler has set no `Cache-Control`: `no-store` if somebody was found
     /// (ASVS 14.3.2), so that nothing of theirs is kept and Back shows no page after a logout; `private` if nobody was.
     /// With `no-store` a browser fetches the page anew when its user comes back to it: a handler whose page may stay in
@@ -24,17 +24,19 @@ impl<U: SessionPayload> Slot<U> {
         let mut changes = ResponseChanges::default();
         let mut state = self.0.state();
         state.closed = true;
-        if state.opened.is_none() && matches!(state.outgoing, Outgoing::Nothing) {
+        let is_silent = state.opened.is_none() && matches!(state.outgoing, Outgoing::Nothing);
+        if is_silent && state.companions.is_empty() {
             return changes;
         }
-        match self.0.set_cookie(&state) {
-            Some(cookie) => {
-                changes.append("set-cookie", cookie);
+        let cookies = self.0.set_cookie(&state).into_iter().chain(self.0.set_companions(&state));
+        cookies.for_each(|cookie| changes.append("set-cookie", cookie));
+        match changes.is_empty() {
+            false => {
                 if !says(response, "cache-control", "no-store") {
                     changes.set("cache-control", "no-store");
                 }
             }
-            None => {
+            true => {
                 if !says(response, "vary", "cookie") {
                     changes.append("vary", "Cookie");
                 }
@@ -63,6 +65,14 @@ impl<U: SessionPayload> Request<U> {
                 self.engine.service.cookie.set(token.expose(), lifetime).ok()
             }
         }
+    }
+}
+
+impl<U: SessionPayload> Request<U> {
+    fn set_companions(&self, state: &State<U>) -> impl Iterator<Item = String> {
+        let is_sent = !state.panicked && !self.is_bearer();
+        let cookies = state.companions.iter().filter(move |_| is_sent);
+        cookies.map(|(cookie, lifetime)| self.engine.companions.line(cookie, *lifetime))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request's session: received once, opened at most once, changed by the handler, closed with the response.
 
 mod close;
+mod companions;
 mod devices;
 mod operations;
 mod request;

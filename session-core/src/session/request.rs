@@ -15,15 +15,15 @@ use crate::time::Timestamp;
 
 pub(crate) struct Request<U: SessionPayload> {
     pub(crate) engine: Arc<Engine<U>>,
-    pub(super) received: OnceLock<Received>,
+    pub(crate) received: OnceLock<Received>,
     /// Held while opening and during every operation.
     turn: async_lock::Mutex<()>,
     state: Mutex<State<U>>,
 }
 
 /// Has the turn.
-pub(super) struct Turn<'a, U> {
-    pub(super) op: Operation<'a, U>,
+pub(crate) struct Turn<'a, U> {
+    pub(crate) op: Operation<'a, U>,
     _guard: async_lock::MutexGuard<'a, ()>,
 }
 
@@ -38,7 +38,7 @@ impl<U: SessionPayload> Request<U> {
     }
 
     /// The turn for an operation. Those of one request run one after the other.
-    pub(super) async fn turn(&self) -> Turn<'_, U> {
+    pub(crate) async fn turn(&self) -> Turn<'_, U> {
         let guard = self.turn.lock().await;
         Turn { op: Operation::new(&self.engine.service, self.received.get()), _guard: guard }
     }
@@ -51,7 +51,7 @@ impl<U: SessionPayload> Request<U> {
         self.open_in(&turn, intent).await
     }
 
-    pub(super) async fn open_in(&self, turn: &Turn<'_, U>, intent: Intent) -> Result<(), SessionError> {
+    pub(crate) async fn open_in(&self, turn: &Turn<'_, U>, intent: Intent) -> Result<(), SessionError> {
         if let Some(outcome) = self.outcome() {
             return outcome;
         }
@@ -124,7 +124,7 @@ impl<U: SessionPayload> Request<U> {
     }
 
     /// Refuses a request from another origin, before anything else is looked at.
-    pub(super) fn admit(&self) -> Result<&Received, SessionError> {
+    pub(crate) fn admit(&self) -> Result<&Received, SessionError> {
         let Some(received) = self.received.get() else {
             return Err(self.error(ErrorKind::Misuse).detail(
                 "the session was used before its slot received the request: call Slot::receive(&head) first",
@@ -173,7 +173,7 @@ impl<U: SessionPayload> Request<U> {
         self.error(ErrorKind::LoginIncomplete).level(USUAL_LEVEL)
     }
 
-    pub(super) fn not_closed(&self) -> Result<(), SessionError> {
+    pub(crate) fn not_closed(&self) -> Result<(), SessionError> {
         if self.state().closed { Err(self.response_left()) } else { Ok(()) }
     }
 

@@ -1,5 +1,8 @@
 //! How the session of one request stands.
 
+use std::time::Duration;
+
+use crate::cookie::Companion;
 use crate::error::{ErrorKind, SessionError};
 use crate::lifetimes::Times;
 use crate::mode::{Current, Denied, Effect, Issued, Named};
@@ -14,6 +17,10 @@ pub(super) struct State<U> {
     /// There was one, and it has ended meanwhile: the response can still hold what is its user's.
     pub(super) found: bool,
     pub(super) outgoing: Outgoing,
+    /// What becomes of the cookies beside the session's, and how long they live. An empty value clears one.
+    pub(super) companions: Vec<(Companion, Duration)>,
+    /// Those that are read once and have been.
+    pub(super) read: Vec<&'static str>,
     pub(super) closed: bool,
     pub(super) panicked: bool,
 }
@@ -36,6 +43,8 @@ impl<U> State<U> {
             current: None,
             found: false,
             outgoing: Outgoing::Nothing,
+            companions: Vec::new(),
+            read: Vec::new(),
             closed: false,
             panicked: false,
         }
@@ -53,6 +62,25 @@ impl<U> State<U> {
         }
         self.current = Some(current);
         Ok(())
+    }
+
+    /// Sets a cookie beside the session's, or clears it.
+    pub(super) fn put(&mut self, cookie: Companion, lifetime: Duration) -> Result<(), ResponseLeft> {
+        if self.closed {
+            return Err(ResponseLeft);
+        }
+        self.companions.retain(|(known, _)| known.suffix != cookie.suffix);
+        self.companions.push((cookie, lifetime));
+        Ok(())
+    }
+
+    /// Whether a cookie that is read once is read for the first time.
+    pub(super) fn reads(&mut self, suffix: &'static str) -> bool {
+        let is_first = !self.read.contains(&suffix);
+        if is_first {
+            self.read.push(suffix);
+        }
+        is_first
     }
 
     /// A login: its token must reach the client.

@@ -21,7 +21,7 @@ const MAX_KID_LEN: usize = 128;
 ///
 /// The name is derived from the key unless [`with_kid`](Self::with_kid) gives another, so that every process
 /// with the same key uses the same name. `Debug` shows the name and the algorithm only. Of a secret only the
-/// state that HMAC derives from it is kept, and it is overwritten when the key is dropped.
+/// states that HMAC and HKDF derive from it are kept, and they are overwritten when the key is dropped.
 ///
 /// ```
 /// use session_core::Key;
@@ -148,6 +148,11 @@ impl Key {
     /// Appends the signature of `token` to it, as base64url after a dot.
     pub(super) fn append_signature(&self, token: &mut String) -> Result<(), Error> {
         self.material.append_signature(token)
+    }
+
+    /// Derives a key that seals; `false` for a key that is no secret.
+    pub(super) fn derive(&self, info: &[&[u8]], key: &mut [u8; 32]) -> bool {
+        self.material.derive(info, key)
     }
 
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

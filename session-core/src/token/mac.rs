@@ -1,5 +1,6 @@
 //! HMAC with the key already worked in: what remains per token is the message.
 
+use hkdf::Hkdf;
 use hmac::digest::{KeyInit, OutputSizeUser};
 use hmac::{Hmac, Mac};
 use jsonwebtoken::Algorithm;
@@ -31,13 +32,17 @@ impl<M: Mac + KeyInit + Clone + Send + Sync + 'static> State for M {}
 struct KeyedMac<M: State> {
     algorithm: Algorithm,
     state: M,
+    /// From which keys that seal are derived.
+    sealing: Hkdf<Sha256>,
 }
 
 impl<M: State> KeyedMac<M> {
     fn boxed(algorithm: Algorithm, secret: &[u8]) -> Result<Box<dyn Material>, ConfigError> {
         let least = <M as OutputSizeUser>::output_size();
         match <M as Mac>::new_from_slice(secret) {
-            Ok(state) if secret.len() >= least => Ok(Box::new(Self { algorithm, state })),
+            Ok(state) if secret.len() >= least => {
+                Ok(Box::new(Self { algorithm, state, sealing: Hkdf::new(None, secret) }))
+            }
             _ => Err(too_short(algorithm, secret.len(), least)),
         }
     }
@@ -54,6 +59,10 @@ impl<M: State> Material for KeyedMac<M> {
 
     fn can_sign(&self) -> bool {
         true
+    }
+
+    fn derive(&self, info: &[&[u8]], key: &mut [u8; 32]) -> bool {
+        self.sealing.expand_multi_info(info, key).is_ok()
     }
 
     fn append_signature(&self, token: &mut String) -> Result<(), Error> {
@@ -94,12 +103,14 @@ impl<M: State> JwtVerifier for KeyedMac<M> {
 }
 
 impl<M: State> Drop for KeyedMac<M> {
-    /// `hmac` does not wipe its state, so it is overwritten with that of an all-zero key.
+    /// `hmac` and `hkdf` do not wipe their state, so it is overwritten with that of an all-zero key.
     fn drop(&mut self) {
         if let Ok(blank) = <M as Mac>::new_from_slice(&[]) {
             self.state = blank;
             std::hint::black_box(&mut self.state);
         }
+        self.sealing = Hkdf::new(None, &[]);
+        std::hint::black_box(&mut self.sealing);
     }
 }
 

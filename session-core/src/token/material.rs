@@ -14,6 +14,12 @@ pub(super) trait Material: JwtSigner + JwtVerifier + Send + Sync {
     /// A public key cannot.
     fn can_sign(&self) -> bool;
 
+    /// Derives another key from this one (HKDF-SHA256, RFC 5869). `false` where there is no secret to derive it from.
+    fn derive(&self, info: &[&[u8]], key: &mut [u8; 32]) -> bool {
+        let _ = (info, key);
+        false
+    }
+
     /// Appends the signature of `token` to it, as base64url after a dot.
     fn append_signature(&self, token: &mut String) -> Result<(), Error> {
         let signature = self.try_sign(token.as_bytes())?;

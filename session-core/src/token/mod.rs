@@ -18,6 +18,7 @@ mod payload;
 #[cfg(feature = "asymmetric")]
 mod public_key;
 mod ring;
+mod seal;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use self::key::Key;
 use self::payload::payload_json;
 pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
+pub(crate) use self::seal::{Purpose, SealError, Sealing};
 use self::split::{place_of_fault, split};
 pub(crate) use self::tries::Tries;
 use crate::error::ErrorKind;

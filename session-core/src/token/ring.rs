@@ -155,6 +155,11 @@ impl KeyRing {
         Ok(ring)
     }
 
+    /// Whether keys that seal can be derived from its keys.
+    pub(crate) fn is_symmetric(&self) -> bool {
+        self.read().signing.algorithm().is_symmetric()
+    }
+
     /// The key that signs.
     pub(super) fn signing(&self) -> Arc<Key> {
         Arc::clone(&self.read().signing)

@@ -64,7 +64,30 @@ impl EndedList {
     /// can ask: whoever was told that the session lives had read it before, so that no token of theirs outlives the
     /// entry.
     pub(crate) fn insert(&self, id: SessionId, expires_at: Timestamp, clock: &dyn Clock) -> Result<(), Full> {
+        self.insert_in(&mut self.write(), id, expires_at, clock)
+    }
+
+    /// The same, and whether it was this call that ended it.
+    pub(crate) fn insert_new(
+        &self,
+        id: SessionId,
+        expires_at: Timestamp,
+        clock: &dyn Clock,
+    ) -> Result<bool, Full> {
         let mut ids = self.write();
+        if ids.entries.contains_key(&id) {
+            return Ok(false);
+        }
+        self.insert_in(&mut ids, id, expires_at, clock).map(|()| true)
+    }
+
+    fn insert_in(
+        &self,
+        ids: &mut Ids,
+        id: SessionId,
+        expires_at: Timestamp,
+        clock: &dyn Clock,
+    ) -> Result<(), Full> {
         let (now, steady) = (clock.now(), clock.steady());
         ids.forget_some(now, steady);
         let until = now.plus(self.keep).max(expires_at);

@@ -1,6 +1,7 @@
 //! Sessions that live in the cookie alone.
 
 mod ended;
+mod flow;
 
 use std::sync::Arc;
 
@@ -25,11 +26,13 @@ use crate::token::Claims;
 /// A token says everything; what has ended before its time is remembered in this process.
 pub(crate) struct Stateless {
     ended: EndedList,
+    /// The flows that were taken.
+    taken: EndedList,
 }
 
 impl Stateless {
-    pub(crate) fn new(ended: EndedList) -> Self {
-        Self { ended }
+    pub(crate) fn new(ended: EndedList, taken: EndedList) -> Self {
+        Self { ended, taken }
     }
 
     pub(super) fn verified<U: SessionPayload>(

@@ -2,6 +2,7 @@
 
 mod decide;
 mod devices;
+mod flow;
 mod login;
 mod logout;
 #[cfg(test)]
