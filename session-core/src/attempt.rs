@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ErrorKind, SessionError};
-use crate::payload::SessionPayload;
-use crate::service::Operation;
+use crate::error::ErrorKind;
 use crate::store::Fence;
 use crate::time::Timestamp;
 
@@ -29,20 +27,23 @@ impl Attempt {
         Self { realm: realm.to_owned(), subject: subject.to_owned(), fence, at: at.unix_seconds() }
     }
 
-    /// What a login of `subject` has to stay behind.
-    pub(crate) fn fence<U: SessionPayload>(
+    /// What a login of `subject` has to stay behind, or why there can be none.
+    pub(crate) fn fence(
         &self,
-        op: &Operation<'_, U>,
+        realm: &str,
         subject: Option<&str>,
-    ) -> Result<Fence, SessionError> {
-        if self.realm != op.realm || Some(&*self.subject) != subject {
-            return Err(op.error(ErrorKind::Misuse).detail(
+        now: Timestamp,
+        leeway: Duration,
+    ) -> Result<Fence, (ErrorKind, &'static str)> {
+        if self.realm != realm || Some(&*self.subject) != subject {
+            return Err((
+                ErrorKind::Misuse,
                 "the attempt is one of another account: begin it with the subject of the user that logs in",
             ));
         }
-        let (at, now) = (Timestamp::from_unix_seconds(self.at), op.now());
-        if now >= at.plus(PATIENCE) || at > now.plus(op.lifetimes.leeway) {
-            return Err(op.error(ErrorKind::LoginOvertaken).detail("the attempt is older than 15 minutes"));
+        let at = Timestamp::from_unix_seconds(self.at);
+        if now >= at.plus(PATIENCE) || at > now.plus(leeway) {
+            return Err((ErrorKind::LoginOvertaken, "the attempt is older than 15 minutes"));
         }
         Ok(self.fence)
     }

@@ -43,6 +43,8 @@ pub struct SessionStatus {
     pub level: Option<u8>,
     /// How the user was verified (RFC 8176), as the login said.
     pub methods: Vec<String>,
+    /// Who looks through this user's eyes: the subject of the administrator. `None` for the user's own session.
+    pub actor: Option<String>,
 }
 
 impl SessionStatus {
@@ -60,6 +62,7 @@ impl SessionStatus {
             is_guest: false,
             level: Some(USUAL_LEVEL),
             methods: Vec::new(),
+            actor: None,
         }
     }
 
@@ -69,6 +72,7 @@ impl SessionStatus {
         let Some(terms) = terms else { return self };
         self.level = Some(terms.level);
         self.methods.clone_from(&terms.methods);
+        self.actor = terms.actor.as_ref().map(|actor| actor.subject.clone());
         if terms.level == 0 && !is_guest {
             self.is_valid = false;
             self.is_expired = true;
@@ -91,6 +95,7 @@ impl SessionStatus {
             is_guest: false,
             level: None,
             methods: Vec::new(),
+            actor: None,
         }
     }
 
@@ -106,13 +111,14 @@ impl SessionStatus {
         fields.serialize_field("reason", &self.reason.map(ErrorKind::code))?;
         fields.serialize_field("isGuest", &self.is_guest)?;
         fields.serialize_field("level", &self.level)?;
-        fields.serialize_field("methods", &self.methods)
+        fields.serialize_field("methods", &self.methods)?;
+        fields.serialize_field("actor", &self.actor)
     }
 }
 
 impl Serialize for SessionStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("SessionStatus", 12)?;
+        let mut fields = serializer.serialize_struct("SessionStatus", 13)?;
         self.write_fields(&mut fields)?;
         fields.end()
     }
@@ -137,7 +143,7 @@ pub(crate) struct Refreshed {
 impl<U: Serialize> Serialize for StatusBody<'_, U> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields =
-            serializer.serialize_struct("StatusBody", if self.refresh.is_some() { 15 } else { 13 })?;
+            serializer.serialize_struct("StatusBody", if self.refresh.is_some() { 16 } else { 14 })?;
         self.status.write_fields(&mut fields)?;
         fields.serialize_field("user", &self.user)?;
         if let Some(refresh) = &self.refresh {

@@ -80,10 +80,9 @@ impl Terms {
     /// was.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        match serde_json::from_slice::<Written>(bytes) {
-            Ok(written) if written.v == VERSION => written.into(),
-            _ => Self { later: Some(bytes.to_vec()), ..Self::default() },
-        }
+        let written = serde_json::from_slice::<Written>(bytes).ok().filter(|written| written.v == VERSION);
+        let known = written.and_then(Written::terms);
+        known.unwrap_or_else(|| Self { later: Some(bytes.to_vec()), ..Self::default() })
     }
 
     /// Whether this program knows what they mean.
@@ -140,20 +139,23 @@ impl From<&Terms> for Written {
     }
 }
 
-impl From<Written> for Terms {
-    fn from(written: Written) -> Self {
-        let actor =
-            |(sid, subject): (String, String)| Some(Actor { sid: SessionId::from_text(&sid)?, subject });
-        Self {
-            at_most: written.at_most.map(Duration::from_secs),
-            ends_by: written.end.map(Timestamp::from_unix_seconds),
-            is_remembered: !written.unremembered,
-            level: written.acr.unwrap_or(USUAL_LEVEL),
-            methods: written.amr,
-            actor: written.act.and_then(actor),
-            revalidated_at: written.asked.map(Timestamp::from_unix_seconds),
+impl Written {
+    /// `None` where an actor cannot be read: without one the session would be the user's own.
+    fn terms(self) -> Option<Terms> {
+        let actor = match self.act {
+            Some((sid, subject)) => Some(Actor { sid: SessionId::from_text(&sid)?, subject }),
+            None => None,
+        };
+        Some(Terms {
+            at_most: self.at_most.map(Duration::from_secs),
+            ends_by: self.end.map(Timestamp::from_unix_seconds),
+            is_remembered: !self.unremembered,
+            level: self.acr.unwrap_or(USUAL_LEVEL),
+            methods: self.amr,
+            actor,
+            revalidated_at: self.asked.map(Timestamp::from_unix_seconds),
             later: None,
-        }
+        })
     }
 }
 
@@ -189,7 +191,13 @@ mod tests {
 
     #[test]
     fn what_a_later_version_wrote_is_kept_as_it_is_and_not_understood() {
-        for bytes in [&br#"{"v":2,"acr":3}"#[..], br#"{"v":1,"new":true}"#, b"\xff", b""] {
+        for bytes in [
+            &br#"{"v":2,"acr":3}"#[..],
+            br#"{"v":1,"new":true}"#,
+            br#"{"v":1,"act":["x","admin"]}"#,
+            b"\xff",
+            b"",
+        ] {
             let terms = Terms::from_bytes(bytes);
             assert!(!terms.are_known());
             assert_eq!(terms.to_bytes(), bytes);

@@ -41,7 +41,7 @@ const CLEARING: &str = "__Host-session=; Max-Age=0; Path=/; HttpOnly; Secure; Sa
 #[track_caller]
 fn nobody(response: &Response, reason: &str) {
     let expected = format!(
-        r#"{{"isValid":false,"isExpired":true,"remainingTime":0,"expiresAt":null,"authenticatedAt":null,"refreshDue":false,"idleRemaining":null,"absoluteRemaining":null,"reason":"{reason}","user":null}}"#
+        r#"{{"isValid":false,"isExpired":true,"remainingTime":0,"expiresAt":null,"authenticatedAt":null,"refreshDue":false,"idleRemaining":null,"absoluteRemaining":null,"reason":"{reason}","isGuest":false,"level":null,"methods":[],"actor":null,"user":null}}"#
     );
     assert_eq!((response.status, response.text()), (200, expected.as_str()));
     assert!(response.set_cookies().is_empty(), "{response}");
@@ -54,7 +54,7 @@ async fn status_of_a_session<F: Framework>() {
     let response = browser.get("/session").await.expect(200);
     assert_eq!(
         response.text(),
-        r#"{"isValid":true,"isExpired":false,"remainingTime":86399,"expiresAt":"2026-01-02T00:00:00Z","authenticatedAt":"2026-01-01T00:00:00Z","refreshDue":false,"idleRemaining":null,"absoluteRemaining":2591999,"reason":null,"user":{"userId":"u-alice","name":"alice","visits":0}}"#
+        r#"{"isValid":true,"isExpired":false,"remainingTime":86399,"expiresAt":"2026-01-02T00:00:00Z","authenticatedAt":"2026-01-01T00:00:00Z","refreshDue":false,"idleRemaining":null,"absoluteRemaining":2591999,"reason":null,"isGuest":false,"level":1,"methods":[],"actor":null,"user":{"userId":"u-alice","name":"alice","visits":0}}"#
     );
 }
 

@@ -158,7 +158,9 @@ fn fence_of<U: SessionPayload>(
     options: &LoginOptions,
     subject: Option<&str>,
 ) -> Result<Option<Fence>, SessionError> {
-    options.attempt.as_ref().map(|attempt| attempt.fence(op, subject)).transpose()
+    let Some(attempt) = &options.attempt else { return Ok(None) };
+    let fence = attempt.fence(&op.realm, subject, op.now(), op.lifetimes.leeway);
+    fence.map(Some).map_err(|(kind, detail)| op.error(kind).detail(detail))
 }
 
 fn tell_created<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord, evicted: &[SessionId]) {
