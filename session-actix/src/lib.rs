@@ -150,8 +150,8 @@ pub use session_core::{
 };
 
 pub use extract::{
-    Authenticated, Extract, Extracting, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection,
-    Session, Visitor, extract,
+    Authenticated, Extract, Extracting, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated,
+    Pending, Rejection, Session, Visitor, extract,
 };
 pub use middleware::{SessionFuture, SessionMiddleware, SessionService};
 pub use routes::routes;

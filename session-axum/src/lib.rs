@@ -148,8 +148,8 @@ pub use session_core::{
 };
 
 pub use extract::{
-    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection, Session,
-    Visitor, extract,
+    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated, Pending,
+    Rejection, Session, Visitor, extract,
 };
 pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use routes::routes;

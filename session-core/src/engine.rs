@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cookie::CompanionWriter;
+use crate::cookie::{CompanionWriter, CookieWriter};
 use crate::data::Data;
 use crate::mode::Mode;
 use crate::request::Rules;
@@ -18,6 +18,8 @@ pub(crate) struct Engine<U> {
     pub(crate) sealing: Sealing,
     /// The cookies beside the session's.
     pub(crate) companions: CompanionWriter,
+    /// The cookie of a token that waits while its user acts as another one.
+    pub(crate) parked: CookieWriter,
     pub(crate) fresh_for_revocation: Option<Duration>,
     /// No login without an attempt.
     pub(crate) requires_attempts: bool,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::error::ErrorKind;
 use crate::id::SessionId;
 use crate::store::SessionRecord;
+use crate::terms::Actor;
 use crate::time::Timestamp;
 
 /// What happened.
@@ -77,21 +78,27 @@ impl EventKind {
 pub(crate) struct Who<'a> {
     pub(crate) sid: Option<SessionId>,
     pub(crate) subject: Option<Cow<'a, str>>,
+    /// Who acts as the user.
+    pub(crate) actor: Option<&'a str>,
 }
 
 impl<'a> Who<'a> {
-    pub(crate) const NOBODY: Self = Self { sid: None, subject: None };
+    pub(crate) const NOBODY: Self = Self { sid: None, subject: None, actor: None };
 
     pub(crate) fn session(sid: SessionId, subject: Option<Cow<'a, str>>) -> Self {
-        Self { sid: Some(sid), subject }
+        Self { sid: Some(sid), subject, actor: None }
     }
 
     pub(crate) fn session_or_nobody(sid: Option<SessionId>) -> Self {
-        Self { sid, subject: None }
+        Self { sid, subject: None, actor: None }
     }
 
     pub(crate) fn record(record: &'a SessionRecord) -> Self {
-        Self::session(record.id, record.subject.as_deref().map(Cow::Borrowed))
+        Self::session(record.id, record.subject.as_deref().map(Cow::Borrowed)).acted_by(record.actor())
+    }
+
+    pub(crate) fn acted_by(self, actor: Option<&'a Actor>) -> Self {
+        Self { actor: actor.map(|actor| &*actor.subject), ..self }
     }
 }
 
@@ -113,6 +120,9 @@ pub struct SessionEvent {
     /// The account of the session that the event is about, when that is known: not of the request, which may show
     /// tokens of several.
     pub subject: Option<String>,
+    /// Who acted as the user, by [`Session::impersonate`](crate::Session::impersonate). Not known where a whole account
+    /// is ended, and for tokens whose session is gone.
+    pub actor: Option<String>,
     /// The session's handle, as in the list of devices: a hash, useless as a credential.
     pub session: Option<String>,
     /// The client of this request.
@@ -151,6 +161,7 @@ impl SessionEvent {
                     event = self.kind.as_str(),
                     realm = self.realm,
                     subject = self.subject,
+                    actor = self.actor,
                     session = self.session,
                     ip = ip,
                     user_agent = self.user_agent,

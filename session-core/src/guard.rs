@@ -301,6 +301,42 @@ impl<U: SessionPayload, const LEVEL: u8> Deref for Level<U, LEVEL> {
     }
 }
 
+/// Somebody is logged in as themselves: 403 `FORBIDDEN` while somebody [acts as the user](Session::impersonate), and 401
+/// where nobody is logged in, as for [`Authenticated`]. For what must not be done in another one's name: a new password,
+/// a new second factor, an order. Costs nothing more. Dereferences to the user.
+pub struct NotImpersonated<U: SessionPayload>(Authenticated<U>);
+
+impl<U: SessionPayload> NotImpersonated<U> {
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &Session<U> {
+        self.0.session()
+    }
+
+    /// The user, owned.
+    #[must_use]
+    pub fn into_inner(self) -> U {
+        self.0.into_inner()
+    }
+}
+
+impl<U: SessionPayload> Guard for NotImpersonated<U> {
+    type Payload = U;
+
+    async fn check(session: Session<U>) -> Result<Self, SessionError> {
+        let user = Authenticated::check(session).await?;
+        if user.session.actor().is_some() { Err(user.session.0.acted()) } else { Ok(Self(user)) }
+    }
+}
+
+impl<U: SessionPayload> Deref for NotImpersonated<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.0
+    }
+}
+
 macro_rules! debug_as_session {
     ($($name:ident)*) => {$(
         impl<U: SessionPayload> fmt::Debug for $name<U> {
@@ -321,5 +357,11 @@ impl<U: SessionPayload, const SECONDS: u64> fmt::Debug for Fresh<U, SECONDS> {
 impl<U: SessionPayload, const LEVEL: u8> fmt::Debug for Level<U, LEVEL> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Level").field(&self.0.session).finish()
+    }
+}
+
+impl<U: SessionPayload> fmt::Debug for NotImpersonated<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NotImpersonated").field(&self.0.session).finish()
     }
 }

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::attempt::Attempt;
 use crate::error::SessionError;
-use crate::terms::{LONGEST_METHOD, MOST_METHODS, Terms};
+use crate::terms::{Actor, LONGEST_METHOD, MOST_METHODS, Terms};
 use crate::time::Timestamp;
 
 /// A login. It happens when it is awaited; before that it may be told more:
@@ -39,6 +39,9 @@ pub(crate) struct LoginOptions {
     pub(crate) methods: Vec<String>,
     pub(crate) level: Option<u8>,
     pub(crate) attempt: Option<Attempt>,
+    /// Who acts as the user, and when that ends at the latest.
+    pub(crate) actor: Option<Actor>,
+    pub(crate) ends_by: Option<Timestamp>,
     /// The first value that is out of range.
     pub(crate) mistake: Option<&'static str>,
 }
@@ -60,6 +63,7 @@ impl LoginOptions {
             is_remembered: self.remember.unwrap_or(before.is_remembered),
             level: self.level.unwrap_or(before.level),
             methods,
+            actor: self.actor.clone().or(before.actor),
             ..before
         }
     }

@@ -69,7 +69,8 @@ impl<U: SessionPayload> Service<U> {
         }
         let authenticated_at = options.authenticated_at.map_or(now, |at| at.min(now));
         let terms = options.terms(before);
-        let ends_by = self.lifetimes.shortest(&terms, is_guest).map(|most| authenticated_at.plus(most));
+        let shortest = self.lifetimes.shortest(&terms, is_guest).map(|most| authenticated_at.plus(most));
+        let ends_by = shortest.into_iter().chain(options.ends_by).min();
         let start = Start { authenticated_at, ends_by };
         let expires_at = self.lifetimes.fresh_expiry(start, now);
         if expires_at <= now {
@@ -122,6 +123,7 @@ impl<U: SessionPayload> Service<U> {
             at: self.now(),
             realm: self.realm.clone(),
             subject: who.subject.map(Cow::into_owned),
+            actor: who.actor.map(str::to_owned),
             session: who.sid.map(|sid| sid.handle(&self.realm)),
             ip_address: client.and_then(|client| client.ip_address),
             user_agent: client.and_then(|client| client.user_agent.clone()),

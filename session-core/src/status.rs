@@ -191,6 +191,10 @@ pub struct Device {
     pub user_agent: Option<String>,
     /// The client's address at login.
     pub ip_address: Option<IpAddr>,
+    /// Who acts as the user there, by [`Session::impersonate`](crate::Session::impersonate). Left out of the JSON
+    /// otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
 }
 
 impl Device {
@@ -203,6 +207,7 @@ impl Device {
             expires_at: record.expires_at,
             user_agent: record.user_agent.clone(),
             ip_address: record.ip_address,
+            actor: record.actor().map(|actor| actor.subject.clone()),
         }
     }
 }

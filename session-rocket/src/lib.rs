@@ -149,8 +149,8 @@ mod routes;
 pub use session_core as core;
 
 pub use extract::{
-    Authenticated, Extract, Extracted, Flash, Flows, Fresh, Level, MaybeAuthenticated, Pending, Rejection,
-    Session, Visitor, extract, is_missing,
+    Authenticated, Extract, Extracted, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated,
+    Pending, Rejection, Session, Visitor, extract, is_missing,
 };
 pub use fairing::SessionFairing;
 pub use head::Head;

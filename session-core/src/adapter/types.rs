@@ -42,6 +42,10 @@ macro_rules! __adapter_types {
             /// Somebody whose login is of level `LEVEL` or more: 403 otherwise. Always asks the store. Dereferences to the user.
             $extractor Level [U: $crate::SessionPayload, const LEVEL: u8] [U, LEVEL]
         }
+        $crate::__adapter_type! {
+            /// Somebody is logged in as themselves: 403 while somebody acts as them. Dereferences to the user.
+            $extractor NotImpersonated [U: $crate::SessionPayload] [U]
+        }
 
         $crate::__adapter_type! {
             /// What must survive a redirect to somebody else and back: [`begin`](session_core::Flows::begin) and
@@ -120,6 +124,14 @@ macro_rules! __adapter_types {
 
         impl<U: $crate::SessionPayload> Pending<U> {
             /// The payload, owned: a copy, since the session keeps its own.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                self.0.into_inner()
+            }
+        }
+
+        impl<U: $crate::SessionPayload> NotImpersonated<U> {
+            /// The user, owned.
             #[must_use]
             pub fn into_inner(self) -> U {
                 self.0.into_inner()

@@ -12,6 +12,8 @@ use crate::few::Few;
 
 /// At most this many are looked at; we never set more.
 const MOST: usize = 8;
+/// The cookie of a token that waits while its user acts as another one: `<name>-actor`, with the session's own attributes.
+pub(crate) const PARKED: &str = "actor";
 const PREFIXES: [&str; 4] = ["__host-http-", "__host-", "__secure-", "__http-"];
 /// What their names have behind the session cookie's, at most.
 const MAX_SUFFIX: usize = 24;
@@ -31,6 +33,8 @@ pub(crate) struct Companions(Vec<Companion>);
 /// Finds them among the cookies of a request, in the same pass as the session's.
 pub(crate) struct Finder<'s, 'a> {
     stem: &'s str,
+    /// The name of the cookie of a token that waits, where it does not begin with the stem.
+    parked: Option<&'s str>,
     found: Few<(&'a [u8], &'a [u8]), MOST>,
 }
 
@@ -49,27 +53,38 @@ impl Companions {
 
 impl<'s, 'a> Finder<'s, 'a> {
     pub(crate) fn new(stem: &'s str) -> Self {
-        Self { stem, found: Few::new() }
+        Self { stem, parked: None, found: Few::new() }
+    }
+
+    pub(crate) fn and_parked(self, parked: Option<&'s str>) -> Self {
+        Self { parked, ..self }
     }
 
     /// Looks at what stands between two semicolons.
     #[inline]
     pub(super) fn pair(&mut self, pair: &'a [u8]) {
-        let Some(rest) = pair.trim_ascii_start().strip_prefix(self.stem.as_bytes()) else { return };
-        let Some(end) = rest.iter().position(|&byte| byte == b'=') else { return };
-        let (suffix, value) = rest.split_at(end);
-        self.keep(suffix.trim_ascii_end(), value.get(1..).unwrap_or_default().trim_ascii());
+        let pair = pair.trim_ascii_start();
+        if let Some(rest) = pair.strip_prefix(self.stem.as_bytes()) {
+            let Some((suffix, value)) = split(rest) else { return };
+            self.keep(suffix, value);
+        } else if let Some(rest) = self.parked.and_then(|name| pair.strip_prefix(name.as_bytes())) {
+            if let Some((b"", value)) = split(rest) {
+                self.keep(PARKED.as_bytes(), value);
+            }
+        }
     }
 
     /// Looks at a cookie that the framework keeps beside the lines.
     pub(super) fn cookie(&mut self, name: &'a str, value: &'a str) {
-        if let Some(suffix) = name.strip_prefix(self.stem) {
-            self.keep(suffix.as_bytes(), value.as_bytes());
+        match name.strip_prefix(self.stem) {
+            Some(suffix) => self.keep(suffix.as_bytes(), value.as_bytes()),
+            None if self.parked == Some(name) => self.keep(PARKED.as_bytes(), value.as_bytes()),
+            None => {}
         }
     }
 
     fn keep(&mut self, suffix: &'a [u8], value: &'a [u8]) {
-        let is_ours = suffix == b"flash" || suffix.starts_with(b"flow-");
+        let is_ours = suffix == b"flash" || suffix == PARKED.as_bytes() || suffix.starts_with(b"flow-");
         let fits = suffix.len() <= MAX_SUFFIX && (1..=MAX_SIZE).contains(&value.len());
         if is_ours && fits && self.found.len() < MOST {
             self.found.push((suffix, value));
@@ -83,6 +98,13 @@ impl<'s, 'a> Finder<'s, 'a> {
             |(suffix, value): &(&[u8], &[u8])| Some(Companion { suffix: text(suffix)?, value: text(value)? });
         Companions(self.found.iter().filter_map(copied).collect())
     }
+}
+
+/// What stands before and behind the first equals sign.
+fn split(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = pair.iter().position(|&byte| byte == b'=')?;
+    let (name, value) = pair.split_at(end);
+    Some((name.trim_ascii_end(), value.get(1..).unwrap_or_default().trim_ascii()))
 }
 
 impl CompanionWriter {
@@ -172,7 +194,7 @@ mod tests {
     fn what_is_empty_too_long_or_none_of_ours_is_left_out() {
         let long = format!("__Host-session-flow-a={}", "v".repeat(MAX_SIZE + 1));
         let name = format!("__Host-session-flow-{}=v", "a".repeat(MAX_SUFFIX));
-        for line in ["__Host-session-flash=", "__Host-session-actor=v", "session-flash=v", &long, &name] {
+        for line in ["__Host-session-flash=", "__Host-session-actors=v", "session-flash=v", &long, &name] {
             assert!(found(line).is_empty(), "{line}");
         }
         assert_eq!(found(&"__Host-session-flow-a=v; ".repeat(100)).len(), MOST);

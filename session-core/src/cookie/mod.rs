@@ -8,7 +8,7 @@ mod write;
 use std::sync::Arc;
 
 pub(crate) use candidates::Candidates;
-pub(crate) use companion::{Companion, CompanionWriter, Companions, Finder};
+pub(crate) use companion::{Companion, CompanionWriter, Companions, Finder, PARKED};
 pub(crate) use write::CookieWriter;
 
 /// Name and value together, as browsers keep at most (RFC 6265bis section 5.6).

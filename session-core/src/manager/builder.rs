@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::SessionManager;
 use crate::clock::{Clock, RandomSource, SystemClock, SystemRandom};
-use crate::cookie::{CompanionWriter, CookieSettings};
+use crate::cookie::{CompanionWriter, CookieSettings, PARKED};
 use crate::data::Data;
 use crate::engine::Engine;
 use crate::error::ConfigError;
@@ -329,6 +329,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.lifetimes.absolute_lifetime,
         );
         let companions = CompanionWriter::of(&self.cookie);
+        let parked = self.cookie.clone().name(&format!("{}-{PARKED}", self.cookie.get_name())).into_writer();
+        let has_the_stem = **parked.name() == *format!("{}{PARKED}", companions.stem());
         let sealing = Sealing::new(self.sealing_keys.unwrap_or_else(|| keys.clone()), &realm);
         let service = Service {
             codec,
@@ -345,6 +347,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let rules = Rules {
             cookie: Arc::clone(service.cookie.name()),
             companions: companions.stem().into(),
+            parked: (!has_the_stem).then(|| (**parked.name()).into()),
             cross_origin: self.cross_origin,
             proxies: self.proxies,
             bearer: self.bearer,
@@ -358,6 +361,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             keys,
             sealing,
             companions,
+            parked,
             fresh_for_revocation,
             requires_attempts,
             data: self.data,

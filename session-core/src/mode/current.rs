@@ -9,7 +9,7 @@ use crate::id::SessionId;
 use crate::payload::SessionPayload;
 use crate::response::SessionToken;
 use crate::store::SessionRecord;
-use crate::terms::{Terms, USUAL_LEVEL};
+use crate::terms::{Actor, Terms, USUAL_LEVEL};
 use crate::time::Timestamp;
 use crate::token::Claims;
 
@@ -70,6 +70,8 @@ pub(crate) struct Endable {
     pub(crate) id: SessionId,
     /// Its account, if it is known to live.
     pub(crate) subject: Option<String>,
+    /// Who acted as its user.
+    pub(crate) actor: Option<String>,
     /// When the token expires that names it.
     pub(crate) expires_at: Timestamp,
     /// Whether it is known to live. What is over is ended all the same: the clock may be wrong.
@@ -109,7 +111,8 @@ impl From<SessionError> for Denied {
 
 impl Endable {
     pub(super) fn who(&self) -> Who<'_> {
-        Who::session(self.id, self.subject.as_deref().map(Into::into))
+        let who = Who::session(self.id, self.subject.as_deref().map(Into::into));
+        Who { actor: self.actor.as_deref(), ..who }
     }
 }
 
@@ -135,6 +138,11 @@ impl<U> Current<U> {
         self.terms().map_or(USUAL_LEVEL, |terms| terms.level)
     }
 
+    /// Who acts as the user, if somebody does.
+    pub(crate) fn actor(&self) -> Option<&Actor> {
+        self.terms()?.actor.as_ref()
+    }
+
     /// The account as the store knows it, which may differ from what the payload says after a deploy.
     pub(crate) fn account(&self) -> Option<&str> {
         self.record.as_ref()?.subject.as_deref()
@@ -157,7 +165,7 @@ impl<U: SessionPayload> Current<U> {
     }
 
     pub(super) fn who(&self) -> Who<'_> {
-        Who::session(self.claims.sid, self.user.subject())
+        Who::session(self.claims.sid, self.user.subject()).acted_by(self.actor())
     }
 }
 

@@ -9,7 +9,7 @@ use super::client::{TrustedProxies, user_agent};
 use super::cross_origin::{CrossOrigin, CrossOriginRefusal};
 use super::login::LoginPage;
 use super::navigation::is_navigation;
-use crate::cookie::{Candidates, Companions, Finder};
+use crate::cookie::{Candidates, Companions, Finder, PARKED};
 use crate::error::Challenge;
 
 /// The manager's settings about requests.
@@ -17,6 +17,8 @@ pub(crate) struct Rules {
     pub(crate) cookie: Arc<str>,
     /// What the names of the cookies beside it begin with.
     pub(crate) companions: Box<str>,
+    /// The name of the cookie of a token that waits, where it does not begin like that.
+    pub(crate) parked: Option<Box<str>>,
     pub(crate) cross_origin: CrossOrigin,
     pub(crate) proxies: TrustedProxies,
     pub(crate) bearer: bool,
@@ -79,7 +81,7 @@ impl Rules {
     fn credential(&self, head: &impl RequestHead) -> (Credential, Companions) {
         match if self.bearer { bearer(head) } else { Bearer::Absent } {
             Bearer::Absent => {
-                let mut finder = Finder::new(&self.companions);
+                let mut finder = Finder::new(&self.companions).and_parked(self.parked.as_deref());
                 let session = Candidates::from_head(head, &self.cookie, &mut finder);
                 (Credential::Cookies(session), finder.finish())
             }
@@ -129,6 +131,12 @@ impl Form {
 }
 
 impl Received {
+    /// The tokens that wait while their user acts as another one, as the request shows them.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = &str> {
+        let parked = self.companions.iter().filter(|cookie| cookie.suffix == PARKED);
+        parked.map(|cookie| &*cookie.value)
+    }
+
     pub(crate) fn is_bearer(&self) -> bool {
         !matches!(self.credential, Credential::Cookies(_))
     }

@@ -3,6 +3,7 @@
 use super::request::Request;
 use super::slot::Slot;
 use super::state::{Outgoing, State};
+use crate::cookie::CookieWriter;
 use crate::mode::Issued;
 use crate::payload::SessionPayload;
 use crate::request::Headers;
@@ -28,7 +29,10 @@ impl<U: SessionPayload> Slot<U> {
         if is_silent && state.companions.is_empty() {
             return changes;
         }
-        let cookies = self.0.set_cookie(&state).into_iter().chain(self.0.set_companions(&state));
+        let (own, parked) = (&self.0.engine.service.cookie, &self.0.engine.parked);
+        let session = self.0.set_cookie(own, &state, &state.outgoing);
+        let parked = self.0.set_cookie(parked, &state, &state.parked);
+        let cookies = session.into_iter().chain(parked).chain(self.0.set_companions(&state));
         cookies.for_each(|cookie| changes.append("set-cookie", cookie));
         match changes.is_empty() {
             false => {
@@ -50,19 +54,19 @@ impl<U: SessionPayload> Slot<U> {
 }
 
 impl<U: SessionPayload> Request<U> {
-    fn set_cookie(&self, state: &State<U>) -> Option<String> {
+    fn set_cookie(&self, writer: &CookieWriter, state: &State<U>, outgoing: &Outgoing) -> Option<String> {
         if state.panicked || self.is_bearer() {
             return None;
         }
-        match &state.outgoing {
+        match outgoing {
             Outgoing::Nothing => None,
-            Outgoing::Clear => Some(self.engine.service.cookie.clear()),
+            Outgoing::Clear => Some(writer.clear()),
             // Without a store: a logout that came in between wins over this request's refresh.
             Outgoing::Send(Issued { claims, .. }) if self.engine.mode.has_ended(claims.sid) => None,
             Outgoing::Send(Issued { token, claims, is_remembered }) => {
                 let lifetime = is_remembered.then(|| claims.expires_at.remaining(claims.issued_at));
                 // Its size was checked when it was made.
-                self.engine.service.cookie.set(token.expose(), lifetime).ok()
+                writer.set(token.expose(), lifetime).ok()
             }
         }
     }

@@ -24,7 +24,7 @@ impl<U: SessionPayload> Session<U> {
     /// Ending the current one is [`destroy`](Self::destroy).
     ///
     /// # Errors
-    /// As [`list`](Self::list).
+    /// As [`list`](Self::list); `Forbidden` while somebody [acts as the user](Self::impersonate).
     pub async fn revoke(&self, device: &str) -> Result<bool, SessionError> {
         let turn = self.0.turn().await;
         let (tracked, current) = self.0.tracked_in(&turn).await?;
@@ -33,16 +33,18 @@ impl<U: SessionPayload> Session<U> {
         if record.id == current.claims.sid {
             return self.0.destroy_in(&turn).await.map(|_| true);
         }
+        self.0.in_own_name(&current)?;
         tracked.end_record(&turn.op, record, "revoked from another session").await
     }
 
     /// Ends every other session of this account (ASVS 7.4.3). Answers how many; zero for a guest.
     ///
     /// # Errors
-    /// As [`list`](Self::list).
+    /// As [`list`](Self::list); `Forbidden` while somebody [acts as the user](Self::impersonate).
     pub async fn revoke_others(&self) -> Result<u64, SessionError> {
         let turn = self.0.turn().await;
         let (tracked, current) = self.0.tracked_in(&turn).await?;
+        self.0.in_own_name(&current)?;
         let Some(subject) = current.account() else { return Ok(0) };
         Ok(tracked.end_account(&turn.op, subject, Some(current.claims.sid)).await?.len() as u64)
     }
@@ -51,10 +53,11 @@ impl<U: SessionPayload> Session<U> {
     /// many; of a guest only this one.
     ///
     /// # Errors
-    /// As [`list`](Self::list).
+    /// As [`list`](Self::list); `Forbidden` while somebody [acts as the user](Self::impersonate).
     pub async fn revoke_all(&self) -> Result<u64, SessionError> {
         let turn = self.0.turn().await;
         let (tracked, current) = self.0.tracked_in(&turn).await?;
+        self.0.in_own_name(&current)?;
         let ended = match current.account() {
             Some(subject) => tracked.end_account(&turn.op, subject, None).await?,
             None => Vec::new(),
@@ -68,7 +71,10 @@ impl<U: SessionPayload> Session<U> {
 
 impl<U: SessionPayload> Request<U> {
     /// The session as the store has it, and the store.
-    async fn tracked_in(&self, turn: &Turn<'_, U>) -> Result<(&Tracked, Current<U>), SessionError> {
+    pub(super) async fn tracked_in(
+        &self,
+        turn: &Turn<'_, U>,
+    ) -> Result<(&Tracked, Current<U>), SessionError> {
         self.admit()?;
         let tracked = self.engine.mode.require_store(&turn.op)?;
         self.opened_in(turn, Intent::Use).await?;

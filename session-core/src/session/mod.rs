@@ -3,6 +3,7 @@
 mod close;
 mod companions;
 mod devices;
+mod impersonation;
 mod operations;
 mod request;
 mod slot;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use impersonation::Stopped;
 pub(crate) use request::Request;
 pub use slot::{Incoming, Slot};
 
@@ -68,6 +70,13 @@ impl<U: SessionPayload> Session<U> {
         let state = self.0.state();
         let current = state.current.as_ref().filter(|current| !current.is_guest() && current.level() > 0)?;
         Some(Arc::clone(&current.user))
+    }
+
+    /// The subject of whoever acts as the user, by [`impersonate`](Self::impersonate): for a banner, and for your own log.
+    #[must_use]
+    pub fn actor(&self) -> Option<String> {
+        let current = self.0.current()?;
+        current.actor().map(|actor| actor.subject.clone())
     }
 
     /// Whether the store lists the session under an account, whatever its payload says.
@@ -127,10 +136,11 @@ impl<U: SessionPayload> Session<U> {
     /// [`recheck`](Self::recheck) does.
     ///
     /// # Errors
-    /// `StepUpRequired`; as [`require_user`](Self::require_user) when nobody is logged in; `StoreUnavailable`.
+    /// `StepUpRequired`; `Forbidden` while somebody [acts as the user](Self::impersonate); as [`require_user`](Self::require_user) when nobody is logged in; `StoreUnavailable`.
     pub async fn require_level(&self, level: u8) -> Result<(), SessionError> {
         self.recheck_login().await?;
         match self.0.current() {
+            Some(current) if current.actor().is_some() => Err(self.0.acted()),
             Some(current) if current.level() >= level => Ok(()),
             _ => Err(self.0.error(ErrorKind::StepUpRequired).level(level)),
         }
@@ -182,10 +192,13 @@ impl<U: SessionPayload> Session<U> {
     /// [`recheck`](Self::recheck) does.
     ///
     /// # Errors
-    /// `ReauthenticationRequired`; as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
+    /// `ReauthenticationRequired`; `Forbidden` while somebody [acts as the user](Self::impersonate); as [`require_user`](Self::require_user) when nobody is logged in, or a guest asks;
     /// `StoreUnavailable`.
     pub async fn require_fresh(&self, limit: Duration) -> Result<(), SessionError> {
         self.recheck_login().await?;
+        if self.actor().is_some() {
+            return Err(self.0.acted());
+        }
         match self.status().authenticated_at {
             Some(at) if self.0.now() < at.plus(limit) => Ok(()),
             _ => Err(self.0.error(ErrorKind::ReauthenticationRequired).max_age(limit)),

@@ -78,7 +78,7 @@ impl<U: SessionPayload> Session<U> {
     ///
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile;
-    /// `LoginIncomplete`.
+    /// `LoginIncomplete`; `Forbidden` while somebody [acts as the user](Self::impersonate).
     pub fn reauthenticate(&self) -> Login<'_, SessionToken> {
         self.again(|request, current, _| request.complete(current).map(drop))
     }
@@ -128,10 +128,11 @@ impl<U: SessionPayload> Session<U> {
             let turn = self.0.turn().await;
             self.0.not_closed()?;
             let current = self.0.opened_in(&turn, Intent::Use).await?;
+            self.0.in_own_name(&current)?;
             check(&self.0, current, &mut options)?;
             let present = self.0.shown();
             let login = self.0.engine.mode.reauthenticate(&turn.op, &options, &present).await;
-            self.0.install(&turn, self.0.answer(login)?).await
+            self.0.install(&turn, self.0.answer(login)?, Outgoing::Nothing).await
         })
     }
 
@@ -218,7 +219,7 @@ impl<U: SessionPayload> Request<U> {
         let mut present = self.present(turn, received);
         let login = self.engine.mode.create(&turn.op, user, options, &mut present).await;
         self.state().named = present.named;
-        let token = self.install(turn, login?).await?;
+        let token = self.install(turn, login?, self.unparked(received)).await?;
         self.state().named = Named::NONE;
         Ok(token)
     }
@@ -234,12 +235,12 @@ impl<U: SessionPayload> Request<U> {
         let destroyed = self.engine.mode.destroy(&turn.op, &mut present).await;
         self.state().named = present.named;
         let destroyed = destroyed?;
-        let over = self.error(ErrorKind::NotFound);
-        self.state().clear(over);
+        let (over, parked) = (self.error(ErrorKind::NotFound), self.unparked(received));
+        self.state().clear(over, parked);
         Ok(destroyed)
     }
 
-    fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
+    pub(super) fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
         match subject {
             Some(subject) if subject.is_empty() || subject.len() > 255 || subject.contains('\0') => Err(self
                 .error(ErrorKind::Misuse)
@@ -249,10 +250,15 @@ impl<U: SessionPayload> Request<U> {
     }
 
     /// Makes a new session the one of this request; takes it back when the response has left meanwhile.
-    async fn install(&self, turn: &Turn<'_, U>, login: LoggedIn<U>) -> Result<SessionToken, SessionError> {
+    pub(super) async fn install(
+        &self,
+        turn: &Turn<'_, U>,
+        login: LoggedIn<U>,
+        parked: Outgoing,
+    ) -> Result<SessionToken, SessionError> {
         let LoggedIn { current, issued, replaced } = login;
         let token = issued.token.clone();
-        let installed = self.state().install(current.clone(), issued);
+        let installed = self.state().install(current.clone(), issued, parked);
         if installed.is_err() {
             self.engine.mode.undo(&turn.op, &current).await?;
             return Err(self.response_left());

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::state::State;
+use super::state::{Outgoing, State};
 use crate::engine::Engine;
 use crate::error::{Challenge, ErrorKind, SessionError};
 use crate::mode::{Current, Intent, Opened, Present};
@@ -115,7 +115,19 @@ impl<U: SessionPayload> Request<U> {
         if self.outcome().is_none() {
             self.state().named = self.engine.mode.named(&turn.op, &received.credential);
         }
-        self.shown()
+        let mut present = self.shown();
+        if let Some(tracked) = self.engine.mode.tracked() {
+            tracked.name_parked(&turn.op, received.parked(), &mut present.named);
+        }
+        present
+    }
+
+    /// What a login or a logout does to the cookie of a token that waits: both sessions end.
+    pub(super) fn unparked(&self, received: &Received) -> Outgoing {
+        let state = self.state();
+        let has_one = matches!(state.parked, Outgoing::Send(_)) || received.parked().next().is_some();
+        let acts = state.current.as_ref().is_some_and(|current| current.actor().is_some());
+        if has_one || acts { Outgoing::Clear } else { Outgoing::Nothing }
     }
 
     pub(super) fn shown(&self) -> Present<U> {

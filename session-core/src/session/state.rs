@@ -17,6 +17,8 @@ pub(super) struct State<U> {
     /// There was one, and it has ended meanwhile: the response can still hold what is its user's.
     pub(super) found: bool,
     pub(super) outgoing: Outgoing,
+    /// What becomes of the token that waits while its user acts as another one.
+    pub(super) parked: Outgoing,
     /// What becomes of the cookies beside the session's, and how long they live. An empty value clears one.
     pub(super) companions: Vec<(Companion, Duration)>,
     /// Those that are read once and have been.
@@ -43,6 +45,7 @@ impl<U> State<U> {
             current: None,
             found: false,
             outgoing: Outgoing::Nothing,
+            parked: Outgoing::Nothing,
             companions: Vec::new(),
             read: Vec::new(),
             closed: false,
@@ -84,8 +87,16 @@ impl<U> State<U> {
     }
 
     /// A login: its token must reach the client.
-    pub(super) fn install(&mut self, current: Current<U>, issued: Issued) -> Result<(), ResponseLeft> {
+    pub(super) fn install(
+        &mut self,
+        current: Current<U>,
+        issued: Issued,
+        parked: Outgoing,
+    ) -> Result<(), ResponseLeft> {
         self.apply(Effect::Send(current, issued))?;
+        if !matches!(parked, Outgoing::Nothing) {
+            self.parked = parked;
+        }
         self.opened = Some(Ok(()));
         Ok(())
     }
@@ -107,10 +118,11 @@ impl<U> State<U> {
     }
 
     /// A logout: the cookie is cleared, whatever was there.
-    pub(super) fn clear(&mut self, over: SessionError) {
+    pub(super) fn clear(&mut self, over: SessionError, parked: Outgoing) {
         self.current = None;
         self.named = Named::NONE;
         self.outgoing = Outgoing::Clear;
+        self.parked = parked;
         self.opened = Some(Err(over));
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::id::SessionId;
 use crate::lifetimes::{Lifetimes, Start, Times};
-use crate::terms::Terms;
+use crate::terms::{Actor, Terms};
 use crate::time::Timestamp;
 use crate::token::Claims;
 
@@ -122,6 +122,11 @@ impl SessionRecord {
     /// The account, `None` for a guest.
     pub(crate) fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
+    }
+
+    /// Who acts as the user, if somebody does.
+    pub(crate) fn actor(&self) -> Option<&Actor> {
+        self.terms.as_ref()?.actor.as_ref()
     }
 
     /// Whether the next change would have no number.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::current::{Current, Endable, Issued, LoggedIn, Present};
-use super::{Tracked, decode, issue, key, payload_of};
+use super::{Tracked, decode, issue, key, opened, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::id::SessionId;
@@ -17,7 +17,7 @@ use crate::terms::Terms;
 const IDS: usize = 3;
 
 /// What became of a new record.
-enum Stored {
+pub(super) enum Stored {
     Done(Box<SessionRecord>, Issued),
     /// The session that it was made from has another version by now.
     PredecessorChanged,
@@ -73,7 +73,7 @@ impl Tracked {
 
     /// Stores a new record under a fresh id, with the token that will open it. The token is made first: nothing is
     /// stored whose cookie could not be sent.
-    async fn store_new<U: SessionPayload>(
+    pub(super) async fn store_new<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
         mut record: SessionRecord,
@@ -125,11 +125,7 @@ impl Tracked {
     }
 }
 
-fn opened<U: SessionPayload>(user: Arc<U>, record: SessionRecord) -> Current<U> {
-    Current::tracked(user, record.claims(), Arc::new(record))
-}
-
-fn new_record<U: SessionPayload>(
+pub(super) fn new_record<U: SessionPayload>(
     op: &Operation<'_, U>,
     subject: Option<&str>,
     payload: Vec<u8>,
@@ -141,7 +137,7 @@ fn new_record<U: SessionPayload>(
     record.issued_at = claims.issued_at;
     record.first_used_at = Some(claims.issued_at);
     record.last_seen = claims.issued_at;
-    record.uncounted = terms.as_ref().is_some_and(|terms| terms.level == 0);
+    record.uncounted = terms.as_ref().is_some_and(|terms| terms.level == 0 || terms.actor.is_some());
     record.terms = terms;
     record.subject = subject.map(str::to_owned);
     record.ends_at = op.lifetimes.ends_at(&record.times());
@@ -153,7 +149,7 @@ fn new_record<U: SessionPayload>(
 }
 
 /// Where the account stood when the login began.
-fn fence_of<U: SessionPayload>(
+pub(super) fn fence_of<U: SessionPayload>(
     op: &Operation<'_, U>,
     options: &LoginOptions,
     subject: Option<&str>,

@@ -94,6 +94,7 @@ impl Tracked {
                 Some(current) => endable.push(Endable {
                     id: shown.claims.sid,
                     subject: current.account().map(str::to_owned),
+                    actor: current.actor().map(|actor| actor.subject.clone()),
                     expires_at: shown.claims.expires_at,
                     is_live: true,
                 }),
@@ -116,7 +117,13 @@ impl Tracked {
     ) -> Result<Judged, SessionError> {
         let (id, expires_at) = (token.sid, token.expires_at);
         let Some(record) = self.read_to_end(op, token).await? else {
-            return Ok(Judged::MayEnd(Endable { id, subject: None, expires_at, is_live: false }));
+            return Ok(Judged::MayEnd(Endable {
+                id,
+                subject: None,
+                actor: None,
+                expires_at,
+                is_live: false,
+            }));
         };
         let may_end = match reach(token, touch_by(op, token), &record, op.now()) {
             Reach::Ends => true,
@@ -128,7 +135,10 @@ impl Tracked {
             }
         };
         Ok(match may_end {
-            true => Judged::MayEnd(Endable { id, subject: record.subject, expires_at, is_live: true }),
+            true => {
+                let actor = record.actor().map(|actor| actor.subject.clone());
+                Judged::MayEnd(Endable { id, subject: record.subject, actor, expires_at, is_live: true })
+            }
             false => Judged::MayNot,
         })
     }

@@ -1,5 +1,6 @@
 //! Sessions whose truth is in a store.
 
+mod actor;
 mod decide;
 mod devices;
 mod flow;
@@ -72,8 +73,12 @@ impl Tracked {
                 self.call(op, |store| store.read_and_touch(key, touch, now)).await?
             }
         };
-        record.as_ref().map_or(Ok(()), |record| can_change(op, record))?;
-        Ok(record)
+        let Some(record) = record else { return Ok(None) };
+        can_change(op, &record)?;
+        match record.actor().cloned() {
+            None => Ok(Some(record)),
+            Some(actor) => Box::pin(self.with_actor(op, record, &actor, intent)).await,
+        }
     }
 
     /// The record as it is now, when it is still good.
@@ -175,8 +180,22 @@ fn payload_of<U: SessionPayload>(
 /// The newest token of a session: the same bytes on every node.
 fn issue<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> Result<Issued, SessionError> {
     let claims = record.claims();
+    issue_for(op, record, claims)
+}
+
+/// The token of a session that says this of it.
+fn issue_for<U: SessionPayload>(
+    op: &Operation<'_, U>,
+    record: &SessionRecord,
+    claims: Claims,
+) -> Result<Issued, SessionError> {
     let is_remembered = record.terms.as_ref().is_none_or(|terms| terms.is_remembered);
     Ok(Issued { token: op.token(op.codec.issue_reference(&claims))?, claims, is_remembered })
+}
+
+/// A session that was just made.
+fn opened<U: SessionPayload>(user: Arc<U>, record: SessionRecord) -> Current<U> {
+    Current::tracked(user, record.claims(), Arc::new(record))
 }
 
 /// A session as a request is served it, with the newest token where the client should have that.

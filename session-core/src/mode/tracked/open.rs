@@ -93,7 +93,8 @@ impl Tracked {
     ) -> Option<Result<Current<U>, SessionError>> {
         let recent = self.recent.as_ref().filter(|_| matches!(intent, Intent::Use | Intent::UseAsIs))?;
         let moment = moment(op);
-        let record = recent.get(token.sid, moment)?;
+        // Who acts as somebody is asked for each time.
+        let record = recent.get(token.sid, moment).filter(|record| record.actor().is_none())?;
         let newest = (Some(record.generation), record.expires_at);
         let is_newest = (token.generation, token.expires_at) == newest;
         let step = decide(&op.lifetimes, token, &record, moment.wall, intent);
