@@ -41,6 +41,10 @@ impl Jar {
         self.0.keys().map(String::as_str).filter(|name| name.contains(part)).collect()
     }
 
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     pub(crate) fn bytes(&self, part: &str) -> usize {
         let cookies = self.0.iter().filter(|(name, _)| name.contains(part));
         cookies.map(|(name, value)| name.len() + value.len()).sum()

@@ -49,6 +49,7 @@ mod handle;
 mod hybrid;
 mod hybrid_edges;
 mod hybrid_model;
+mod impersonation;
 mod jar;
 mod login;
 mod maintain;
