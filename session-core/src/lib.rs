@@ -122,7 +122,7 @@ pub use login::Login;
 pub use manager::{Outcome, SessionManager, SessionManagerBuilder};
 pub use mode::{Destroyed, ReplayPolicy};
 pub use payload::SessionPayload;
-pub use request::{CrossOrigin, ReturnTo, TrustedProxies, checked_next};
+pub use request::{ClientAddress, CrossOrigin, ReturnTo, TrustedProxies, checked_next};
 pub use response::SessionToken;
 pub use revalidation::Revalidation;
 pub use session::{Session, Stopped};

@@ -29,6 +29,8 @@ pub(crate) struct Service<U> {
     pub(crate) realm: String,
     pub(crate) store_deadline: Duration,
     pub(crate) revalidate: Option<Revalidate<U>>,
+    /// With a store: how long an answer holds. Otherwise each refresh asks.
+    pub(crate) revalidate_every: Option<Duration>,
     pub(crate) observer: Option<Box<dyn SessionObserver>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Box<dyn RandomSource>,
@@ -86,7 +88,7 @@ impl<U: SessionPayload> Service<U> {
         mark.map_err(|error| SessionError::new(ErrorKind::Randomness, self.now()).source_is(error))
     }
 
-    /// Whether the account may go on. Asked with each refresh.
+    /// Whether the account may go on.
     pub(crate) async fn revalidate(&self, user: impl FnOnce() -> Arc<U>) -> Revalidation<U> {
         match &self.revalidate {
             Some(revalidate) => revalidate(user()).await,

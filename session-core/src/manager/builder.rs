@@ -15,7 +15,7 @@ use crate::flow::FLOW_LIFETIME;
 use crate::lifetimes::Lifetimes;
 use crate::mode::{EndedList, Mode, ReplayPolicy, Stateless, Tracked};
 use crate::payload::SessionPayload;
-use crate::request::{CrossOrigin, LoginPage, Rules, TrustedProxies, configured_prefix};
+use crate::request::{ClientAddress, CrossOrigin, LoginPage, Rules, TrustedProxies, configured_prefix};
 use crate::revalidation::{Revalidate, Revalidation};
 use crate::service::{Service, Warnings};
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore, Turns};
@@ -54,12 +54,15 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     requires_attempts: bool,
     cross_origin: CrossOrigin,
     proxies: TrustedProxies,
+    address: ClientAddress,
+    user_agent: bool,
     bearer: bool,
     login_page: Option<String>,
     public_origin: Option<String>,
     public_prefix: Option<String>,
     data: Data,
     revalidate: Option<Revalidate<U>>,
+    revalidate_every: Option<Duration>,
     observer: Option<Box<dyn SessionObserver>>,
     clock: Arc<dyn Clock>,
     random: Box<dyn RandomSource>,
@@ -86,12 +89,15 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             requires_attempts: false,
             cross_origin: CrossOrigin::default(),
             proxies: TrustedProxies::default(),
+            address: ClientAddress::default(),
+            user_agent: true,
             bearer: false,
             login_page: None,
             public_origin: None,
             public_prefix: None,
             data: Data::default(),
             revalidate: None,
+            revalidate_every: None,
             observer: None,
             clock: Arc::new(SystemClock),
             random: Box::new(SystemRandom),
@@ -280,6 +286,39 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         Answer: Future<Output = Revalidation<U>> + Send + 'static,
     {
         self.revalidate = Some(Box::new(move |user| Box::pin(ask(user))));
+        self.revalidate_every = None;
+        self
+    }
+
+    /// Asks whether the account may go on, in the place of [`revalidate`](Self::revalidate): with the first use of a
+    /// session that is this long after its login or after it was last asked about, in whole seconds. A disabled account,
+    /// or one with another role, is noticed so soon in browsers that are logged in. Extends nothing. Needs a store,
+    /// which keeps when it was asked. Default: off.
+    ///
+    /// Of all requests of one session one asks in each process, and the others wait for its answer, at most for the
+    /// [store's deadline](Self::store_deadline). An answer that takes longer counts as
+    /// [`Defer`](Revalidation::Defer): the session goes on as it is and is asked about after this long again, so
+    /// that an outage of the user database costs one request in each session a wait. Asking costs two round trips of the store
+    /// beside the application's own; in hybrid mode, too.
+    pub fn revalidate_every<F, Answer>(mut self, every: Duration, ask: F) -> Self
+    where
+        F: Fn(Arc<U>) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Revalidation<U>> + Send + 'static,
+    {
+        self = self.revalidate(ask);
+        self.revalidate_every = Some(Duration::from_secs(every.as_secs()));
+        self
+    }
+
+    /// How much of a client's address is kept, in records, lists of devices and events. Default: all of it.
+    pub fn address(mut self, kept: ClientAddress) -> Self {
+        self.address = kept;
+        self
+    }
+
+    /// Whether the browser's name (`User-Agent`) is kept, in records, lists of devices and events. Default: yes.
+    pub fn user_agent(mut self, kept: bool) -> Self {
+        self.user_agent = kept;
         self
     }
 
@@ -339,6 +378,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             realm,
             store_deadline: self.store_deadline,
             revalidate: self.revalidate,
+            revalidate_every: self.revalidate_every,
             observer: self.observer,
             clock: self.clock,
             random: self.random,
@@ -350,6 +390,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             parked: (!has_the_stem).then(|| (**parked.name()).into()),
             cross_origin: self.cross_origin,
             proxies: self.proxies,
+            address: self.address,
+            user_agent: self.user_agent,
             bearer: self.bearer,
             login_page,
         };
@@ -383,7 +425,14 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             None => store,
         };
         let (session_limit, replay) = (self.session_limit, self.replay);
-        Mode::Tracked(Tracked { store, recent, turns: Turns::default(), session_limit, replay })
+        Mode::Tracked(Tracked {
+            store,
+            recent,
+            turns: Turns::default(),
+            asking: Turns::default(),
+            session_limit,
+            replay,
+        })
     }
 
     /// Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
@@ -416,6 +465,20 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         Err(ConfigError::new(problem))
     }
 
+    fn check_revalidation(&self) -> Result<(), ConfigError> {
+        let problem = match self.revalidate_every {
+            Some(_) if self.store.is_none() => {
+                "revalidate_every needs a store, which keeps when an account was last asked about: add .store(..), or use \
+                 revalidate, which asks with each refresh"
+            }
+            Some(every) if every.is_zero() => {
+                "revalidate_every is less than a second, so each request would ask: give it a minute or more"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(problem))
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.cookie.validate()?;
         self.lifetimes.validate(self.store.is_some())?;
@@ -430,6 +493,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
                  out",
             ));
         }
+        self.check_revalidation()?;
         if self.store_deadline.is_zero() {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }

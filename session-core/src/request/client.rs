@@ -1,6 +1,6 @@
 //! Who is asking: the address and the browser, for lists of devices and for the audit log.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -11,6 +11,34 @@ use crate::error::ConfigError;
 const MAX_USER_AGENT: usize = 256;
 /// Every kept byte of a User-Agent comes from so many of what was sent.
 const MAX_SCANNED: usize = 1024;
+
+/// How much of a client's address is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientAddress {
+    /// All of it.
+    #[default]
+    Full,
+    /// The network that it is in: /24 of IPv4, /48 of IPv6; the rest is zero.
+    Truncated,
+    /// Nothing.
+    None,
+}
+
+impl ClientAddress {
+    pub(super) fn of(self, address: IpAddr) -> Option<IpAddr> {
+        match (self, address) {
+            (Self::Full, address) => Some(address),
+            (Self::None, _) => None,
+            (Self::Truncated, IpAddr::V4(address)) => {
+                Some((address & Ipv4Addr::new(255, 255, 255, 0)).into())
+            }
+            (Self::Truncated, IpAddr::V6(address)) => {
+                Some((address & Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0, 0, 0, 0, 0)).into())
+            }
+        }
+    }
+}
 
 /// The proxies whose word on the client's address counts. Default: none.
 ///

@@ -10,7 +10,7 @@ mod received;
 
 use std::net::IpAddr;
 
-pub use client::TrustedProxies;
+pub use client::{ClientAddress, TrustedProxies};
 pub use cross_origin::{CrossOrigin, CrossOriginRefusal};
 pub use login::ReturnTo;
 pub(crate) use login::{LoginPage, configured_prefix};

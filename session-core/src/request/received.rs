@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::RequestHead;
 use super::bearer::{Bearer, bearer};
-use super::client::{TrustedProxies, user_agent};
+use super::client::{ClientAddress, TrustedProxies, user_agent};
 use super::cross_origin::{CrossOrigin, CrossOriginRefusal};
 use super::login::LoginPage;
 use super::navigation::is_navigation;
@@ -21,6 +21,8 @@ pub(crate) struct Rules {
     pub(crate) parked: Option<Box<str>>,
     pub(crate) cross_origin: CrossOrigin,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) address: ClientAddress,
+    pub(crate) user_agent: bool,
     pub(crate) bearer: bool,
     pub(crate) login_page: Option<LoginPage>,
 }
@@ -68,7 +70,7 @@ impl Rules {
         }
         Received {
             cross_origin,
-            client: Client { ip_address: self.proxies.client(head), user_agent: user_agent(head) },
+            client: self.client(head),
             form: Form::of(head),
             told_prefix: login_redirect.as_ref().and_then(|_| self.proxies.prefix(head)).map(str::to_owned),
             login_redirect,
@@ -76,6 +78,12 @@ impl Rules {
             challenge: self.challenge(&credential),
             credential,
         }
+    }
+
+    /// As much of who asks as may be kept.
+    fn client(&self, head: &impl RequestHead) -> Client {
+        let ip_address = self.proxies.client(head).and_then(|address| self.address.of(address));
+        Client { ip_address, user_agent: if self.user_agent { user_agent(head) } else { None } }
     }
 
     fn credential(&self, head: &impl RequestHead) -> (Credential, Companions) {

@@ -1,6 +1,7 @@
 //! Sessions whose truth is in a store.
 
 mod actor;
+mod ask;
 mod decide;
 mod devices;
 mod flow;
@@ -35,6 +36,8 @@ pub(crate) struct Tracked {
     /// In hybrid mode: what may be served without the store, which keeps it up to date.
     pub(crate) recent: Option<Arc<RecentRecords>>,
     pub(crate) turns: Turns,
+    /// Requests that wait until one of them has asked about their session.
+    pub(crate) asking: Turns,
     pub(crate) session_limit: Option<SessionLimit>,
     pub(crate) replay: ReplayPolicy,
 }

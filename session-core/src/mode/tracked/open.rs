@@ -93,8 +93,11 @@ impl Tracked {
     ) -> Option<Result<Current<U>, SessionError>> {
         let recent = self.recent.as_ref().filter(|_| matches!(intent, Intent::Use | Intent::UseAsIs))?;
         let moment = moment(op);
-        // Who acts as somebody is asked for each time.
-        let record = recent.get(token.sid, moment).filter(|record| record.actor().is_none())?;
+        // Who acts as somebody must be logged in each time, and whether an account may go on is written down.
+        let record = recent.get(token.sid, moment)?;
+        if record.actor().is_some() || self.is_due(op, &record) {
+            return None;
+        }
         let newest = (Some(record.generation), record.expires_at);
         let is_newest = (token.generation, token.expires_at) == newest;
         let step = decide(&op.lifetimes, token, &record, moment.wall, intent);

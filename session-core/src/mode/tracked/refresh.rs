@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::current::{Current, Denied, Effect, Issued};
+use super::ask::Asked;
 use super::decide::{Change, Intent, Step, decide};
 use super::race::Race;
-use super::{Tracked, decode, payload_of, serve};
+use super::{Tracked, decode, serve};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::payload::SessionPayload;
@@ -30,6 +31,7 @@ struct Use<'a> {
     record: Option<SessionRecord>,
     race: Race<'a>,
     losses: usize,
+    has_asked: bool,
 }
 
 /// What became of a write.
@@ -63,10 +65,16 @@ impl Tracked {
         let is_explicit = wanted == Intent::Refresh;
         let record = self.read(op, token, wanted).await?;
         let race = Race::default();
-        let mut this = Use { token, now, is_explicit, intent: wanted, record, race, losses: 0 };
+        let mut this =
+            Use { token, now, is_explicit, intent: wanted, record, race, losses: 0, has_asked: false };
         for _ in 0..STEPS {
             let Some(record) = this.record.take() else { return Err(this.absent(op).into()) };
-            match decide(&op.lifetimes, token, &record, this.now, this.intent) {
+            let step = decide(&op.lifetimes, token, &record, this.now, this.intent);
+            if !this.has_asked && self.must_ask(op, &record, &step, wanted) {
+                Box::pin(self.ask_first(op, &mut this, record)).await?;
+                continue;
+            }
+            match step {
                 Step::Expired => return Err(op.expired(Who::record(&record)).into()),
                 Step::Replay => return Err(Box::pin(self.replay(op, &record, wanted)).await),
                 Step::Serve { send_token } => {
@@ -88,6 +96,22 @@ impl Tracked {
             }
         }
         Err(self.kept_changing(op).into())
+    }
+
+    /// May the account go on? Where that cannot be asked or written down, the session goes on until it can.
+    async fn ask_first<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        this: &mut Use<'_>,
+        record: SessionRecord,
+    ) -> Result<(), SessionError> {
+        this.has_asked = true;
+        match self.ask(op, this.token, record.clone()).await {
+            Ok(Asked::GoesOn(asked)) => this.record = Some(asked),
+            Ok(Asked::Ended(failure)) => return Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound))),
+            Err(error) => return this.failed(record, error),
+        }
+        Ok(())
     }
 
     /// After a lost race: who asked for a refresh tries again, everybody else a few times.
@@ -120,15 +144,12 @@ impl Tracked {
     ) -> Result<Written, SessionError> {
         // Never extends a session whose payload cannot be decoded.
         let user = decode(op, &next)?;
-        if change.sends_the_token() {
+        if change.sends_the_token() && op.revalidate_every.is_none() {
             match op.revalidate(|| Arc::new(user)).await {
                 Revalidation::Keep => {}
                 Revalidation::Defer => return Ok(Written::Deferred),
                 Revalidation::Replace(user) => {
-                    next.payload = payload_of(op, &user, next.subject()).inspect_err(|error| {
-                        let who = Who::record(&next);
-                        op.emit_failure(EventKind::Rejected, who, error.kind(), error.to_string());
-                    })?;
+                    next.payload = self.replacement(op, &next, &user)?;
                 }
                 Revalidation::End => {
                     let ended = self.end_record(op, &next, "revalidation ended it").await;
