@@ -67,10 +67,10 @@ impl<'s, 'a> Finder<'s, 'a> {
         if let Some(rest) = pair.strip_prefix(self.stem.as_bytes()) {
             let Some((suffix, value)) = split(rest) else { return };
             self.keep(suffix, value);
-        } else if let Some(rest) = self.parked.and_then(|name| pair.strip_prefix(name.as_bytes())) {
-            if let Some((b"", value)) = split(rest) {
-                self.keep(PARKED.as_bytes(), value);
-            }
+        } else if let Some(rest) = self.parked.and_then(|name| pair.strip_prefix(name.as_bytes()))
+            && let Some((b"", value)) = split(rest)
+        {
+            self.keep(PARKED.as_bytes(), value);
         }
     }
 

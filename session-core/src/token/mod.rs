@@ -196,11 +196,11 @@ impl Codec {
         tries: &Tries,
         upgrade: impl FnOnce(Value) -> Option<U>,
     ) -> Result<Carried<U>, Refused> {
-        let (claims, terms, payload) = self.read(token, now, self.form, tries, upgrade)?;
+        let Carried { claims, terms, user } = self.read(token, now, self.form, tries, upgrade)?;
         if claims.generation.is_some() {
             return Err(unusable("the token refers to a record, and here is no store", claims));
         }
-        match payload {
+        match user {
             Some(user) => Ok(Carried { claims, terms, user }),
             None => Err(unusable("the payload is of another shape", claims)),
         }
@@ -216,7 +216,8 @@ impl Codec {
         now: Timestamp,
         tries: &Tries,
     ) -> Result<Claims, Refused> {
-        let (claims, ..) = self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries, |_| None)?;
+        let Carried { claims, .. } =
+            self.read::<IgnoredAny>(token, now, TokenForm::Typed, tries, |_| None)?;
         if claims.generation.is_none() {
             return Err(unusable("the token carries a payload, and here is a store", claims));
         }
@@ -298,7 +299,7 @@ impl Codec {
         form: TokenForm,
         tries: &Tries,
         upgrade: impl FnOnce(Value) -> Option<U>,
-    ) -> Result<(Claims, Option<Arc<Terms>>, Option<U>), Refused> {
+    ) -> Result<Carried<Option<U>>, Refused> {
         let envelope = Envelope::open(token).map_err(refused)?;
         let plain = form == TokenForm::Plain;
         let kind = envelope.authenticate(&self.ring.read(), plain, tries).map_err(refused)?;
@@ -310,13 +311,13 @@ impl Codec {
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
             let claims = self.judge(&found, &envelope, kind, now)?;
-            return Ok((claims, found.terms(), payload));
+            return Ok(Carried { claims, terms: found.terms(), user: payload });
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
         found = self.nothing_found();
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
         let claims = self.judge(&found, &envelope, kind, now)?;
-        Ok((claims, found.terms(), upgrade(old)))
+        Ok(Carried { claims, terms: found.terms(), user: upgrade(old) })
     }
 
     fn nothing_found<'de>(&self) -> Found<'de, '_> {

@@ -308,7 +308,7 @@ async fn with_a_bearer_token_nobody_acts_as_anybody() {
     let browser = Browser::login(&sessions, user("root")).await;
     let token = browser.cookie().split_once('=').unwrap().1.to_owned();
     let trip = Trip::of(&sessions);
-    trip.receive(&TestRequest::new("POST", "/").header("authorization", &format!("Bearer {token}")));
+    trip.receive(&TestRequest::new("POST", "/").header("authorization", format!("Bearer {token}")));
     assert_eq!(kind(trip.impersonate(user("bob")).await), Some(ErrorKind::Forbidden));
 }
 
