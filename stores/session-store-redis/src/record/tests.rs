@@ -14,6 +14,8 @@ prop_compose! {
         (authenticated_at, last_seen, issued_at) in (times(), times(), times()),
         (expires_at, ends_at, first_used_at) in (times(), times(), prop::option::of(times())),
         ip_address in prop::option::of(any::<IpAddr>()),
+        terms in prop::option::weighted(0.3, prop::collection::vec(any::<u8>(), 0..40)),
+        uncounted in prop::bool::weighted(0.3),
     ) -> SessionRecord {
         SessionRecord::new(SessionId::from_bytes([7; 16]), payload, authenticated_at, expires_at).with(|record| {
             record.subject = subject;
@@ -25,6 +27,8 @@ prop_compose! {
             record.ends_at = ends_at;
             record.user_agent = user_agent;
             record.ip_address = ip_address;
+            record.terms = terms.map(|bytes| Arc::new(Terms::from_bytes(&bytes)));
+            record.uncounted = uncounted;
         })
     }
 }
@@ -41,7 +45,8 @@ proptest! {
     fn garbage_is_an_error_or_a_record(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let id = SessionId::from_bytes([7; 16]);
         let _ = decode(id, &bytes);
-        let _ = decode(id, &[&[LAYOUT], bytes.as_slice()].concat());
+        let _ = decode(id, &[&[PLAIN], bytes.as_slice()].concat());
+        let _ = decode(id, &[&[MARKED], bytes.as_slice()].concat());
     }
 
     #[test]
