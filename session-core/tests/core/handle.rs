@@ -62,7 +62,6 @@ in_both_modes! {
     }
 }
 
-/// What the handler has loaded is on its way all the same.
 in_both_modes! {
     async fn a_handle_that_outlives_its_request_asks_again(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
@@ -103,6 +102,7 @@ async fn a_handle_asks_for_its_session_and_not_for_its_token_and_sees_what_chang
     assert_eq!(socket.still_open().await.unwrap().unwrap().visits, 7);
 }
 
+/// What the handler has loaded is on its way all the same.
 #[tokio::test]
 async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {
     let sessions = World::new().tracked();
