@@ -5,5 +5,6 @@ mod back;
 mod chromium;
 mod demo;
 mod host_cookie;
+mod oidc;
 
 use chromium::Chromium;
