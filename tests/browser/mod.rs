@@ -6,5 +6,6 @@ mod chromium;
 mod demo;
 mod host_cookie;
 mod oidc;
+mod passkeys;
 
 use chromium::Chromium;
