@@ -33,6 +33,7 @@ macro_rules! in_both_modes {
     )*};
 }
 
+mod administration;
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 mod attempts;
