@@ -59,6 +59,17 @@ in_both_modes! {
         assert_eq!(kind(trip.step_up(["otp"], 2).await), incomplete);
     }
 
+    async fn its_payload_is_changed_by_who_completes_it_and_by_nobody_else(_world, sessions) {
+        let mut jar = first_factor(&sessions).await;
+        let trip = request(&sessions, &jar).await;
+        assert_eq!(kind(trip.update(|user| user.visits += 1).await), Some(ErrorKind::LoginIncomplete));
+        let pending = trip.extract::<Pending<User>>().await.unwrap();
+        assert_eq!(pending.update(|user| user.visits += 1).await.unwrap().visits, 1);
+        jar.keep(&trip.close(&()));
+        second_factor(&sessions, &mut jar).await.unwrap();
+        assert_eq!(request(&sessions, &jar).await.user().unwrap().visits, 1);
+    }
+
     async fn its_status_is_that_of_nobody_and_says_why(_world, sessions) {
         let jar = first_factor(&sessions).await;
         let status = request(&sessions, &jar).await.status();
