@@ -74,7 +74,7 @@ impl<F: Flow> Flows<F> {
             return Ok(Relay::Here(self.fields(body)?.0));
         }
         let (fields, was_relayed) = self.fields(body)?;
-        if !form.is_document || form.has_query || was_relayed {
+        if !form.is_posted_document || form.has_query || was_relayed {
             return Err(request.error(ErrorKind::CrossOrigin).detail(
                 "a POST of another site to a flow's callback must be a top-level navigation to a path without a query, \
                  and must not have been relayed before",

@@ -121,19 +121,22 @@ pub(crate) struct Form {
     pub(crate) is_post: bool,
     /// A page of another site made the browser send it (Fetch Metadata, `Sec-Fetch-Site`).
     pub(crate) is_cross_site: bool,
-    /// The answer becomes the page that the browser shows (`Sec-Fetch-Dest`).
-    pub(crate) is_document: bool,
+    /// It is a POST, and the answer becomes the page that the browser shows (`Sec-Fetch-Dest`).
+    pub(crate) is_posted_document: bool,
+    /// It is a POST to a target with a query.
     pub(crate) has_query: bool,
 }
 
 impl Form {
     fn of(head: &impl RequestHead) -> Self {
         let says = |name, value: &[u8]| head.header(name).any(|sent| sent == value);
+        let is_post = head.method() == "POST";
         Self {
-            is_post: head.method() == "POST",
+            is_post,
             is_cross_site: says("sec-fetch-site", b"cross-site"),
-            is_document: says("sec-fetch-dest", b"document"),
-            has_query: head.target().contains('?'),
+            is_posted_document: is_post && says("sec-fetch-dest", b"document"),
+            // What a target costs depends on the framework.
+            has_query: is_post && head.target().contains('?'),
         }
     }
 }
