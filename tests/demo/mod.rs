@@ -1,6 +1,9 @@
 //! The demo as its `main` runs it, on three free ports.
 
+mod admin;
+mod login;
 mod pages;
+mod person;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -76,10 +79,13 @@ impl Demo {
         format!("http://localhost:{}/", self.port + u16::try_from(framework).unwrap())
     }
 
+    pub(crate) fn address(&self, framework: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port + framework))
+    }
+
     /// Sends a request that is no browser's to one of the three.
     pub(crate) async fn send(&self, framework: u16, request: Request) -> Response {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port + framework));
-        Connection::open(address).await.unwrap().exchange(&request).await.unwrap()
+        Connection::open(self.address(framework)).await.unwrap().exchange(&request).await.unwrap()
     }
 
     /// Logs alice in from another device; the answer is its cookie.

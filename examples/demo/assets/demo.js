@@ -309,7 +309,7 @@ function showDevices(devices) {
   tellTwinsApart();
   byId("revoke-others").hidden = isActing || !devices.some(({ current }) => !current);
   byId("devices-note").textContent =
-    devices.length === 1 ? "Log in with another browser or a private window, and it appears here." : "";
+    devices.length === 1 && !isActing ? "Log in with another browser or a private window, and it appears here." : "";
 }
 
 function device({ id, current, createdAt, lastAccessed, userAgent, ipAddress, actor }) {

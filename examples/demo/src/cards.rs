@@ -48,7 +48,7 @@ pub(crate) fn all(app: &App, user: &User, is_acting: bool) -> String {
     }
     let accounts = if user.role == Role::Admin { accounts(app, user) } else { String::new() };
     let cards = [("second-factor", Html(&second_factor(app, user))), ("accounts", Html(&accounts))];
-    fill(r#"<div class="more">{{second-factor}}{{accounts}}</div>"#, &cards)
+    fill(r#"<div class="columns more">{{second-factor}}{{accounts}}</div>"#, &cards)
 }
 
 fn second_factor(app: &App, user: &User) -> String {

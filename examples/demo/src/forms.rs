@@ -78,8 +78,8 @@ impl App {
     }
 
     async fn complete_login(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
-        let code = fields.one("code")?;
         let user = Pending::check(session.clone()).await?;
+        let code = fields.one("code")?;
         // Counted before the code is looked at: those that come at once have no more tries than one after the other.
         let tries = session.update(|user| user.tries = user.tries.saturating_add(1)).await?.tries;
         let is_right = tries <= TRIES && self.factor(&user, |factor| factor.take(code, self.now()));
@@ -104,7 +104,7 @@ impl App {
     }
 
     async fn switch_codes_on(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
-        let (code, user) = (fields.one("code")?, self.themselves(session).await?);
+        let (user, code) = (self.themselves(session).await?, fields.one("code")?);
         if !self.factor(&user, |factor| factor.switch_on(code, self.now())) {
             return Err(Problem::Said(Notice::WrongCode));
         }
@@ -113,7 +113,7 @@ impl App {
     }
 
     async fn switch_codes_off(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
-        let (code, user) = (fields.optional("code")?, self.themselves(session).await?);
+        let (user, code) = (self.themselves(session).await?, fields.optional("code")?);
         match self.factor(&user, |factor| factor.switch_off(code, self.now())) {
             true => Ok(Notice::CodesOff),
             false => Err(Problem::Said(Notice::WrongCode)),
@@ -122,9 +122,8 @@ impl App {
 
     /// Somebody else was logged in there: that session ends, and so do all others but this one.
     async fn not_me(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
-        let device = fields.one("id")?;
         Authenticated::check(session.clone()).await?;
-        let was_open = session.revoke(device).await?;
+        let was_open = session.revoke(fields.one("id")?).await?;
         Ok(Notice::NotMe(u64::from(was_open) + session.revoke_others().await?))
     }
 
@@ -135,8 +134,8 @@ impl App {
     }
 
     async fn change_role(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
-        let role = Role::named(fields.one("role")?).ok_or(Refusal::Unreadable)?;
         let user = self.another(session, fields).await?;
+        let role = Role::named(fields.one("role")?).ok_or(Refusal::Unreadable)?;
         // The account first: who logs in meanwhile has the new role already.
         self.shared().accounts.set_role(&user.username, role);
         let sessions = self.sessions().update_account(&user.user_id, |user| user.role = role).await?;
