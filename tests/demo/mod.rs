@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub(crate) use person::{Person, code};
 use serde_json::json;
 use session_core::KeyRing;
 use session_demo::app::Shared;
