@@ -1,6 +1,7 @@
 //! Remembered or not, with a code or without, and what the next page says.
 
 use session_core::{Clock as _, Timestamp};
+use session_demo::forms::FORMS;
 use totp_rs::Totp;
 
 use super::person::{Person, code, said};
@@ -163,6 +164,28 @@ async fn codes_are_switched_off_with_a_code() {
         assert_eq!(bob.told("/second-factor/off", &body).await, "From now on your password is enough.");
         let mut bob = Person::at(&demo, framework, &world);
         assert_eq!(bob.told("/login", BOB).await, "You are logged in.");
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_read_as_a_login_is() {
+    let demo = Demo::in_memory().await;
+    for framework in 0..3 {
+        for path in FORMS {
+            let form = |kind: &str| Request::post(path).header("Content-Type", kind);
+            let refused = [
+                (form("text/plain").body("code=1"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+                (form("application/json").body("x".repeat(9000)), 413, "CONTENT_TOO_LARGE"),
+                (form("application/json").body("{"), 400, "BAD_REQUEST"),
+                (form("application/x-www-form-urlencoded").body("a=%FF"), 400, "BAD_REQUEST"),
+                (Request::get(path), 405, "METHOD_NOT_ALLOWED"),
+            ];
+            for (request, status, code) in refused {
+                demo.send(framework, request).await.expect_error(status, code).expect_no_cookie();
+            }
+            let foreign = form("application/json").header("Sec-Fetch-Site", "cross-site").body("{}");
+            demo.send(framework, foreign).await.expect_error(403, "CROSS_ORIGIN");
+        }
     }
 }
 

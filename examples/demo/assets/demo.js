@@ -385,8 +385,8 @@ async function askEvents() {
   showWhatEnded(events);
 }
 
-function happened({ kind, at, ip, userAgent, framework }) {
-  const where = [FRAMEWORKS[framework] && `on ${FRAMEWORKS[framework]}`, userAgent && agentName(userAgent), ip];
+function happened({ kind, at, ip, userAgent, framework, actor }) {
+  const where = [actor && "an administrator, looking as you", FRAMEWORKS[framework] && `on ${FRAMEWORKS[framework]}`, userAgent && agentName(userAgent), ip];
   const item = make("li", {}, [
     make("b", {}, KINDS[kind] ?? kind),
     moment(at),

@@ -45,9 +45,12 @@ enum Problem {
 impl App {
     /// `POST` of each of [`FORMS`].
     pub async fn form(&self, session: &Session<User>, asked: &Asked, body: Body<'_>) -> Answer {
-        let style = style_of(asked);
-        let fields = match login::fields(style, body) {
-            Ok(fields) => fields,
+        let read = match asked.content_type.as_deref().map(login::style) {
+            Some(None) => Err(Refusal::UnsupportedMediaType),
+            _ => login::fields(style_of(asked), body).map(|fields| (style_of(asked), fields)),
+        };
+        let (style, fields) = match read {
+            Ok(read) => read,
             Err(refusal) => return self.unreadable(refusal),
         };
         let done = served_by(self.framework(), self.act(session, &asked.path, &fields)).await;
@@ -136,7 +139,7 @@ impl App {
     async fn change_role(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
         let user = self.another(session, fields).await?;
         let role = Role::named(fields.one("role")?).ok_or(Refusal::Unreadable)?;
-        // The account first: who logs in meanwhile has the new role already.
+        // The account first: the sessions that come from now on have the new role by themselves.
         self.shared().accounts.set_role(&user.username, role);
         let sessions = self.sessions().update_account(&user.user_id, |user| user.role = role).await?;
         Ok(Notice::RoleChanged(sessions))
