@@ -10,6 +10,7 @@
 //! | `repository` | architecture, README |
 //! | `browser` | Chromium |
 //! | `interop` | `jose`, as a Next.js module uses it |
+//! | `oidc` | a login with an OpenID provider |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -19,5 +20,6 @@ mod demo;
 mod fleet;
 mod harness;
 mod interop;
+mod oidc;
 mod repository;
 mod wire;

@@ -9,6 +9,9 @@ pub mod lifetimes {}
 #[doc = include_str!("../guides/guards.md")]
 pub mod guards {}
 
+#[doc = include_str!("../guides/recipes.md")]
+pub mod recipes {}
+
 #[doc = include_str!("../guides/testing.md")]
 pub mod testing {}
 

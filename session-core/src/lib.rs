@@ -58,7 +58,7 @@
 //! # Where to go
 //!
 //! * [`guide`]: [modes](guide::modes), [lifetimes](guide::lifetimes), [guards](guide::guards),
-//!   [testing](guide::testing), [deployment](guide::deployment); [writing a store](guide::store),
+//!   [recipes](guide::recipes), [testing](guide::testing), [deployment](guide::deployment); [writing a store](guide::store),
 //!   [writing an adapter](guide::adapter); how this compares [with others](guide::comparison).
 //! * [`SessionManagerBuilder`]: every setting, with its default. [`ErrorKind`]: every refusal, with its status.
 //! * [`store`]: `MemoryStore`, and the contract of a store. SQL: [session-store-sqlx](https://docs.rs/session-store-sqlx);

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 /// What a session carries: your own type, and the account it belongs to.
 ///
 /// The type must serialize to a JSON object whose top level has none of the reserved claim names
-/// `iss aud sub exp nbf iat jti sid auth_time gen`; login says so otherwise.
+/// `iss aud sub exp nbf iat jti sid auth_time gen amr acr act ends_by at_most unremembered`; login says so otherwise.
 ///
 /// It must read back what it wrote, as the same account. So each payload is decoded once before it is stored or signed,
 /// and one that fails is `Misuse` with the name of the field: a float that is not finite (JSON has `null` for it; an

@@ -6,5 +6,7 @@ mod back;
 mod chromium;
 mod demo;
 mod host_cookie;
+mod oidc;
+mod passkeys;
 
 use chromium::Chromium;

@@ -11,15 +11,18 @@ use actix_web::{Error, HttpRequest, HttpResponse, HttpServer, Responder, Respons
 use futures_util::stream;
 use session_actix::{
     Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionManager,
-    SessionMiddleware, routes,
+    SessionMiddleware, respond, routes,
 };
 
 use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
+use super::oidc::{self, Oidc};
 use super::{Framework, Server};
 
 pub(crate) struct Actix;
 
 type Outcome = Result<Answer, Rejection>;
+/// An answer that has been made already.
+type Plain = Result<HttpResponse, Rejection>;
 
 impl Framework for Actix {
     const NAME: &'static str = "actix-web";
@@ -67,6 +70,9 @@ fn user_routes(config: &mut ServiceConfig, users: &SessionManager<User>) {
         .route("/flow", post().to(begin_flow))
         .route("/flow/take", post().to(take_flow))
         .route("/flash", get().to(flash))
+        .route("/oidc", get().to(begin_oidc))
+        .route("/oidc/callback", get().to(oidc_callback))
+        .route("/oidc/callback", post().to(oidc_posted))
         .service(routes("/session", users))
         .service(
             web::scope("/nested")
@@ -166,6 +172,18 @@ async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
 
 async fn flash(flash: Flash<User>) -> Outcome {
     Ok(app::flash(&flash)?)
+}
+
+async fn begin_oidc(flows: Flows<Oidc>, request: HttpRequest) -> Plain {
+    Ok(respond(oidc::begin(&flows, request.query_string()).await?))
+}
+
+async fn oidc_callback(flows: Flows<Oidc>, request: HttpRequest) -> Plain {
+    Ok(respond(oidc::callback(&flows, request.query_string()).await?))
+}
+
+async fn oidc_posted(flows: Flows<Oidc>, body: Bytes) -> Plain {
+    Ok(respond(oidc::posted(&flows, &body).await?))
 }
 
 async fn login_admin(session: Session<Admin>) -> Outcome {

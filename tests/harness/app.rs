@@ -22,6 +22,7 @@
 //! | `POST /flow` | begins a flow and leaves a flash; the body is the state |
 //! | `POST /flow/take` | body: a state; what the flow carries |
 //! | `GET /flash` | the flash, or `nothing` |
+//! | `GET /oidc` `GET` or `POST /oidc/callback` | a login with an OpenID provider: `oidc.rs` |
 //! | `POST /admin/login` `GET /admin/me` `/both` | a second manager, if there is one |
 
 use std::borrow::Cow;

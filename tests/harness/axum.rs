@@ -5,20 +5,25 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::RawQuery;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use session_axum::{
-    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionLayer, routes,
+    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionLayer,
+    respond, routes,
 };
 
 use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
+use super::oidc::{self, Oidc};
 use super::{Framework, Server};
 
 pub(crate) struct Axum;
 
 type Outcome = Result<Answer, Rejection>;
+/// An answer that has been made already.
+type Plain = Result<Response, Rejection>;
 
 impl Framework for Axum {
     const NAME: &'static str = "axum";
@@ -58,6 +63,8 @@ fn router(app: App) -> Router {
         .route("/flow", post(begin_flow))
         .route("/flow/take", post(take_flow))
         .route("/flash", get(flash))
+        .route("/oidc", get(begin_oidc))
+        .route("/oidc/callback", get(oidc_callback).post(oidc_posted))
         .merge(routes("/session", &app.users))
         .nest(
             "/nested",
@@ -157,6 +164,18 @@ async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
 
 async fn flash(flash: Flash<User>) -> Outcome {
     Ok(app::flash(&flash)?)
+}
+
+async fn begin_oidc(flows: Flows<Oidc>, RawQuery(query): RawQuery) -> Plain {
+    Ok(respond(oidc::begin(&flows, &query.unwrap_or_default()).await?))
+}
+
+async fn oidc_callback(flows: Flows<Oidc>, RawQuery(query): RawQuery) -> Plain {
+    Ok(respond(oidc::callback(&flows, &query.unwrap_or_default()).await?))
+}
+
+async fn oidc_posted(flows: Flows<Oidc>, body: Bytes) -> Plain {
+    Ok(respond(oidc::posted(&flows, &body).await?))
 }
 
 async fn login_admin(session: Session<Admin>) -> Outcome {

@@ -4,6 +4,7 @@ mod actix;
 pub(crate) mod app;
 mod axum;
 mod browser;
+pub(crate) mod oidc;
 mod rocket;
 mod world;
 

@@ -6,16 +6,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use futures_util::{Stream, stream};
 use rocket::config::{LogLevel, Shutdown};
 use rocket::fairing::AdHoc;
+use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Status};
 use rocket::response::stream::ByteStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{Build, Config, Request, get, post, routes};
+use session_core::adapter::PlainResponse;
 use session_rocket::{
     Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionFairing,
+    respond,
 };
 use tokio::sync::oneshot;
 
 use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
+use super::oidc::{self, Oidc};
 use super::{Framework, Server};
 
 pub(crate) struct Rocket;
@@ -80,7 +84,10 @@ fn build(app: App) -> rocket::Rocket<Build> {
                 ws,
                 begin_flow,
                 take_flow,
-                flash
+                flash,
+                begin_oidc,
+                oidc_callback,
+                oidc_posted
             ],
         )
         .mount("/nested/inner", routes![me])
@@ -207,6 +214,25 @@ fn flash(flash: Flash<User>) -> Outcome {
     Ok(app::flash(&flash)?)
 }
 
+#[get("/oidc")]
+async fn begin_oidc(flows: Flows<Oidc>, uri: &Origin<'_>) -> Result<Plain, Rejection> {
+    Ok(Plain(oidc::begin(&flows, query(uri)).await?))
+}
+
+#[get("/oidc/callback")]
+async fn oidc_callback(flows: Flows<Oidc>, uri: &Origin<'_>) -> Result<Plain, Rejection> {
+    Ok(Plain(oidc::callback(&flows, query(uri)).await?))
+}
+
+#[post("/oidc/callback", data = "<body>")]
+async fn oidc_posted(flows: Flows<Oidc>, body: Vec<u8>) -> Result<Plain, Rejection> {
+    Ok(Plain(oidc::posted(&flows, &body).await?))
+}
+
+fn query<'a>(uri: &'a Origin<'_>) -> &'a str {
+    uri.query().map_or("", |query| query.as_str())
+}
+
 #[post("/admin/login")]
 async fn login_admin(session: Session<Admin>) -> Outcome {
     Ok(app::login_admin(&session).await?)
@@ -220,6 +246,15 @@ fn admin(user: Authenticated<Admin>) -> Answer {
 #[get("/both")]
 fn both(user: MaybeAuthenticated<User>, admin: MaybeAuthenticated<Admin>) -> Answer {
     app::both(&user, &admin)
+}
+
+/// An answer that has been made already.
+struct Plain(PlainResponse);
+
+impl<'r> Responder<'r, 'static> for Plain {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Ok(respond(request, self.0))
+    }
 }
 
 impl<'r> Responder<'r, 'static> for Answer {

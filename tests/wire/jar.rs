@@ -54,6 +54,10 @@ impl Jar {
         Self { clock, cookies: Vec::new() }
     }
 
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
     /// Takes one `Set-Cookie` line that answers a request for `request_path`, or refuses it.
     pub(crate) fn store(&mut self, line: &str, request_path: &str) -> Result<(), Refused> {
         let line = Line::parse(line)?;

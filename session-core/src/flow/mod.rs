@@ -77,7 +77,7 @@ pub trait Flow: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// }
 ///
 /// async fn callback(flows: Flows<GitHub>, state: &str) -> Result<GitHub, SessionError> {
-///     flows.take(state).await // then the code for a token, `session.create(..)`, and a 303
+///     flows.take(state).await // then the code for a token, `flows.session().create(..)`, and a 303
 /// }
 /// ```
 ///
@@ -101,6 +101,13 @@ pub struct Flows<F: Flow> {
 }
 
 impl<F: Flow> Flows<F> {
+    /// The session of this request, to log in once the flow is taken. Opened when something asks: an extractor of
+    /// [`Session`] beside this one opens it first, and so refuses what [`relay`](Self::relay) is there for.
+    #[must_use]
+    pub fn session(&self) -> &Session<F::Payload> {
+        &self.session
+    }
+
     /// Begins a flow. The state is for whoever sends the browser back.
     ///
     /// # Errors

@@ -50,6 +50,9 @@ impl<F: Flow> Flows<F> {
     /// of ours, so the answer to it is a page that posts the fields once more. `body` is the form
     /// (`application/x-www-form-urlencoded`), at most 128 KiB; only the fields that [`Flow::POSTED`] names are looked at.
     ///
+    /// Let the handler ask for nothing but the flows and the body: a [`Session`](crate::Session) or a user in its signature
+    /// is refused with `CrossOrigin` before this is called. [`Flows::session`] has the session.
+    ///
     /// The page is sent to a top-level navigation only (`Sec-Fetch-Dest: document`), posts to the path that was asked for, opens no
     /// session, sets no cookie, and never loops. **The second POST comes from this origin with a stranger's fields:** trust
     /// nothing in it but what [`take`](Self::take) answers. Browsers apply the page's `form-action 'self'` to redirects, too: answer with a

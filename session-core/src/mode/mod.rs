@@ -81,6 +81,18 @@ impl Mode {
         }
     }
 
+    /// The session as it stands now, whatever has become of the token that opened it.
+    pub(crate) async fn newest<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        current: &Current<U>,
+    ) -> Result<Current<U>, SessionError> {
+        match self {
+            Self::Stateless(stateless) => stateless.newest(op, current),
+            Self::Tracked(tracked) => tracked.newest_of(op, current).await,
+        }
+    }
+
     /// A newer token, if there is one to be had.
     pub(crate) async fn refresh<U: SessionPayload>(
         &self,

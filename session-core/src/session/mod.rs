@@ -188,6 +188,29 @@ impl<U: SessionPayload> Session<U> {
         self.0.recheck(Intent::Use, Intent::Peek).await
     }
 
+    /// The user as the session has it now, or `None` when it is over: for a WebSocket, an event stream or a long job, which
+    /// outlives its request and asks again every so often. With a store it is the record that is asked, in hybrid mode,
+    /// too, so that it does not matter that the browser has had newer tokens since; without one, the token of the request
+    /// and this process's ended sessions. No use of the session: nothing is written, refreshed or sent.
+    ///
+    /// With a store one round trip.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`, when the answer is not known: ask again before you hang up. `CrossOrigin`.
+    pub async fn still_open(&self) -> Result<Option<Arc<U>>, SessionError> {
+        let turn = self.0.turn().await;
+        let newest = match self.0.opened_in(&turn, Intent::Peek).await {
+            Ok(current) => self.0.engine.mode.newest(&turn.op, &current).await,
+            Err(error) => Err(error),
+        };
+        match self.0.answer(newest) {
+            Ok(newest) => self.0.state().current = Some(newest),
+            Err(error) if error.kind().is_unauthenticated() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.user())
+    }
+
     /// Refuses unless the login is less than `limit` ago. In hybrid mode it asks the store, too, as
     /// [`recheck`](Self::recheck) does.
     ///

@@ -62,6 +62,46 @@ in_both_modes! {
     }
 }
 
+in_both_modes! {
+    async fn a_handle_that_outlives_its_request_asks_again(world, sessions) {
+        let browser = Browser::login(&sessions, user("ann")).await;
+        let socket = Trip::of(&sessions);
+        socket.receive(&browser.get("/socket"));
+        socket.open().await.unwrap();
+        let _ = socket.close(&());
+        assert_eq!(socket.still_open().await.unwrap().unwrap().user_id, "ann");
+        assert_eq!(world.event_names(), ["created"]);
+        browser.log_out(&sessions).await;
+        assert!(socket.still_open().await.unwrap().is_none());
+        assert!(socket.still_open().await.unwrap().is_none());
+    }
+
+    async fn a_handle_that_outlives_its_session_says_so(world, sessions) {
+        let browser = Browser::login(&sessions, user("ann")).await;
+        let socket = Trip::of(&sessions);
+        socket.receive(&browser.get("/socket"));
+        socket.open().await.unwrap();
+        world.advance(86_400);
+        assert!(socket.still_open().await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_handle_asks_for_its_session_and_not_for_its_token_and_sees_what_changed() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    let socket = Trip::of(&sessions);
+    socket.receive(&browser.get("/socket"));
+    socket.open().await.unwrap();
+    world.advance(86_400 - 60);
+    browser.who(&sessions).await;
+    browser.who(&sessions).await;
+    world.advance(3600);
+    assert_eq!(sessions.update_account("ann", |user| user.visits = 7).await.unwrap(), 1);
+    assert_eq!(socket.still_open().await.unwrap().unwrap().visits, 7);
+}
+
 /// What the handler has loaded is on its way all the same.
 #[tokio::test]
 async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {

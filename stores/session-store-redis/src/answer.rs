@@ -2,7 +2,7 @@
 
 use redis::Value;
 use session_core::SessionId;
-use session_core::store::{Created, Replaced, SessionRecord, StoreError};
+use session_core::store::{Created, Fence, Mark, Replaced, SessionRecord, StoreError};
 
 use crate::error::unexpected;
 use crate::record::decode;
@@ -14,6 +14,7 @@ pub(crate) fn created(answer: &Value) -> Result<Created, StoreError> {
         Some((b'L', _)) => Ok(Created::LimitReached),
         Some((b'G', _)) => Ok(Created::PredecessorGone),
         Some((b'C', _)) => Ok(Created::PredecessorChanged),
+        Some((b'O', _)) => Ok(Created::Overtaken),
         _ => Err(unexpected("create")),
     }
 }
@@ -53,6 +54,15 @@ pub(crate) fn ended(answer: &Value) -> Result<Vec<SessionId>, StoreError> {
         Value::BulkString(ids) => Ok(ids_in(ids)),
         _ => Err(unexpected("delete_account")),
     }
+}
+
+/// The realm's mark, and the account's if it has one.
+pub(crate) fn fence(answer: &Value) -> Result<Fence, StoreError> {
+    let Value::BulkString(bytes) = answer else { return Err(unexpected("fence")) };
+    let mark = |bytes: &[u8]| bytes.try_into().map(Mark::from_bytes).map_err(|_| unexpected("fence"));
+    let (realm, account) = bytes.split_at_checked(16).ok_or_else(|| unexpected("fence"))?;
+    let account = if account.is_empty() { None } else { Some(mark(account)?) };
+    Ok(Fence::new(mark(realm)?, account))
 }
 
 pub(crate) fn count(answer: &Value, script: &str) -> Result<i64, StoreError> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_core::Timestamp;
-use session_core::store::{SessionLimit, SessionRecord};
+use session_core::store::{Fence, Mark, SessionLimit, SessionRecord};
 
 /// Redis keeps a record so much longer than it is good: clocks may differ, and ours decides.
 pub(crate) const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
@@ -29,6 +29,19 @@ pub(crate) fn limit(limit: Option<SessionLimit>) -> (Vec<u8>, &'static [u8]) {
         Some(SessionLimit::Refuse(most)) => (number(most), b"0"),
         Some(SessionLimit::EvictLeastRecentlySeen(most)) => (number(most), b"1"),
     }
+}
+
+/// The marks that must still be the same, the realm's first; nothing without a fence.
+pub(crate) fn marks(fence: Option<Fence>) -> Vec<u8> {
+    let Some(fence) = fence else { return Vec::new() };
+    let mut marks = fence.realm().as_bytes().to_vec();
+    marks.extend(fence.account().iter().flat_map(Mark::as_bytes));
+    marks
+}
+
+/// How long marks live, in milliseconds.
+pub(crate) fn marks_live() -> Vec<u8> {
+    number((Duration::from_secs(Fence::SECONDS) + KEPT_BEYOND_END).as_millis())
 }
 
 pub(crate) fn number(number: impl ToString) -> Vec<u8> {

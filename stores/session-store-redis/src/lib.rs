@@ -68,6 +68,7 @@
 //! | `session:{realm}` | the epoch: which records are good |
 //! | `session:{realm}.` and the id | a session |
 //! | `session:{realm}#` and a number | the sessions of the accounts in one of 16,384 buckets, by subject |
+//! | `session:{realm}!` | who was revoked within the last day: a mark of 16 bytes by subject, for logins that began before |
 //!
 //! `session` is the [prefix](RedisStore::key_prefix); characters of the realm that Redis gives a meaning are
 //! percent-encoded. Every key has a time to live, that of the longest session it is needed for: Redis removes what has
@@ -95,6 +96,8 @@
 //!   asks is always in their own list.
 //! - the realm's epoch: everybody is logged out. It is in use with every read and lives longest, so only `random`
 //!   policies choose it early.
+//! - the realm's marks: every [login that has begun](session_core::SessionManager::attempt) is refused, and can be begun
+//!   anew.
 //!
 //! So a Redis that evicts cannot promise that a revocation reaches every session of an account. If you must share one with
 //! a cache, choose an `lru` or `lfu` policy, and give it more memory than the sessions need.
@@ -166,6 +169,7 @@ mod address;
 mod answer;
 mod argument;
 mod connect;
+mod count;
 mod error;
 mod info;
 mod keys;
@@ -173,6 +177,7 @@ mod link;
 mod patience;
 mod reads;
 mod record;
+mod scan;
 mod script;
 mod seen;
 mod store;

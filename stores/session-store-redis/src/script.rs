@@ -29,6 +29,8 @@ scripts! {
     DELETE = "delete";
     DELETE_ACCOUNT = "delete_account";
     LIST = "list";
+    FENCE = "fence";
+    COUNT = "count";
     END_EPOCH = "end_epoch";
     SWEEP = "sweep";
 }

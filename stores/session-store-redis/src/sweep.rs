@@ -9,10 +9,9 @@ use tokio::time::timeout;
 
 use crate::keys::Base;
 use crate::link::{Link, Repeat};
+use crate::scan::Scan;
 use crate::script;
 
-/// How many keys one step looks at: well below a millisecond of the server's time.
-const STEP: u32 = 500;
 /// How long is counted before there is an answer.
 const COUNTED: Duration = Duration::from_secs(1);
 
@@ -26,21 +25,13 @@ pub(crate) async fn sweep(link: Link, base: Base) -> u64 {
 }
 
 async fn sweep_all(link: Link, base: Base, swept: Arc<AtomicU64>) -> RedisResult<()> {
-    let pattern = base.pattern();
-    let mut cursor = b"0".to_vec();
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(STEP);
-        let found = link.send(scan, &base, Repeat::Once).await?;
-        let (next, keys): (Vec<u8>, Vec<Vec<u8>>) = redis::from_redis_value(found)?;
-        let ids: Vec<&[u8]> = keys.iter().filter_map(|key| base.id_in(key)).collect();
+    let mut scan = Scan::new(link.clone(), base.clone());
+    while let Some(ids) = scan.next().await? {
         if !ids.is_empty() {
+            let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
             let answer = link.run(&script::SWEEP, &base, &ids, Repeat::Once).await?;
             swept.fetch_add(redis::from_redis_value(answer)?, Ordering::Relaxed);
         }
-        if next == b"0" {
-            return Ok(());
-        }
-        cursor = next;
     }
+    Ok(())
 }

@@ -15,8 +15,11 @@ pub(crate) trait Dialect: Engine {
     const SCHEMA: &'static str;
     /// Answers what [`Self::found`] reads.
     const VERSION: &'static str = r#"SELECT max(version) FROM "{table}_schema""#;
-    /// Finds records that fulfil a condition, which follows, and answers what [`Self::doubt`] reads.
-    const SELECT: &'static str = r#"SELECT {columns} FROM "{table}" WHERE"#;
+    /// Between the columns of a `SELECT` and its condition, where `{what}` is the table: answers behind the columns what
+    /// [`Self::doubt`] reads.
+    const FROM: &'static str = r#" FROM "{what}" WHERE"#;
+    /// After an `INSERT` that is to change nothing if the mark is there.
+    const OR_KEEP: &'static str = "ON CONFLICT DO NOTHING";
     /// After a `SELECT` that may answer any number of rows.
     const UNLIMITED: &'static str = "";
     /// After a change that must be on the disk when it is done.
@@ -44,8 +47,8 @@ pub(crate) trait Dialect: Engine {
         Ok(Found { version: Self::int(row, 0)?, schema: String::new() })
     }
 
-    /// What a row of [`Self::SELECT`] says about server and connection.
-    fn doubt(_: &Self::Row) -> Result<Doubt, Error> {
+    /// What a row says about server and connection, from this column on.
+    fn doubt(_: &Self::Row, _at: usize) -> Result<Doubt, Error> {
         Ok(Doubt::default())
     }
 }

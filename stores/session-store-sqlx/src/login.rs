@@ -1,10 +1,11 @@
 //! The rules of a login, for databases in which there is no function for it.
 
-use session_core::store::{Create, Created, RecordKey, Replaces, SessionLimit, SessionRecord};
+use session_core::store::{Create, Created, Mark, RecordKey, Replaces, SessionLimit, SessionRecord};
 use session_core::{SessionId, Timestamp};
 use sqlx::{Error, SqlStr};
 
 use crate::dialect::Dialect;
+use crate::fence;
 use crate::record;
 use crate::schema::Tables;
 use crate::statement::Statement;
@@ -16,6 +17,12 @@ pub(crate) trait LoginDialect: Dialect {
     const OR_NOTHING: &'static str = "";
     /// After a `SELECT` that keeps others away from what it finds.
     const LOCKED: &'static str = "";
+    /// After a `SELECT` that keeps others from changing what it finds, and lets them read it so as well.
+    const SHARED: &'static str = "";
+    /// After an `INSERT` that is to replace the mark if there is one.
+    const OR_RENEW: &'static str;
+    /// Takes marks away that are no longer kept.
+    const TIDY_MARKS: &'static str;
     /// Deletes the sessions of `{excess}` and answers their ids, where one statement can. Else they are deleted one by
     /// one.
     const EVICT: Option<&'static str> = None;
@@ -24,6 +31,9 @@ pub(crate) trait LoginDialect: Dialect {
 /// The statements of a login.
 pub(crate) struct Statements {
     insert: SqlStr,
+    fence: SqlStr,
+    set_mark: SqlStr,
+    tidy_marks: SqlStr,
     predecessor: SqlStr,
     excess: SqlStr,
     /// Answers the same as `excess`, and may have deleted them: see [`LoginDialect::EVICT`].
@@ -32,23 +42,54 @@ pub(crate) struct Statements {
 
 /// The sessions of an account but the new one and so many others, those last seen first.
 const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ? AND id <> ?
+                        AND uncounted IS NULL
                         ORDER BY last_seen DESC, authenticated_at DESC, id DESC {unlimited} OFFSET ?"#;
 
 impl Statements {
     pub(crate) fn new<DB: LoginDialect>(tables: &Tables) -> Self {
         let sql = |template: &str| {
-            let template = template.replace("{or_nothing}", DB::OR_NOTHING).replace("{locked}", DB::LOCKED);
+            let template = template
+                .replace("{or_nothing}", DB::OR_NOTHING)
+                .replace("{locked}", DB::LOCKED)
+                .replace("{shared}", DB::SHARED)
+                .replace("{or_renew}", DB::OR_RENEW);
             tables.sql::<DB>(&template)
         };
         Self {
             insert: sql(r#"INSERT INTO "{table}" (realm, {columns})
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),
+            fence: sql(
+                r#"SELECT subject, mark FROM "{table}_marks" WHERE realm = ? AND subject IN (?, ?) {unlimited} {shared}"#,
+            ),
+            set_mark: sql(
+                r#"INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (?, ?, ?, ?) {or_renew}"#,
+            ),
+            tidy_marks: sql(DB::TIDY_MARKS),
             predecessor: sql(
                 r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ? {locked}"#,
             ),
             excess: sql(EXCESS),
             evict: sql(&DB::EVICT.unwrap_or("{excess}").replace("{excess}", EXCESS)),
         }
+    }
+}
+
+impl Statements {
+    /// Makes `fresh` the mark of an account, for a day, or of the realm.
+    pub(crate) fn set_mark<'a>(
+        &'a self,
+        realm: &'a str,
+        account: Option<(&'a str, Timestamp)>,
+        fresh: &'a Mark,
+    ) -> Statement<'a> {
+        let (subject, until) = account
+            .map_or((fence::REALM, fence::FOR_EVER), |(subject, now)| (subject, fence::kept_until(now)));
+        Statement::new(&self.set_mark).bind(realm).bind(subject).bind(&fresh.as_bytes()[..]).bind(until)
+    }
+
+    /// Takes away at most `limit` marks that nobody needs any more.
+    pub(crate) fn tidy_marks(&self, now: Timestamp, limit: i64) -> Statement<'_> {
+        Statement::new(&self.tidy_marks).bind(now).bind(limit)
     }
 }
 
@@ -64,10 +105,15 @@ pub(crate) struct Login<'a, DB: LoginDialect> {
 }
 
 impl<DB: LoginDialect> Login<'_, DB> {
-    /// Writes first: a server that takes no writes refuses it then, and answers nothing from what it knows.
+    /// Writes before it answers: a server that takes no writes refuses it then, and says nothing from what it knows.
     pub(crate) async fn create(&self, db: &mut DB::Connection) -> Result<Created, Error> {
+        // Before the record: whoever ends everybody's sessions takes the realm's mark first, too.
+        let holds = self.fence_holds(db).await?;
         if !self.insert(db).await? {
             return Ok(Created::IdTaken);
+        }
+        if !holds {
+            return Ok(Created::Overtaken);
         }
         if let Some(refusal) = self.check_predecessor(db).await? {
             return Ok(refusal);
@@ -76,6 +122,16 @@ impl<DB: LoginDialect> Login<'_, DB> {
             self.delete(db, id).await?;
         }
         self.make_room(db).await
+    }
+
+    /// Whether nothing has overtaken the login.
+    async fn fence_holds(&self, db: &mut DB::Connection) -> Result<bool, Error> {
+        let Some(fence) = self.options.fence else { return Ok(true) };
+        let subject = self.record.subject.as_deref();
+        let rows =
+            self.store.fetch_on(db, &self.store.fence_of(&self.sql.fence, self.realm, subject)).await?;
+        let (realm, account) = fence::marks::<DB>(&rows)?;
+        Ok(fence.holds(realm, account))
     }
 
     /// Whether the id was free.
@@ -105,7 +161,8 @@ impl<DB: LoginDialect> Login<'_, DB> {
 
     /// Ends those for whom there is no room beside the new session, or says that there is none.
     async fn make_room(&self, db: &mut DB::Connection) -> Result<Created, Error> {
-        let (Some(subject), Some(limit)) = (self.record.subject.as_deref(), self.options.limit) else {
+        let subject = self.record.subject.as_deref().filter(|_| !self.record.uncounted);
+        let (Some(subject), Some(limit)) = (subject, self.options.limit) else {
             return Ok(Created::Done { evicted: Vec::new() });
         };
         let (most, sql, refuses) = match limit {

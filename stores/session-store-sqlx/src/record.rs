@@ -1,8 +1,9 @@
 //! A record as a row.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use session_core::store::{SessionRecord, StoreError};
+use session_core::store::{SessionRecord, StoreError, Terms};
 use session_core::{SessionId, Timestamp};
 use sqlx::Error;
 
@@ -11,11 +12,14 @@ use crate::statement::Statement;
 
 /// The columns in the order of [`from_row`] and [`bind`].
 pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, \
-                                  expires_at, first_used_at, ends_at, user_agent, ip_address";
+                                  expires_at, first_used_at, ends_at, user_agent, ip_address, terms, uncounted";
 
 /// How many they are: where what else a statement answers begins.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(crate) const WIDTH: usize = 13;
+pub(crate) const WIDTH: usize = 15;
+
+/// A `BLOB` of MySQL.
+const LONGEST_TERMS: usize = (1 << 16) - 1;
 
 /// As an `UPDATE` writes them.
 pub(crate) fn assignments() -> String {
@@ -39,6 +43,8 @@ pub(crate) fn from_row<DB: Engine>(row: &DB::Row) -> Result<Option<SessionRecord
     record.ends_at = at(10)?;
     record.user_agent = bytes(11)?.map(text).transpose()?;
     record.ip_address = bytes(12)?.map(address).transpose()?;
+    record.terms = bytes(13)?.map(|terms| Arc::new(Terms::from_bytes(&terms)));
+    record.uncounted = DB::int(row, 14)?.is_some();
     Ok(Some(record))
 }
 
@@ -58,6 +64,9 @@ pub(crate) fn bind<'a>(statement: Statement<'a>, record: &'a SessionRecord) -> S
         .bind(record.ends_at)
         .bind(record.user_agent.as_deref())
         .bind(record.ip_address.map(octets))
+        .bind(record.terms.as_ref().map(|terms| terms.to_bytes()))
+        // Absent where it counts, as almost all do.
+        .bind(record.uncounted.then_some(1))
 }
 
 /// Refuses what the columns have no room for: a lax server would cut it short without a word.
@@ -75,6 +84,11 @@ pub(crate) fn check_sizes(
     }
     if record.payload.len() > longest_payload {
         return Err(StoreError::permanent("a payload has room for 16 MB; this session has more"));
+    }
+    if record.terms.as_ref().is_some_and(|terms| terms.to_bytes().len() > LONGEST_TERMS) {
+        return Err(StoreError::permanent(
+            "what a login was given has room for 64 KB; this session has more",
+        ));
     }
     Ok(())
 }
@@ -114,6 +128,6 @@ fn missing() -> Error {
     garbage("a value is missing")
 }
 
-fn garbage(what: &'static str) -> Error {
+pub(crate) fn garbage(what: &'static str) -> Error {
     Error::Decode(what.into())
 }

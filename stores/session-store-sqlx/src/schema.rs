@@ -14,7 +14,7 @@ use crate::statement::Statement;
 
 /// What this program knows. Every change of a `schema.sql` makes it one more. The functions of an older version
 /// stay, for programs that still run while a newer one is rolled out.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// The tables of a store.
 pub(crate) struct Tables {
@@ -50,7 +50,10 @@ impl Tables {
     /// A statement, with the words of the database and the names of the tables filled in.
     pub(crate) fn sql<DB: Dialect>(&self, template: &str) -> SqlStr {
         let template = template
-            .replace("{select}", DB::SELECT)
+            .replace("{select}", "SELECT {columns}{from}")
+            .replace("{from_marks}", &DB::FROM.replace("{what}", "{table}_marks"))
+            .replace("{from}", &DB::FROM.replace("{what}", "{table}"))
+            .replace("{or_keep}", DB::OR_KEEP)
             .replace("{assignments}", &record::assignments())
             .replace("{unlimited}", DB::UNLIMITED)
             .replace("{durable}", DB::DURABLE);

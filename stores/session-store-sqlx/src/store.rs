@@ -11,6 +11,7 @@ use crate::connections::lease::Doubt;
 use crate::dialect::Dialect;
 use crate::engine::Later;
 use crate::error::store_error;
+use crate::fence;
 use crate::options::StoreOptions;
 use crate::record;
 use crate::schema::Tables;
@@ -21,6 +22,7 @@ pub(crate) struct Store<DB: Dialect> {
     pub(crate) connections: Connections<DB>,
     pub(crate) tables: Tables,
     pub(crate) touches: Touches,
+    pub(crate) fences: fence::Statements,
     sending: DB::Sending,
     sql: Statements,
 }
@@ -32,6 +34,7 @@ struct Statements {
     live_version: SqlStr,
     replace: SqlStr,
     delete: SqlStr,
+    count: SqlStr,
 }
 
 impl Statements {
@@ -44,6 +47,7 @@ impl Statements {
             replace: sql(r#"UPDATE "{table}" SET {assignments}
                    WHERE realm = ? AND id = ? AND version = ? AND ends_at > ? {durable}"#),
             delete: sql(r#"DELETE FROM "{table}" WHERE realm = ? AND id = ? {durable}"#),
+            count: sql(r#"SELECT count(*) FROM "{table}" WHERE realm = ? AND ends_at > ?"#),
         }
     }
 }
@@ -56,8 +60,8 @@ impl<DB: Dialect> Store<DB> {
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
         let tables = Tables::prepare(&connections, &sending, options).await?;
-        let sql = Statements::new::<DB>(&tables);
-        let store = Self { connections, tables, touches: Touches::default(), sending, sql };
+        let (sql, fences) = (Statements::new::<DB>(&tables), fence::Statements::new::<DB>(&tables));
+        let store = Self { connections, tables, touches: Touches::default(), fences, sending, sql };
         // A table of somebody else's with our name shows here.
         let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
         store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
@@ -98,10 +102,21 @@ impl<DB: Dialect> Store<DB> {
         Ok(self.find(&statement).await?.0)
     }
 
+    pub(crate) async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let statement = &Statement::new(&self.sql.count).bind(realm).bind(now);
+        let rows = self.connections.read(|mut db| async move {
+            let rows = self.fetch_on(&mut db, statement).await?;
+            Ok(db.done(rows))
+        });
+        let rows = rows.await.map_err(store_error)?;
+        let row = rows.first().ok_or(Error::RowNotFound).map_err(store_error)?;
+        record::int::<DB>(row, 0).map(i64::cast_unsigned).map_err(store_error)
+    }
+
     async fn find(&self, statement: &Statement<'_>) -> Result<(Vec<SessionRecord>, Doubt), StoreError> {
         let rows = self.connections.read(|mut db| async move {
             let rows = self.fetch_on(&mut db, statement).await?;
-            let doubt = rows.first().map_or(Ok(Doubt::default()), DB::doubt)?;
+            let doubt = rows.first().map_or(Ok(Doubt::default()), |row| DB::doubt(row, record::WIDTH))?;
             Ok(db.done((rows, doubt)).with(doubt))
         });
         let (rows, doubt) = rows.await.map_err(store_error)?;

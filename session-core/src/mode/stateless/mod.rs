@@ -266,6 +266,17 @@ impl Stateless {
         remembered
     }
 
+    pub(super) fn newest<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        current: &Current<U>,
+    ) -> Result<Current<U>, SessionError> {
+        if op.now() >= current.claims.expires_at || self.has_ended(current.claims.sid) {
+            return Err(op.error(ErrorKind::NotFound));
+        }
+        Ok(current.clone())
+    }
+
     pub(super) fn has_ended(&self, sid: SessionId) -> bool {
         self.ended.contains(sid)
     }

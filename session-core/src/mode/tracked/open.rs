@@ -1,5 +1,7 @@
 //! Opening: which of the tokens that a request shows is its session.
 
+use std::sync::Arc;
+
 use super::super::current::{Current, Denied, Effect, Opened};
 use super::super::named::{Named, Shown};
 use super::super::verified::{Verified, more_telling};
@@ -105,6 +107,15 @@ impl Tracked {
             let (current, _) = serve(op, token, record, false)?;
             Ok(Current { recent_at: Some(moment.wall), ..current })
         })
+    }
+
+    pub(in crate::mode) async fn newest_of<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        current: &Current<U>,
+    ) -> Result<Current<U>, SessionError> {
+        let (record, user) = self.newest(op, &current.claims).await?;
+        Ok(Current::tracked(Arc::new(user), current.claims, Arc::new(record)))
     }
 
     pub(in crate::mode) async fn recheck<U: SessionPayload>(

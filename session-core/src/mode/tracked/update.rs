@@ -62,7 +62,7 @@ impl Tracked {
     }
 
     /// What the store has now.
-    async fn newest<U: SessionPayload>(
+    pub(super) async fn newest<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
         claims: &Claims,

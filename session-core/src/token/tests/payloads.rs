@@ -183,7 +183,24 @@ fn a_payload_that_is_no_object_is_an_error() {
 
 #[test]
 fn a_payload_with_a_reserved_name_at_its_top_level_is_an_error_that_names_it() {
-    for name in ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid", "auth_time", "gen"] {
+    for name in [
+        "iss",
+        "aud",
+        "sub",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "sid",
+        "auth_time",
+        "gen",
+        "amr",
+        "acr",
+        "act",
+        "ends_by",
+        "at_most",
+        "unremembered",
+    ] {
         let payload = BTreeMap::from([("first", 1), (name, 1)]);
         let error = payload_json(&payload).unwrap_err();
         assert!(matches!(&error, IssueError::Reserved(named) if named == name));

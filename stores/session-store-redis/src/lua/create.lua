@@ -1,7 +1,18 @@
--- id, record, ttl, now, id to replace or '', its version or '', limit or -1, whether to evict
+-- id, record, ttl, now, id to replace or '', its version or '', limit or -1, whether to evict, marks of the fence or ''
 local id, record, ttl, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local replaced, required, most, evicts = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
+local fence = ARGV[9]
 local subject, bucket = account(record)
+
+-- Whether the realm or the account was ended since the login began. What Redis has lost is not what it was.
+local function overtaken()
+  if fence == '' then
+    return false
+  end
+  local realm = (epoch or '') .. (redis.call('HGET', marks, '') or '')
+  local mark = subject and redis.call('HGET', marks, subject) or ''
+  return fence ~= realm .. string.sub(mark, 1, 16)
+end
 
 -- What is wrong with the predecessor, if this version of it must be there.
 local function objection(old)
@@ -40,7 +51,7 @@ local function living(ids, gone)
     local loaded = not gone[other] and load(other)
     if not loaded then
       gone[other] = true
-    elseif now < ends_at(loaded) then
+    elseif now < ends_at(loaded) and not uncounted(loaded) then
       found[#found + 1] = seniority(other, loaded)
     end
   end
@@ -50,8 +61,8 @@ end
 -- The ids of those that make room for the new session, which are then `gone`; nil if it has no room.
 local function room(ids, gone)
   local evicted = {}
-  if most < 0 or #ids / 16 < most then
-    return evicted -- without a look at each: there are never more sessions than ids
+  if most < 0 or #ids / 16 < most or uncounted(record) then
+    return evicted -- without a look at each: there are never more sessions that count than ids
   end
   local others = living(ids, gone)
   local excess = #others + 1 - most
@@ -109,6 +120,9 @@ end
 if load(id) then
   return refuse('T')
 end
+if overtaken() then
+  return refuse('O')
+end
 local old = replaced ~= '' and load(replaced)
 local wrong = objection(old)
 if wrong then
@@ -124,10 +138,9 @@ end
 local others = subject and redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
 
 -- A login that ends a session makes room for itself. The new one comes first all the same, so that the old one is still
--- there if it is refused: Redis lets a script that has begun to write go on without memory, and to delete nothing is a
--- beginning.
+-- there if it is refused.
 if old or #evicted > 0 then
-  redis.call('DEL', session(''))
+  begin_to_write()
 end
 if not epoch then
   begin_epoch()

@@ -1,6 +1,34 @@
--- bucket, subject, id to keep or '', now
+-- bucket, subject, id to keep or '', now, fresh mark, milliseconds that marks live
 local bucket, subject, keep, now = base .. '#' .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local fresh, ttl = ARGV[5], tonumber(ARGV[6])
 
+local function failed(answer)
+  return type(answer) == 'table' and answer.err
+end
+
+-- Marks live for a day, but the fields of a hash end together: those of two other accounts go if their time is over.
+local function tidy()
+  local others = redis.pcall('HRANDFIELD', marks, 2, 'WITHVALUES')
+  for at = 1, failed(others) and 0 or #others, 2 do
+    local mark = others[at + 1]
+    if #mark == 21 and time(mark, 17) + ttl / 1000 <= now then
+      redis.pcall('HDEL', marks, others[at])
+    end
+  end
+end
+
+-- Before anything is deleted: nothing is rolled back, and no login that began earlier may come after a deletion. Where
+-- the mark cannot be set all marks go, and with them every login under way: too many are refused, and none too few.
+local function set_mark()
+  begin_to_write()
+  tidy()
+  if failed(redis.pcall('HSET', marks, subject, fresh .. struct.pack('>I5', now)))
+    or failed(redis.pcall('PEXPIRE', marks, ttl)) then
+    redis.call('DEL', marks)
+  end
+end
+
+set_mark()
 local ids = redis.call('HGET', bucket, subject) or ''
 local kept, ended = '', {}
 for at = 1, #ids, 16 do
@@ -15,9 +43,7 @@ for at = 1, #ids, 16 do
     redis.call('DEL', session(id))
   end
 end
-if ids == kept then
-  redis.call('HDEL', bucket, '') -- changes nothing, but a replica must not say that there was nothing to end
-else
+if ids ~= kept then
   write_ids(redis.pcall, bucket, subject, kept)
 end
 ended = table.concat(ended)

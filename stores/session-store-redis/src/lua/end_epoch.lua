@@ -1,7 +1,8 @@
 -- Every session of the realm ends here and now; what is left of them is swept away afterwards. Without an epoch there is
--- no session, so to delete it is enough, and works without memory too; the next one then keeps the count.
+-- no session, and no fence holds without the marks that it was made from, so to delete both is enough, and works without
+-- memory too; the next epoch then keeps the count.
 local ttl = redis.call('PTTL', base)
-redis.call('DEL', base)
+redis.call('DEL', base, marks)
 if not epoch then
   return 0
 end

@@ -2,8 +2,18 @@
 local base = KEYS[1]
 local epoch = redis.call('GET', base)
 
+-- Who was revoked of late: by subject a mark of 16 bytes, and when it was set; under the empty name 12 random bytes that
+-- tell this hash from one that came after it was lost.
+local marks = base .. '!'
+
 local function session(id)
   return base .. '.' .. id
+end
+
+-- Redis lets a script that has begun to write go on without memory, and to delete nothing is a beginning. It is also how
+-- a replica finds out that it must not answer.
+local function begin_to_write()
+  redis.call('DEL', session(''))
 end
 
 -- The record of a session. What is of an earlier epoch, or no record at all, is no session.
@@ -14,9 +24,22 @@ local function load(id)
   end
 end
 
--- Whether this version of the scripts knows what the bytes mean (record.rs has the layout).
+-- How long the header of a record is, in the layouts that these scripts know (record/mod.rs has them).
+local HEADERS = { 38, 39 }
+
+local function header(record)
+  return HEADERS[string.byte(record, 1)]
+end
+
+-- Whether this version of the scripts knows what the bytes mean.
 local function known(record)
-  return string.byte(record, 1) == 1 and #record >= 38
+  local length = header(record)
+  return length and #record >= length
+end
+
+-- Whether a session does not count towards the limit of its account.
+local function uncounted(record)
+  return known(record) and header(record) == 39 and string.byte(record, 39) == 1
 end
 
 -- 9999-12-31T23:59:59Z: what is later is taken for it, as in Rust.
@@ -34,9 +57,10 @@ end
 -- The subject, empty for a guest, and where the rest of the record begins; nil if the record is damaged.
 local function subject_in(record)
   local length, place = struct.unpack('>I1I2', record, 36)
-  local from = place > 0 and #record - place + 1 or 39
-  if from >= 39 and from + length - 1 <= #record then
-    return string.sub(record, from, from + length - 1), place > 0 and 39 or 39 + length
+  local body = header(record) + 1
+  local from = place > 0 and #record - place + 1 or body
+  if from >= body and from + length - 1 <= #record then
+    return string.sub(record, from, from + length - 1), place > 0 and body or body + length
   end
 end
 
@@ -87,10 +111,9 @@ local function tell(ended)
   end
 end
 
--- What is refused changes nothing, but a replica must not refuse it: it may not know. So there is a change that changes
--- nothing, which works without memory.
+-- What is refused changes nothing, but a replica must not refuse it: it may not know.
 local function refuse(why)
-  redis.call('HDEL', base .. '#', '')
+  begin_to_write()
   return why
 end
 

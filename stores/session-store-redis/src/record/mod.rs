@@ -2,49 +2,66 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | version of this layout, 1 |
+//! | 0 | version of this layout: 1, or 2 with terms or uncounted |
 //! | 1 to 4 | the realm's epoch; written by the scripts |
 //! | 5 to 12 | version of the record |
 //! | 13 to 32 | authenticated at, last seen, expires at, ends at: seconds, 5 bytes each |
 //! | 33 and 34 | the account's bucket |
 //! | 35 | length of the subject, 0 for a guest |
 //! | 36 and 37 | where the subject begins, counted from the end; 0 when it follows this header |
+//! | 38 | layout 2 only: 1 when the session is uncounted, otherwise 0 |
 //!
 //! The subject, if the payload does not contain it as most do; generation, issued at and first use (as numbers of
-//! variable length, the times as differences to authenticated at); user agent, address, payload. Every number is big
-//! endian. The epoch keeps its place in every layout to come.
+//! variable length, the times as differences to authenticated at); user agent, address; in layout 2 the terms; payload.
+//! Every number is big endian. The epoch keeps its place in every layout to come.
+//!
+//! Almost every session is written in layout 1, which costs no byte for what it has not, and which earlier versions of
+//! this crate know.
 
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use session_core::store::{SessionRecord, StoreError};
+use session_core::store::{SessionRecord, StoreError, Terms};
 use session_core::{SessionId, Timestamp};
 
 use crate::keys::{Epoch, bucket_of};
 
-const LAYOUT: u8 = 1;
+const PLAIN: u8 = 1;
+/// With terms, or uncounted.
+const MARKED: u8 = 2;
 const NO_ADDRESS: u8 = 0;
 const IP_V4: u8 = 4;
 const IP_V6: u8 = 6;
 
 /// The bytes of a record; the place of the epoch is left to the script that stores them.
 pub(crate) fn encode(record: &SessionRecord) -> Result<Vec<u8>, StoreError> {
+    let layout = if record.terms.is_some() || record.uncounted { MARKED } else { PLAIN };
     let subject = record.subject.as_deref();
     let text_len = subject.map_or(0, str::len) + record.user_agent.as_deref().map_or(0, str::len);
     let mut to = Vec::with_capacity(80 + text_len + record.payload.len());
-    put_header(&mut to, record);
-    put_subject(&mut to, subject, &record.payload)?;
+    put_header(&mut to, layout, record);
+    let place = put_place(&mut to, subject, &record.payload)?;
+    if layout == MARKED {
+        to.push(record.uncounted.into());
+    }
+    if place == 0 {
+        to.extend_from_slice(subject.unwrap_or_default().as_bytes());
+    }
     put_generation(&mut to, record);
-    put_user_agent(&mut to, record.user_agent.as_deref());
+    put_optional(&mut to, record.user_agent.as_deref().map(str::as_bytes));
     put_ip_address(&mut to, record.ip_address);
+    if layout == MARKED {
+        put_optional(&mut to, record.terms.as_ref().map(|terms| terms.to_bytes()).as_deref());
+    }
     to.extend_from_slice(&record.payload);
     Ok(to)
 }
 
-fn put_header(to: &mut Vec<u8>, record: &SessionRecord) {
-    to.push(LAYOUT);
+fn put_header(to: &mut Vec<u8>, layout: u8, record: &SessionRecord) {
+    to.push(layout);
     to.extend_from_slice(&Epoch::default());
     to.extend_from_slice(&record.version.to_be_bytes());
     for time in [record.authenticated_at, record.last_seen, record.expires_at, record.ends_at] {
@@ -53,16 +70,13 @@ fn put_header(to: &mut Vec<u8>, record: &SessionRecord) {
     }
 }
 
-/// The rest of the header, and the subject unless the payload contains it.
-fn put_subject(to: &mut Vec<u8>, subject: Option<&str>, payload: &[u8]) -> Result<(), StoreError> {
+/// Where the subject is: its bucket, its length, and its place in the payload, which is also the answer.
+fn put_place(to: &mut Vec<u8>, subject: Option<&str>, payload: &[u8]) -> Result<u16, StoreError> {
     let place = subject.map_or(0, |subject| place_in(payload, subject));
     to.extend_from_slice(&subject.map_or([0; 2], bucket_of));
     to.push(subject_len(subject)?);
     to.extend_from_slice(&place.to_be_bytes());
-    if place == 0 {
-        to.extend_from_slice(subject.unwrap_or_default().as_bytes());
-    }
-    Ok(())
+    Ok(place)
 }
 
 fn put_generation(to: &mut Vec<u8>, record: &SessionRecord) {
@@ -72,9 +86,10 @@ fn put_generation(to: &mut Vec<u8>, record: &SessionRecord) {
     put_number(to, record.first_used_at.map_or(0, |at| since_login(at) + 1));
 }
 
-fn put_user_agent(to: &mut Vec<u8>, user_agent: Option<&str>) {
-    put_number(to, user_agent.map_or(0, |text| text.len() as u64 + 1));
-    to.extend_from_slice(user_agent.unwrap_or_default().as_bytes());
+/// 0 for nothing, or one more than the length, and the bytes.
+fn put_optional(to: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    put_number(to, bytes.map_or(0, |bytes| bytes.len() as u64 + 1));
+    to.extend_from_slice(bytes.unwrap_or_default());
 }
 
 fn put_ip_address(to: &mut Vec<u8>, ip_address: Option<IpAddr>) {
@@ -100,15 +115,15 @@ pub(crate) fn is_of(epoch: &[u8], bytes: &[u8]) -> bool {
 pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<SessionRecord, StoreError> {
     let mut rest = Reader(bytes);
     match rest.byte() {
-        Some(LAYOUT) => rest.record(id).ok_or_else(|| {
+        Some(layout @ (PLAIN | MARKED)) => rest.record(id, layout).ok_or_else(|| {
             StoreError::permanent(
                 "a session in Redis cannot be read: its record is damaged; revoking it, or its account's sessions, \
                  removes it",
             )
         }),
         layout => Err(StoreError::permanent(format!(
-            "a session in Redis cannot be read: its record has layout {} and this program knows layout {LAYOUT}; \
-             deploy the newer version of session-store-redis everywhere, or revoke the session",
+            "a session in Redis cannot be read: its record has layout {} and this program knows those up to \
+             {MARKED}; deploy the newer version of session-store-redis everywhere, or revoke the session",
             layout.unwrap_or_default()
         ))),
     }
@@ -118,12 +133,17 @@ pub(crate) fn decode(id: SessionId, bytes: &[u8]) -> Result<SessionRecord, Store
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn record(&mut self, id: SessionId) -> Option<SessionRecord> {
+    fn record(&mut self, id: SessionId, layout: u8) -> Option<SessionRecord> {
         let mut record = self.header(id)?;
-        record.subject = self.subject()?;
+        let [_bucket @ .., length, high, low] = self.array::<5>()?;
+        record.uncounted = layout == MARKED && self.flag()?;
+        record.subject = self.subject(length, u16::from_be_bytes([high, low]))?;
         self.generation(&mut record)?;
         record.user_agent = self.user_agent()?;
         record.ip_address = self.ip_address()?;
+        if layout == MARKED {
+            record.terms = self.optional()?.map(|bytes| Arc::new(Terms::from_bytes(bytes)));
+        }
         record.payload = self.0.to_vec();
         Some(record)
     }
@@ -142,11 +162,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The account, from behind the header or from within the payload.
-    fn subject(&mut self) -> Option<Option<String>> {
-        let [_bucket @ .., length, high, low] = self.array::<5>()?;
-        let subject = match usize::from(u16::from_be_bytes([high, low])) {
+    fn subject(&mut self, length: u8, place: u16) -> Option<Option<String>> {
+        let subject = match place {
             0 => self.text(length.into())?,
-            place => self.last(place)?.text(length.into())?,
+            place => self.last(place.into())?.text(length.into())?,
         };
         Some((length > 0).then_some(subject))
     }
@@ -160,8 +179,8 @@ impl<'a> Reader<'a> {
     }
 
     fn user_agent(&mut self) -> Option<Option<String>> {
-        match self.number()?.checked_sub(1) {
-            Some(length) => self.text(usize::try_from(length).ok()?).map(Some),
+        match self.optional()? {
+            Some(text) => String::from_utf8(text.to_vec()).ok().map(Some),
             None => Some(None),
         }
     }
@@ -188,6 +207,21 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
+    }
+
+    fn optional(&mut self) -> Option<Option<&'a [u8]>> {
+        match self.number()?.checked_sub(1) {
+            Some(length) => self.take(usize::try_from(length).ok()?).map(Some),
+            None => Some(None),
+        }
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 
     fn byte(&mut self) -> Option<u8> {

@@ -14,6 +14,8 @@ prop_compose! {
         (authenticated_at, last_seen, issued_at) in (times(), times(), times()),
         (expires_at, ends_at, first_used_at) in (times(), times(), prop::option::of(times())),
         ip_address in prop::option::of(any::<IpAddr>()),
+        terms in prop::option::weighted(0.3, prop::collection::vec(any::<u8>(), 0..40)),
+        uncounted in prop::bool::weighted(0.3),
     ) -> SessionRecord {
         SessionRecord::new(SessionId::from_bytes([7; 16]), payload, authenticated_at, expires_at).with(|record| {
             record.subject = subject;
@@ -25,6 +27,8 @@ prop_compose! {
             record.ends_at = ends_at;
             record.user_agent = user_agent;
             record.ip_address = ip_address;
+            record.terms = terms.map(|bytes| Arc::new(Terms::from_bytes(&bytes)));
+            record.uncounted = uncounted;
         })
     }
 }
@@ -41,7 +45,8 @@ proptest! {
     fn garbage_is_an_error_or_a_record(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let id = SessionId::from_bytes([7; 16]);
         let _ = decode(id, &bytes);
-        let _ = decode(id, &[&[LAYOUT], bytes.as_slice()].concat());
+        let _ = decode(id, &[&[PLAIN], bytes.as_slice()].concat());
+        let _ = decode(id, &[&[MARKED], bytes.as_slice()].concat());
     }
 
     #[test]
@@ -93,4 +98,33 @@ fn a_subject_has_a_length() {
         assert!(subject_len(Some(&"x".repeat(length))).is_err_and(|error| !error.is_retryable()));
     }
     assert!(subject_len(Some(&"x".repeat(255))).is_ok());
+}
+
+/// The bytes of a plain session never change: earlier versions of this crate read them, and wrote them.
+#[test]
+fn a_plain_session_is_written_as_ever_and_one_with_terms_in_a_layout_of_its_own() {
+    let at = Timestamp::from_unix_seconds;
+    let id = SessionId::from_bytes([9; 16]);
+    let plain = SessionRecord::new(id, br#"{"id":"ann"}"#.to_vec(), at(1_000), at(2_000)).with(|record| {
+        record.subject = Some("ann".to_owned());
+        record.version = 3;
+    });
+    let bytes = encode(&plain).unwrap();
+    let mut expected = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3];
+    for seconds in [1_000u64, 1_000, 2_000, 2_000] {
+        expected.extend_from_slice(&seconds.to_be_bytes()[3..]);
+    }
+    expected.extend_from_slice(&bucket_of("ann"));
+    expected.extend_from_slice(&[3, 0, 5, 0, 0, 1, 0, 0]);
+    expected.extend_from_slice(br#"{"id":"ann"}"#);
+    assert_eq!(bytes, expected);
+    assert_eq!(decode(id, &bytes).unwrap(), plain);
+
+    let uncounted = plain.with(|record| {
+        record.uncounted = true;
+        record.terms = Some(Arc::new(Terms::from_bytes(br#"{"v":1,"acr":0}"#)));
+    });
+    let bytes = encode(&uncounted).unwrap();
+    assert_eq!((bytes[0], bytes[38], bytes.len()), (2, 1, expected.len() + 2 + 15));
+    assert_eq!(decode(id, &bytes).unwrap(), uncounted);
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod conformance;
 mod evicted;
 mod faults;
+mod fence;
 mod full;
 mod hostile;
 mod keys;

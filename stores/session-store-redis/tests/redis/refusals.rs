@@ -201,7 +201,7 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
         assert_eq!(bench.list("ann").await, []);
     }
     // Of our epoch: cut, of a later layout, with numbers that lead nowhere.
-    let later = [&[2], &epoch[..], b"something new"].concat();
+    let later = [&[3], &epoch[..], b"something new"].concat();
     let lost = [&whole[..35], &[255; 30]].concat();
     for damaged in [&whole[..5], &whole[..40], &later, &lost] {
         write(damaged);
@@ -211,7 +211,7 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
             bench.store.list(bench.account("ann"), bench.now).await.map(|_| ()),
         ];
         for error in errors.map(Result::unwrap_err) {
-            let told = if *damaged == later { "layout 2" } else { "damaged" };
+            let told = if *damaged == later { "layout 3" } else { "damaged" };
             assert!(!error.is_retryable() && error.to_string().contains(told), "{error}");
         }
         let other = bench.stored("bob").await;

@@ -46,11 +46,12 @@ impl Dialect for MySql {
     /// (MariaDB 12 has more answers than on and off), and whether a bare `SELECT` stays in a transaction, and so sees for
     /// ever what it saw first, or sees what nobody committed. The two know the isolation level by two names, and each reads
     /// a comment that the other skips.
-    const SELECT: &'static str = "SELECT {columns}, read_only, settings FROM
+    const FROM: &'static str = ", read_only, settings FROM
         (SELECT (CAST(@@GLOBAL.read_only AS CHAR) NOT IN ('0', 'OFF') OR @@GLOBAL.innodb_read_only) AS read_only,
             (@@autocommit = 0 OR /*!50720 @@transaction_isolation */ /*M!100000 @@tx_isolation */ = 'READ-UNCOMMITTED')
                 AS settings) AS server
-        LEFT JOIN `{table}` ON ";
+        LEFT JOIN `{what}` ON ";
+    const OR_KEEP: &'static str = "ON DUPLICATE KEY UPDATE mark = mark";
     /// A limit that limits nothing takes the place of `sql_select_limit`, and is what `sql_safe_updates` asks for.
     const UNLIMITED: &'static str = "LIMIT 18446744073709551615";
     const LONGEST_PAYLOAD: usize = (1 << 24) - 1;
@@ -85,14 +86,20 @@ impl Dialect for MySql {
         migrated.await
     }
 
-    fn doubt(row: &MySqlRow) -> Result<Doubt, Error> {
+    fn doubt(row: &MySqlRow, at: usize) -> Result<Doubt, Error> {
         let is = |column| record::int::<Self>(row, column).map(|is| is != 0);
-        Ok(Doubt { read_only: is(record::WIDTH)?, settings: is(record::WIDTH + 1)? })
+        Ok(Doubt { read_only: is(at)?, settings: is(at + 1)? })
     }
 }
 
 impl LoginDialect for MySql {
     const LOCKED: &'static str = "FOR UPDATE";
+    /// MySQL has a newer word for it, which MariaDB has not.
+    const SHARED: &'static str = "LOCK IN SHARE MODE";
+    const OR_RENEW: &'static str =
+        "ON DUPLICATE KEY UPDATE mark = VALUES(mark), kept_until = VALUES(kept_until)";
+    const TIDY_MARKS: &'static str =
+        r#"DELETE FROM "{table}_marks" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?"#;
 }
 
 /// The statements that are its own.

@@ -148,9 +148,12 @@ impl MySqlStore {
         db: &mut MySqlConnection,
         account: Account<'_>,
         keep: Option<SessionId>,
+        fresh: &Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, Error> {
         self.take_turn(db, account.realm, account.subject).await?;
+        let mark = self.0.sql.login.set_mark(account.realm, Some((account.subject, now)), fresh);
+        self.0.store.execute_on(db, &mark).await?;
         let select = Statement::new(&self.0.sql.account).bind(account.realm).bind(account.subject);
         let mut found = Vec::new();
         for row in self.0.store.fetch_on(db, &select).await? {
@@ -239,32 +242,34 @@ impl SessionStore for MySqlStore {
         self.0.store.list(account, now).await
     }
 
-    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.0.store.count(realm, now).await
     }
 
-    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        self.0.store.fence(account, fresh).await
     }
 
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
-        _fresh: Mark,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
         let deleted = self.0.store.connections.transact(MySql::BEGIN, |mut db| async move {
-            let deleted = self.delete_account_on(&mut db, account, keep, now).await?;
+            let deleted = self.delete_account_on(&mut db, account, keep, &fresh, now).await?;
             Ok(db.done(deleted))
         });
         deleted.await.map_err(store_error)
     }
 
-    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        let mark = &self.0.sql.login.set_mark(realm, None, &fresh);
         let store = &self.0.store;
         let delete = &Statement::new(&self.0.sql.delete_realm).bind(realm);
         let deleted = store.connections.transact(REPEATABLE_READ, |mut db| async move {
+            store.execute_on(&mut db, mark).await?;
             let deleted = store.execute_on(&mut db, delete).await?;
             Ok(db.done(deleted))
         });
@@ -272,6 +277,8 @@ impl SessionStore for MySqlStore {
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let tidy = self.0.sql.login.tidy_marks(now, i64::try_from(limit).unwrap_or(i64::MAX));
+        self.0.store.execute(&tidy).await?;
         let expired = self.find_expired(now, limit).await.map_err(store_error)?;
         if expired.is_empty() {
             return Ok(0);

@@ -13,9 +13,30 @@ CREATE TABLE IF NOT EXISTS `{table}` (
     ends_at          BIGINT NOT NULL,
     user_agent       VARBINARY(1024),
     ip_address       VARBINARY(16),
+    terms            BLOB,
+    uncounted        BIGINT,
     PRIMARY KEY (realm, id),
     KEY by_account (realm, subject),
     KEY by_end (ends_at)
+) ENGINE = InnoDB;
+
+-- A table of version 3 or older. MySQL has no ADD COLUMN IF NOT EXISTS.
+SET @session_store = (
+    SELECT IF(sum(column_name = 'ends_at') = 1 AND sum(column_name = 'terms') = 0,
+        'ALTER TABLE `{table}` ADD COLUMN terms BLOB, ADD COLUMN uncounted BIGINT', 'DO 0')
+    FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}');
+PREPARE session_store FROM @session_store;
+EXECUTE session_store;
+DEALLOCATE PREPARE session_store;
+
+-- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.
+CREATE TABLE IF NOT EXISTS `{table}_marks` (
+    realm            VARBINARY(255) NOT NULL,
+    subject          VARBINARY(255) NOT NULL,
+    mark             BINARY(16) NOT NULL,
+    kept_until       BIGINT NOT NULL,
+    PRIMARY KEY (realm, subject),
+    KEY by_kept (kept_until)
 ) ENGINE = InnoDB;
 
 -- An account's logins take turns at one of these rows, found by a hash; there is nothing to clean up.

@@ -11,8 +11,8 @@ use crate::connections::lease::Doubt;
 use crate::dialect::{Dialect, Found};
 use crate::engine::{Engine, Later, driver};
 use crate::lock::Lock;
+use crate::schema;
 use crate::statement::Statement;
-use crate::{record, schema};
 
 impl Engine for Postgres {
     /// Whether it may write is left to the server: `default_transaction_read_only` is how primaries are fenced off.
@@ -50,7 +50,8 @@ impl Dialect for Postgres {
             current_setting('transaction_isolation') = 'read committed'
         FROM pg_class WHERE oid = '"{table}_schema"'::regclass"#;
 
-    const SELECT: &'static str = "SELECT {columns}, read_only {found}";
+    const FROM: &'static str = r#", read_only FROM (SELECT current_setting('transaction_read_only') = 'on' AS read_only)
+        AS server LEFT JOIN "{what}" ON"#;
 
     /// Makes the transaction that changes something wait for the disk, if `synchronous_commit` says that it need not: a
     /// logout that was acknowledged must not be undone by a crash.
@@ -103,7 +104,7 @@ impl Dialect for Postgres {
         Ok(Found { version: row.try_get(0)?, schema: format!("{schema}.") })
     }
 
-    fn doubt(row: &PgRow) -> Result<Doubt, Error> {
-        Ok(Doubt { read_only: row.try_get(record::WIDTH)?, settings: false })
+    fn doubt(row: &PgRow, at: usize) -> Result<Doubt, Error> {
+        Ok(Doubt { read_only: row.try_get(at)?, settings: false })
     }
 }

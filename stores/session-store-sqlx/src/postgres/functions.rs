@@ -1,12 +1,13 @@
 //! The functions of `schema.sql`: how they are called, and what they answer.
 
 use session_core::store::{
-    Account, Create, Created, RecordKey, Replaces, SessionLimit, SessionRecord, Touch,
+    Account, Create, Created, Mark, RecordKey, Replaces, SessionLimit, SessionRecord, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Postgres, Row as _, SqlStr};
 
+use crate::fence;
 use crate::lock::Lock;
 use crate::record;
 use crate::schema::Tables;
@@ -34,11 +35,11 @@ impl Functions {
                        THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
                    {found} realm = $1 AND id = $2 AND ends_at > $3"#),
             create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
-                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"#),
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"#),
             delete_account: sql(
-                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5) AS id"#,
+                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5, $6, $7) AS id"#,
             ),
-            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2)"#),
+            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2, $3)"#),
             delete_expired: sql(r#"SELECT "{table}_delete_expired_v{version}"($1, $2)"#),
         }
     }
@@ -87,6 +88,8 @@ impl Functions {
             .bind(must_exist)
             .bind(limit)
             .bind(refuse)
+            .bind(options.fence.map(|fence| fence.realm().as_bytes().to_vec()))
+            .bind(options.fence.and_then(|fence| fence.account()).map(|mark| mark.as_bytes().to_vec()))
             .bind(realm);
         record::bind(statement, record)
     }
@@ -95,6 +98,7 @@ impl Functions {
         &'a self,
         account: Account<'a>,
         keep: Option<SessionId>,
+        fresh: &'a Mark,
         now: Timestamp,
     ) -> Statement<'a> {
         Statement::new(&self.delete_account)
@@ -103,10 +107,13 @@ impl Functions {
             .bind(account.realm)
             .bind(account.subject)
             .bind(keep)
+            .bind(&fresh.as_bytes()[..])
+            .bind(fence::kept_until(now))
     }
 
-    pub(super) fn delete_realm<'a>(&'a self, realm: &'a str) -> Statement<'a> {
-        Statement::new(&self.delete_realm).bind(self.lock(Lock::Realm(realm))).bind(realm)
+    pub(super) fn delete_realm<'a>(&'a self, realm: &'a str, fresh: &'a Mark) -> Statement<'a> {
+        let statement = Statement::new(&self.delete_realm).bind(self.lock(Lock::Realm(realm))).bind(realm);
+        statement.bind(&fresh.as_bytes()[..])
     }
 
     pub(super) fn delete_expired(&self, now: Timestamp, limit: usize) -> Statement<'_> {
@@ -148,6 +155,7 @@ pub(super) fn created(rows: Vec<PgRow>) -> Result<(Created, bool), Error> {
         2 => Created::LimitReached,
         3 => Created::PredecessorGone,
         4 => Created::PredecessorChanged,
+        5 => Created::Overtaken,
         _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
     };
     Ok((created, row.try_get(2).unwrap_or(true)))

@@ -181,7 +181,7 @@ impl PostgresStore {
             let rows = touch::within_time(store.fetch_on(&mut db, statement)).await;
             match rows.unwrap_or(Err(Error::PoolTimedOut)).and_then(functions::one) {
                 Ok(row) => {
-                    let doubt = Postgres::doubt(&row)?;
+                    let doubt = Postgres::doubt(&row, record::WIDTH)?;
                     Ok(db.done(Ok(row)).with(doubt))
                 }
                 Err(error) if Fault::leaves_the_connection(&error) => Ok(db.done(Err(error))),
@@ -265,30 +265,30 @@ impl SessionStore for PostgresStore {
         self.0.store.list(account, now).await
     }
 
-    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.0.store.count(realm, now).await
     }
 
-    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        self.0.store.fence(account, fresh).await
     }
 
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
-        _fresh: Mark,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let rows = self.0.store.fetch(&self.0.functions.delete_account(account, keep, now)).await?;
+        let rows = self.0.store.fetch(&self.0.functions.delete_account(account, keep, &fresh, now)).await?;
         let ended = rows.iter().map(record::first_id::<Postgres>).collect::<Result<Vec<_>, _>>();
         let ended = ended.map_err(store_error)?;
         self.tell_ended(account.realm, ended.iter().copied());
         Ok(ended)
     }
 
-    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
-        let rows = self.0.store.fetch(&self.0.functions.delete_realm(realm)).await?;
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        let rows = self.0.store.fetch(&self.0.functions.delete_realm(realm, &fresh)).await?;
         let deleted = functions::number(rows).map_err(store_error)?;
         self.tell(realm, [Invalidation::EveryoneEnded]);
         Ok(deleted)

@@ -13,10 +13,33 @@ CREATE TABLE IF NOT EXISTS "{table}" (
     payload          bytea NOT NULL,
     user_agent       bytea,
     ip_address       bytea,
+    terms            bytea,
+    uncounted        bigint,
     PRIMARY KEY (realm, id)
 );
+-- A table of version 3 or older. One that has the columns is not locked.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+            WHERE attrelid = to_regclass('"{table}"') AND attname = 'terms' AND NOT attisdropped
+    ) THEN
+        ALTER TABLE "{table}" ADD COLUMN terms bytea, ADD COLUMN uncounted bigint;
+    END IF;
+END
+$$;
 CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
+
+-- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.
+CREATE TABLE IF NOT EXISTS "{table}_marks" (
+    kept_until       bigint NOT NULL,
+    realm            bytea NOT NULL,
+    subject          bytea NOT NULL,
+    mark             bytea NOT NULL,
+    PRIMARY KEY (realm, subject)
+);
+CREATE INDEX IF NOT EXISTS "{table}_kept" ON "{table}_marks" (kept_until);
 
 -- What functions have in common: they find the table where it was when they were made, whatever the caller's search_path
 -- says (see the end). Those that need each of their statements to see what was committed before it refuse to run in another isolation
@@ -42,14 +65,15 @@ $$;
 -- counted after the account's lock is taken is what there is.
 -- Its statements are planned once for each connection, by index whatever the planner then believes about the table:
 -- the ids to end would otherwise be planned for anew with each login, which takes longer than the login.
--- Outcomes: 0 done, 1 id taken, 2 limit reached, 3 predecessor gone, 4 predecessor changed.
+-- Outcomes: 0 done, 1 id taken, 2 limit reached, 3 predecessor gone, 4 predecessor changed, 5 overtaken.
 CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_realm_lock bigint, p_account_lock bigint, p_now bigint,
     p_replaces bytea, p_must_exist boolean, p_replaces_version bigint, p_limit bigint, p_refuse boolean,
+    p_fence_realm bytea, p_fence_account bytea,
     p_realm bytea,
     p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_authenticated_at bigint, p_last_seen bigint,
     p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
-    p_user_agent bytea, p_ip_address bytea,
+    p_user_agent bytea, p_ip_address bytea, p_terms bytea, p_uncounted bigint,
     OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
 ) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
@@ -66,6 +90,16 @@ BEGIN
         outcome := 1;
         RETURN;
     END IF;
+    -- Whoever revokes holds one of the two locks.
+    IF p_fence_realm IS NOT NULL AND (
+        (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_realm AND m.subject = '')
+            IS DISTINCT FROM p_fence_realm
+        OR (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_realm AND m.subject = p_subject)
+            IS DISTINCT FROM p_fence_account
+    ) THEN
+        outcome := 5;
+        RETURN;
+    END IF;
     IF p_must_exist THEN
         SELECT t.version INTO found_version FROM "{table}" t
             WHERE t.realm = p_realm AND t.id = p_replaces AND t.ends_at > p_now FOR UPDATE;
@@ -78,11 +112,11 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF p_subject IS NOT NULL AND p_limit IS NOT NULL THEN
+    IF p_subject IS NOT NULL AND p_limit IS NOT NULL AND p_uncounted IS NULL THEN
         SELECT coalesce(array_agg(excess.id), '{}') INTO evicted FROM (
             SELECT t.id FROM "{table}" t
                 WHERE t.realm = p_realm AND t.subject = p_subject AND t.ends_at > p_now
-                    AND t.id IS DISTINCT FROM p_replaces
+                    AND t.uncounted IS NULL AND t.id IS DISTINCT FROM p_replaces
                 ORDER BY t.last_seen DESC, t.authenticated_at DESC, t.id DESC
                 OFFSET greatest(p_limit - 1, 0)
         ) excess;
@@ -94,7 +128,8 @@ BEGIN
     END IF;
     INSERT INTO "{table}" (realm, {columns})
         VALUES (p_realm, p_id, p_subject, p_version, p_payload, p_authenticated_at, p_last_seen, p_generation,
-            p_issued_at, p_expires_at, p_first_used_at, p_ends_at, p_user_agent, p_ip_address)
+            p_issued_at, p_expires_at, p_first_used_at, p_ends_at, p_user_agent, p_ip_address,
+            p_terms, p_uncounted)
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         evicted := '{}';
@@ -133,11 +168,14 @@ $$;
 -- Ends the sessions of an account. A login or rotation under way is either over, and its session ended with the
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(
-    p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea
+    p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea,
+    p_mark bytea, p_kept_until bigint
 ) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_account_lock);
+    INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (p_realm, p_subject, p_mark, p_kept_until)
+        ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark, kept_until = excluded.kept_until;
     RETURN QUERY
         WITH gone AS (
             DELETE FROM "{table}" t
@@ -148,13 +186,16 @@ END
 $$;
 
 -- Ends everybody's, with the same care.
-CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(p_realm_lock bigint, p_realm bytea)
+CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(p_realm_lock bigint, p_realm bytea, p_mark bytea)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     deleted bigint;
 BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_realm_lock);
+    INSERT INTO "{table}_marks" (realm, subject, mark, kept_until)
+        VALUES (p_realm, '', p_mark, 9223372036854775807)
+        ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark;
     DELETE FROM "{table}" t WHERE t.realm = p_realm;
     GET DIAGNOSTICS deleted = ROW_COUNT;
     RETURN deleted;
@@ -173,6 +214,10 @@ RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan =
 DECLARE
     deleted bigint;
 BEGIN
+    DELETE FROM "{table}_marks" WHERE ctid = ANY (ARRAY(
+        SELECT m.ctid FROM "{table}_marks" m WHERE m.kept_until <= p_now ORDER BY m.kept_until LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+    ));
     DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
         SELECT t.ctid FROM "{table}" t WHERE t.ends_at <= p_now ORDER BY t.ends_at LIMIT p_limit
             FOR UPDATE SKIP LOCKED

@@ -20,6 +20,12 @@ impl Engine for Sqlite {
     prepares!(Sqlite);
 }
 
+/// SQLite has no `ADD COLUMN IF NOT EXISTS`.
+const IS_OLD: &str =
+    "SELECT sum(name = 'ends_at') = 1 AND sum(name = 'terms') = 0 FROM pragma_table_info('{table}')";
+const WIDEN: &str =
+    r#"ALTER TABLE "{table}" ADD COLUMN terms BLOB; ALTER TABLE "{table}" ADD COLUMN uncounted INTEGER"#;
+
 impl Dialect for Sqlite {
     const SCHEMA: &'static str = include_str!("schema.sql");
     const UNLIMITED: &'static str = "LIMIT -1";
@@ -30,9 +36,14 @@ impl Dialect for Sqlite {
         table: &str,
         version: &Statement<'_>,
     ) -> Result<Found, Error> {
-        let schema = &schema::sql(Self::SCHEMA, table);
+        let sql = |template| schema::sql(template, table);
+        let (is_old, widen, schema) = &(sql(IS_OLD), sql(WIDEN), sql(Self::SCHEMA));
         let migrated = connections.write(|mut db| async move {
             let mut transaction = db.begin_with(Self::BEGIN).await?;
+            let is_old = sqlx::query(is_old.clone()).fetch_one(&mut *transaction).await?;
+            if Self::int(&is_old, 0)? == Some(1) {
+                sqlx::raw_sql(widen.clone()).execute(&mut *transaction).await?;
+            }
             sqlx::raw_sql(schema.clone()).execute(&mut *transaction).await?;
             let found = Self::found(&Self::fetch(&mut transaction, version, &()).await?, connections)?;
             transaction.commit().await?;
@@ -44,6 +55,10 @@ impl Dialect for Sqlite {
 
 impl LoginDialect for Sqlite {
     const OR_NOTHING: &'static str = "ON CONFLICT DO NOTHING";
+    const OR_RENEW: &'static str =
+        "ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark, kept_until = excluded.kept_until";
+    const TIDY_MARKS: &'static str = r#"DELETE FROM "{table}_marks" WHERE (realm, subject) IN (
+        SELECT realm, subject FROM "{table}_marks" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?)"#;
     /// `$1` is the first value once more. It cannot be `?1`: sqlx would count the others from there on.
     const EVICT: Option<&'static str> =
         Some(r#"DELETE FROM "{table}" WHERE realm = $1 AND id IN ({excess}) RETURNING id"#);
@@ -54,6 +69,8 @@ pub(super) struct Statements {
     pub(super) login: login::Statements,
     pub(super) delete_account: SqlStr,
     pub(super) delete_realm: SqlStr,
+    /// How many rows the change before it has changed.
+    pub(super) changes: SqlStr,
     pub(super) delete_expired: SqlStr,
 }
 
@@ -66,6 +83,7 @@ impl Statements {
                 r#"DELETE FROM "{table}" WHERE realm = ? AND subject = ? AND id IS NOT ? RETURNING id, ends_at"#,
             ),
             delete_realm: sql(r#"DELETE FROM "{table}" WHERE realm = ?"#),
+            changes: sql("SELECT changes()"),
             delete_expired: sql(r#"DELETE FROM "{table}" WHERE rowid IN (
                        SELECT rowid FROM "{table}" WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)"#),
         }

@@ -168,6 +168,17 @@ impl SqliteStore {
         Ok(Self(Arc::new(Inner { store, file, writer: Mutex::new(()), sql })))
     }
 
+    /// Several changes as one. Answers the rows of the last.
+    async fn in_turn(&self, statements: &[Statement<'_>]) -> Result<Vec<SqliteRow>, StoreError> {
+        let _turn = self.0.writer.lock().await;
+        let store = self.store()?;
+        let rows = store.connections.write(|mut db| async move {
+            let rows = transact(&mut db, store, statements).await;
+            db.finish(rows)
+        });
+        rows.await.map_err(store_error)
+    }
+
     /// The store, if what its connections have open is what others find.
     fn store(&self) -> Result<&Store<Sqlite>, StoreError> {
         self.0.file.check()?;
@@ -236,39 +247,45 @@ impl SessionStore for SqliteStore {
         self.store()?.list(account, now).await
     }
 
-    async fn count(&self, _realm: &str, _now: Timestamp) -> Result<u64, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
+        self.store()?.count(realm, now).await
     }
 
-    async fn fence(&self, _account: Account<'_>, _fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
-        Err(StoreError::permanent("not yet"))
+    async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
+        self.store()?.fence(account, fresh).await
     }
 
     async fn delete_account(
         &self,
         account: Account<'_>,
         keep: Option<SessionId>,
-        _fresh: Mark,
+        fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let delete = Statement::new(&self.0.sql.delete_account);
-        let delete = delete.bind(account.realm).bind(account.subject).bind(keep);
-        let _turn = self.0.writer.lock().await;
-        let rows = self.store()?.fetch(&delete).await?;
+        let Account { realm, subject } = account;
+        let mark = self.0.sql.login.set_mark(realm, Some((subject, now)), &fresh);
+        let delete = Statement::new(&self.0.sql.delete_account).bind(realm).bind(subject).bind(keep);
+        let rows = self.in_turn(&[mark, delete]).await?;
         let live = rows.iter().filter_map(|row| live_id(row, now).transpose());
         live.collect::<Result<_, _>>().map_err(store_error)
     }
 
-    async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
-        let _turn = self.0.writer.lock().await;
-        self.store()?.execute(&Statement::new(&self.0.sql.delete_realm).bind(realm)).await
+    async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
+        let mark = self.0.sql.login.set_mark(realm, None, &fresh);
+        let delete = Statement::new(&self.0.sql.delete_realm).bind(realm);
+        let deleted = self.in_turn(&[mark, delete, Statement::new(&self.0.sql.changes)]).await?;
+        let deleted =
+            deleted.first().map_or(Ok(0), |row| record::int::<Sqlite>(row, 0)).map_err(store_error)?;
+        Ok(deleted.cast_unsigned())
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let delete = Statement::new(&self.0.sql.delete_expired).bind(now).bind(limit);
         let _turn = self.0.writer.lock().await;
-        self.store()?.execute(&delete).await.map(count)
+        let store = self.store()?;
+        store.execute(&self.0.sql.login.tidy_marks(now, limit)).await?;
+        store.execute(&delete).await.map(count)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -285,6 +302,20 @@ async fn create(db: &mut SqliteConnection, login: &Login<'_, Sqlite>) -> Result<
         _ => transaction.rollback().await?,
     }
     Ok(created)
+}
+
+async fn transact(
+    db: &mut SqliteConnection,
+    store: &Store<Sqlite>,
+    statements: &[Statement<'_>],
+) -> Result<Vec<SqliteRow>, Error> {
+    let mut transaction = db.begin_with(Sqlite::BEGIN).await?;
+    let mut rows = Vec::new();
+    for statement in statements {
+        rows = store.fetch_on(&mut transaction, statement).await?;
+    }
+    transaction.commit().await?;
+    Ok(rows)
 }
 
 /// The id in a row of id and end, unless the session had expired.

@@ -1,3 +1,7 @@
+-- A table of version 3 or older needs this first, once:
+-- ALTER TABLE "{table}" ADD COLUMN terms BLOB;
+-- ALTER TABLE "{table}" ADD COLUMN uncounted INTEGER;
+
 CREATE TABLE IF NOT EXISTS "{table}" (
     realm            BLOB NOT NULL,
     id               BLOB NOT NULL,
@@ -13,10 +17,22 @@ CREATE TABLE IF NOT EXISTS "{table}" (
     ends_at          INTEGER NOT NULL,
     user_agent       BLOB,
     ip_address       BLOB,
+    terms            BLOB,
+    uncounted        INTEGER,
     PRIMARY KEY (realm, id)
 );
 CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
+
+-- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.
+CREATE TABLE IF NOT EXISTS "{table}_marks" (
+    realm            BLOB NOT NULL,
+    subject          BLOB NOT NULL,
+    mark             BLOB NOT NULL,
+    kept_until       INTEGER NOT NULL,
+    PRIMARY KEY (realm, subject)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS "{table}_kept" ON "{table}_marks" (kept_until);
 
 CREATE TABLE IF NOT EXISTS "{table}_schema" (version INTEGER PRIMARY KEY);
 INSERT OR IGNORE INTO "{table}_schema" (version) VALUES ({version});

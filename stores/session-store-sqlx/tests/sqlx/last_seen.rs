@@ -170,14 +170,14 @@ mod on_postgres {
             (
                 "no right to call",
                 vec![format!(
-                    "ALTER FUNCTION {table}_touch_v3 OWNER TO postgres; REVOKE ALL ON FUNCTION {table}_touch_v3 FROM PUBLIC, app"
+                    "ALTER FUNCTION {table}_touch_v4 OWNER TO postgres; REVOKE ALL ON FUNCTION {table}_touch_v4 FROM PUBLIC, app"
                 )],
-                vec![format!("GRANT ALL ON FUNCTION {table}_touch_v3 TO PUBLIC")],
+                vec![format!("GRANT ALL ON FUNCTION {table}_touch_v4 TO PUBLIC")],
             ),
             (
                 "a function that is missing",
-                vec![format!("ALTER FUNCTION {table}_touch_v3 RENAME TO elsewhere")],
-                vec![format!("ALTER FUNCTION elsewhere RENAME TO {table}_touch_v3")],
+                vec![format!("ALTER FUNCTION {table}_touch_v4 RENAME TO elsewhere")],
+                vec![format!("ALTER FUNCTION elsewhere RENAME TO {table}_touch_v4")],
             ),
             ("a statement that takes too long", vec![raise("57014")], vec![no_trigger.clone()]),
             ("a full disk", vec![raise("53100")], vec![no_trigger.clone()]),
