@@ -49,7 +49,8 @@ async fn what_a_form_did_is_said_once() {
 async fn with_codes(framework: u16) -> (Demo, World, Totp) {
     let world = World::new();
     let demo = Demo::of(&world).await;
-    let totp = Person::logged_in(&demo, framework, &world, "bob", "builder").await.switches_codes_on().await;
+    let mut bob = Person::logged_in(&demo, framework, &world, "bob", "builder").await;
+    let totp = bob.switches_codes_on(world.clock.now()).await;
     world.advance(60);
     (demo, world, totp)
 }

@@ -1,6 +1,6 @@
 //! A person with a browser that runs no scripts, at one of the three.
 
-use session_core::{Clock as _, Timestamp};
+use session_core::Timestamp;
 use totp_rs::Totp;
 
 use super::Demo;
@@ -11,12 +11,11 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 pub(crate) struct Person {
     browser: Browser,
-    world: World,
 }
 
 impl Person {
     pub(crate) fn at(demo: &Demo, framework: u16, world: &World) -> Self {
-        Self { browser: Browser::new(demo.address(framework), &world.clock), world: world.clone() }
+        Self { browser: Browser::new(demo.address(framework), &world.clock) }
     }
 
     /// Logged in.
@@ -65,10 +64,10 @@ impl Person {
     }
 
     /// Sets up a second factor; the answer is what an authenticator app then has.
-    pub(crate) async fn switches_codes_on(&mut self) -> Totp {
+    pub(crate) async fn switches_codes_on(&mut self, now: Timestamp) -> Totp {
         self.submit("/second-factor/new", "").await.expect(303);
         let totp = app(&self.page().await);
-        let body = format!("code={}", code(&totp, self.world.clock.now()));
+        let body = format!("code={}", code(&totp, now));
         assert!(self.told("/second-factor/on", &body).await.contains("From now on a login asks for a code"));
         totp
     }
