@@ -45,12 +45,13 @@ enum Problem {
 impl App {
     /// `POST` of each of [`FORMS`].
     pub async fn form(&self, session: &Session<User>, asked: &Asked, body: Body<'_>) -> Answer {
-        let read = match asked.content_type.as_deref().map(login::style) {
+        let style = style_of(asked);
+        let fields = match asked.content_type.as_deref().map(login::style) {
             Some(None) => Err(Refusal::UnsupportedMediaType),
-            _ => login::fields(style_of(asked), body).map(|fields| (style_of(asked), fields)),
+            _ => login::fields(style, body),
         };
-        let (style, fields) = match read {
-            Ok(read) => read,
+        let fields = match fields {
+            Ok(fields) => fields,
             Err(refusal) => return self.unreadable(refusal),
         };
         let done = served_by(self.framework(), self.act(session, &asked.path, &fields)).await;

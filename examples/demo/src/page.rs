@@ -218,10 +218,9 @@ pub fn dashboard(app: &App, seen: &Seen<'_>) -> String {
 #[must_use]
 pub fn error(app: &App, status: u16, code: &str, is_acting: bool) -> String {
     let (title, sentence) = match code {
-        "FORBIDDEN" => (
-            "Not for this account",
-            "This account may not do that, or not while somebody looks as it. Go back.",
-        ),
+        "FORBIDDEN" => {
+            ("Not for this account", "Only an admin may do that, and nobody in the name of somebody else.")
+        }
         "NOT_FOUND" => ("There is nothing here", "No page of the demo has this address."),
         "METHOD_NOT_ALLOWED" => {
             ("Nothing to see here", "This address takes what forms and programs send. It has no page.")
