@@ -239,6 +239,7 @@ async fn look_at_all(browser: &Chromium, demo: &Demo, world: &World, framework: 
     browser.find("#second-factor[data-state=on]").await;
     check("codes on").await;
     browser.click("[data-look=bob]").await;
+    browser.find("#banner").await;
     let line = browser.evaluate("getComputedStyle(document.querySelector('#banner')).borderTopStyle").await;
     assert_eq!(line, "solid");
     check("banner").await;

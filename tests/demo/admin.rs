@@ -126,6 +126,21 @@ async fn a_new_role_holds_in_sessions_that_are_open_and_in_those_to_come() {
     }
 }
 
+/// A restart: the accounts are as at first, and the sessions as they were.
+#[tokio::test]
+async fn a_session_follows_its_account_within_a_minute() {
+    for framework in 0..3 {
+        let Scene { demo, world, mut alice, mut bob } = Scene::at(framework).await;
+        alice.submit("/admin/role", "username=bob&role=admin").await.expect(303);
+        drop(demo);
+        let demo = Demo::of(&world).await;
+        bob.moves_to(demo.address(framework));
+        assert_eq!(bob.me().await, named("bob", "admin"));
+        world.advance(60);
+        assert_eq!(bob.me().await, named("bob", "user"));
+    }
+}
+
 #[tokio::test]
 async fn this_was_not_me_ends_that_device_and_all_others() {
     for framework in 0..3 {

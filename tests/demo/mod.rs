@@ -134,10 +134,9 @@ async fn run(
     }
     let shared = Arc::new(shared);
     let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-    let events = Arc::clone(&shared.events);
     let sessions = match world {
-        Some(World { clock, store }) => sessions::builder(keys, Some(Arc::new(store)), events).clock(clock),
-        None => sessions::builder(keys, sessions::open(&options.store, &options.data_dir).await?, events),
+        Some(World { clock, store }) => sessions::builder(keys, Some(Arc::new(store)), &shared).clock(clock),
+        None => sessions::builder(keys, sessions::open(&options.store, &options.data_dir).await?, &shared),
     };
     let sessions = sessions.build()?;
     serve::run(&options, shared, sessions, shutdown, move || _ = ready.send(())).await

@@ -1,5 +1,7 @@
 //! A person with a browser that runs no scripts, at one of the three.
 
+use std::net::SocketAddr;
+
 use session_core::Timestamp;
 use totp_rs::Totp;
 
@@ -50,6 +52,11 @@ impl Person {
 
     pub(crate) async fn send(&mut self, request: Request) -> Response {
         self.browser.send(request).await
+    }
+
+    /// Cookies know no port.
+    pub(crate) fn moves_to(&mut self, address: SocketAddr) {
+        self.browser.server = address;
     }
 
     /// Who `/api/me` says that this is, and in which role.

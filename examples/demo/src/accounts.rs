@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use anyhow::Context as _;
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use session_core::Timestamp;
+use session_core::{Revalidation, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -150,6 +150,16 @@ impl Accounts {
     pub fn set_role(&self, username: &str, role: Role) {
         if let Some(account) = self.named(username) {
             account.changing().role = role;
+        }
+    }
+
+    /// What becomes of a session with this user: it follows its account.
+    #[must_use]
+    pub fn revalidate(&self, user: &User) -> Revalidation<User> {
+        match self.named(&user.username).map(|account| account.changing().role) {
+            Some(role) if role == user.role => Revalidation::Keep,
+            Some(role) => Revalidation::Replace(User { role, ..user.clone() }),
+            None => Revalidation::End,
         }
     }
 

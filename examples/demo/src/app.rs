@@ -79,7 +79,7 @@ pub struct App {
 /// What all three have in common.
 pub struct Shared {
     /// Who can log in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// What happened to whose sessions; core's observer writes to it.
     pub events: Arc<Events>,
     /// The ports of axum, actix-web and Rocket.
@@ -97,7 +97,7 @@ impl Shared {
     /// As [`Accounts::new`].
     pub fn new(ports: [u16; 3]) -> anyhow::Result<Self> {
         Ok(Self {
-            accounts: Accounts::new()?,
+            accounts: Arc::new(Accounts::new()?),
             events: Arc::default(),
             ports,
             max_age: 86_400,
@@ -397,10 +397,12 @@ mod tests {
         asked(TestRequest::new("POST", "/").header("sec-fetch-site", "cross-site"))
     }
 
+    static SHARED: LazyLock<Arc<Shared>> =
+        LazyLock::new(|| Arc::new(Shared::new([3000, 3001, 3002]).unwrap()));
     static SESSIONS: LazyLock<SessionManager<User>> = LazyLock::new(|| {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
         let store: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
-        sessions::builder(keys, Some(store), Arc::default()).build().unwrap()
+        sessions::builder(keys, Some(store), &SHARED).build().unwrap()
     });
 
     fn asked(request: TestRequest) -> Session<User> {
@@ -408,8 +410,7 @@ mod tests {
     }
 
     fn app() -> App {
-        let shared = Shared::new([3000, 3001, 3002]).unwrap();
-        App::new(Framework::Axum, Arc::new(shared), SESSIONS.clone(), true)
+        App::new(Framework::Axum, Arc::clone(&SHARED), SESSIONS.clone(), true)
     }
 
     async fn log_in(session: &Session<User>, content_type: Option<&str>, body: &str) -> Answer {

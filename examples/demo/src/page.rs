@@ -393,8 +393,9 @@ mod tests {
 
     fn app_with(framework: Framework, has_store: bool) -> App {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
-        let sessions = sessions::builder(keys, None, Arc::default()).build().unwrap();
-        App::new(framework, Arc::new(Shared::new([3000, 3001, 3002]).unwrap()), sessions, has_store)
+        let shared = Arc::new(Shared::new([3000, 3001, 3002]).unwrap());
+        let sessions = sessions::builder(keys, None, &shared).build().unwrap();
+        App::new(framework, shared, sessions, has_store)
     }
 
     fn app(framework: Framework) -> App {
