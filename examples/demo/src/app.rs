@@ -5,7 +5,7 @@
 //! | `GET /` | [`App::home`] | optional |
 //! | `POST /login` | [`App::login`] | any |
 //! | `POST /logout` | [`App::logout`] | any |
-//! | `POST` of [`FORMS`](crate::forms::FORMS) | [`App::form`] | required, by what each asks for |
+//! | `POST` of [`FORMS`] | [`App::form`] | required, by what each asks for |
 //! | `GET /api/me` | [`App::me`] | required |
 //! | `GET /api/admin` | [`App::admin`] | required, by the guard [`Admin`] |
 //! | `GET /api/events` | [`App::events`] | required |
