@@ -237,6 +237,14 @@ impl<U: SessionPayload> Pending<U> {
         &self.session
     }
 
+    /// [`Session::update`] for a login that waits, which that refuses: to count wrong codes, for instance.
+    ///
+    /// # Errors
+    /// As [`Session::update`], but for `LoginIncomplete`.
+    pub async fn update(&self, change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
+        self.session.update_if(change, |_, current| Ok(current)).await
+    }
+
     /// The user, owned: a copy, since the session keeps its own.
     #[must_use]
     pub fn into_inner(self) -> U {

@@ -37,6 +37,7 @@ mod errors;
 mod flows;
 mod guards;
 mod handlers;
+mod levels;
 mod limits;
 mod managers;
 mod parity;

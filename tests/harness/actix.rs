@@ -10,8 +10,8 @@ use actix_web::web::{self, Bytes, ServiceConfig, get, post};
 use actix_web::{Error, HttpRequest, HttpResponse, HttpServer, Responder, ResponseError};
 use futures_util::stream;
 use session_actix::{
-    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionManager,
-    SessionMiddleware, respond, routes,
+    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated, Pending,
+    Rejection, Session, SessionManager, SessionMiddleware, Visitor, respond, routes,
 };
 
 use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
@@ -70,6 +70,11 @@ fn user_routes(config: &mut ServiceConfig, users: &SessionManager<User>) {
         .route("/flow", post().to(begin_flow))
         .route("/flow/take", post().to(take_flow))
         .route("/flash", get().to(flash))
+        .route("/act", post().to(act))
+        .route("/pending", get().to(pending))
+        .route("/level2", get().to(level2))
+        .route("/myself", get().to(myself))
+        .route("/visitor", get().to(visitor))
         .route("/oidc", get().to(begin_oidc))
         .route("/oidc/callback", get().to(oidc_callback))
         .route("/oidc/callback", post().to(oidc_posted))
@@ -172,6 +177,26 @@ async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
 
 async fn flash(flash: Flash<User>) -> Outcome {
     Ok(app::flash(&flash)?)
+}
+
+async fn act(session: Session<User>, what: Bytes) -> Outcome {
+    Ok(app::act(&session, &what).await?)
+}
+
+async fn pending(user: Pending<User>) -> Answer {
+    app::named(&user)
+}
+
+async fn level2(user: Level<User, 2>) -> Answer {
+    app::named(&user)
+}
+
+async fn myself(user: NotImpersonated<User>) -> Answer {
+    app::named(&user)
+}
+
+async fn visitor(user: Visitor<User>) -> Answer {
+    app::named(&user)
 }
 
 async fn begin_oidc(flows: Flows<Oidc>, request: HttpRequest) -> Plain {

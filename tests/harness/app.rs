@@ -22,6 +22,8 @@
 //! | `POST /flow` | begins a flow and leaves a flash; the body is the state |
 //! | `POST /flow/take` | body: a state; what the flow carries |
 //! | `GET /flash` | the flash, or `nothing` |
+//! | `POST /act` | body: what is to happen around a login, see `act` |
+//! | `GET /pending` `/level2` `/myself` `/visitor` | the guards `Pending`, `Level<2>`, `NotImpersonated`, `Visitor` |
 //! | `GET /oidc` `GET` or `POST /oidc/callback` | a login with an OpenID provider: `oidc.rs` |
 //! | `POST /admin/login` `GET /admin/me` `/both` | a second manager, if there is one |
 
@@ -30,7 +32,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use session_core::{
     Authenticated, Flash, Flow, Flows, Fresh, Guard, MaybeAuthenticated, Session, SessionError,
-    SessionManager, SessionPayload,
+    SessionManager, SessionPayload, Stopped,
 };
 
 use super::World;
@@ -204,6 +206,29 @@ pub(crate) async fn take_flow(flows: &Flows<Away>, state: &[u8]) -> Outcome {
 
 pub(crate) fn flash(flash: &Flash<User>) -> Outcome {
     Ok(Answer::text(flash.take::<String>()?.unwrap_or_else(|| "nothing".to_owned())))
+}
+
+pub(crate) async fn act(session: &Session<User>, what: &[u8]) -> Outcome {
+    let said = match what {
+        b"log in for now" => session.create(User::named("alice")).remember(false).await.map(|_| "for now"),
+        b"first factor" => {
+            session.create(User::named("alice")).level(0).methods(["pwd"]).await.map(|_| "one")
+        }
+        b"second factor" => session.complete(["otp"]).await.map(|_| "two"),
+        b"step up" => session.step_up(["hwk"], 2).await.map(|_| "three"),
+        b"visit" => session.visit(|| User::named("guest")).await.map(|_| "welcome"),
+        b"look as bob" => session.impersonate(User::named("bob")).await.map(|_| "as bob"),
+        b"back" => session.stop_impersonating().await.map(|stopped| match stopped {
+            Stopped::Restored => "restored",
+            _ => "logged out",
+        }),
+        _ => Ok("what?"),
+    };
+    said.map(Answer::text)
+}
+
+pub(crate) fn named(user: &User) -> Answer {
+    Answer::text(&user.name)
 }
 
 pub(crate) async fn login_admin(session: &Session<Admin>) -> Outcome {

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use session_axum::{
-    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionLayer,
-    respond, routes,
+    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated, Pending,
+    Rejection, Session, SessionLayer, Visitor, respond, routes,
 };
 
 use super::app::{self, Admin, Answer, App, Away, CHUNKS, Teapot, User, Vip};
@@ -63,6 +63,11 @@ fn router(app: App) -> Router {
         .route("/flow", post(begin_flow))
         .route("/flow/take", post(take_flow))
         .route("/flash", get(flash))
+        .route("/act", post(act))
+        .route("/pending", get(pending))
+        .route("/level2", get(level2))
+        .route("/myself", get(myself))
+        .route("/visitor", get(visitor))
         .route("/oidc", get(begin_oidc))
         .route("/oidc/callback", get(oidc_callback).post(oidc_posted))
         .merge(routes("/session", &app.users))
@@ -164,6 +169,26 @@ async fn take_flow(flows: Flows<Away>, state: Bytes) -> Outcome {
 
 async fn flash(flash: Flash<User>) -> Outcome {
     Ok(app::flash(&flash)?)
+}
+
+async fn act(session: Session<User>, what: Bytes) -> Outcome {
+    Ok(app::act(&session, &what).await?)
+}
+
+async fn pending(user: Pending<User>) -> Answer {
+    app::named(&user)
+}
+
+async fn level2(user: Level<User, 2>) -> Answer {
+    app::named(&user)
+}
+
+async fn myself(user: NotImpersonated<User>) -> Answer {
+    app::named(&user)
+}
+
+async fn visitor(user: Visitor<User>) -> Answer {
+    app::named(&user)
 }
 
 async fn begin_oidc(flows: Flows<Oidc>, RawQuery(query): RawQuery) -> Plain {

@@ -13,8 +13,8 @@ use rocket::response::{self, Responder, Response};
 use rocket::{Build, Config, Request, get, post, routes};
 use session_core::adapter::PlainResponse;
 use session_rocket::{
-    Authenticated, Extract, Flash, Flows, Fresh, MaybeAuthenticated, Rejection, Session, SessionFairing,
-    respond,
+    Authenticated, Extract, Flash, Flows, Fresh, Level, MaybeAuthenticated, NotImpersonated, Pending,
+    Rejection, Session, SessionFairing, Visitor, respond,
 };
 use tokio::sync::oneshot;
 
@@ -85,6 +85,11 @@ fn build(app: App) -> rocket::Rocket<Build> {
                 begin_flow,
                 take_flow,
                 flash,
+                act,
+                pending,
+                level2,
+                myself,
+                visitor,
                 begin_oidc,
                 oidc_callback,
                 oidc_posted
@@ -207,6 +212,31 @@ async fn begin_flow(flows: Flows<Away>, flash: Flash<User>) -> Outcome {
 #[post("/flow/take", data = "<state>")]
 async fn take_flow(flows: Flows<Away>, state: Vec<u8>) -> Outcome {
     Ok(app::take_flow(&flows, &state).await?)
+}
+
+#[post("/act", data = "<what>")]
+async fn act(session: Session<User>, what: Vec<u8>) -> Outcome {
+    Ok(app::act(&session, &what).await?)
+}
+
+#[get("/pending")]
+fn pending(user: Pending<User>) -> Answer {
+    app::named(&user)
+}
+
+#[get("/level2")]
+fn level2(user: Level<User, 2>) -> Answer {
+    app::named(&user)
+}
+
+#[get("/myself")]
+fn myself(user: NotImpersonated<User>) -> Answer {
+    app::named(&user)
+}
+
+#[get("/visitor")]
+fn visitor(user: Visitor<User>) -> Answer {
+    app::named(&user)
 }
 
 #[get("/flash")]

@@ -79,21 +79,28 @@ impl Lifetimes {
             .idle_timeout(Duration::from_secs(15 * MINUTE))
     }
 
-    /// Who uses the service at least once in `idle` stays logged in, up to the absolute lifetime, which is 30 days or, if
-    /// that is longer, `idle` and a tenth of it. The cookie is renewed at most once in a tenth of `idle`.
+    /// Who uses the service at least once in `idle`, if only by one request, stays logged in, up to the absolute lifetime,
+    /// which is 30 days or, if that is longer, that of a token.
     ///
     /// This is what people expect who use a service every day: with the default, which refreshes in the last 30 minutes
     /// of 24 hours, somebody who works from nine to five is logged out each morning. `idle` counts in whole seconds.
+    ///
+    /// A token lives for `idle` twice and a tenth, and is renewed once in `idle`: with a store the first use of a token
+    /// retires its predecessor and brings no other one yet, so that a visitor of one request needs two visits for a new
+    /// token. To end sessions after `idle` sharply, add [`idle_timeout`](Self::idle_timeout).
     #[must_use]
     pub fn sliding(idle: Duration) -> Self {
+        let tenth = Duration::from_secs(idle.as_secs().div_ceil(10));
         let idle = Duration::from_secs(idle.as_secs());
-        let max_age = idle.saturating_add(Duration::from_secs(idle.as_secs().div_ceil(10)));
+        let refresh_threshold = idle.saturating_add(tenth);
+        let max_age = idle.saturating_add(refresh_threshold);
         let default = Self::default();
         Self {
             max_age,
-            refresh_threshold: idle,
+            refresh_threshold,
             absolute_lifetime: default.absolute_lifetime.max(max_age),
-            replay_grace: default.replay_grace.min(Duration::from_secs(max_age.as_secs() / 6)),
+            // Two visits in a row, and a request a grace after each, fit into a token's life.
+            replay_grace: default.replay_grace.min(Duration::from_secs(tenth.as_secs() / 2)),
             ..default
         }
     }
@@ -272,7 +279,7 @@ mod tests {
 
     #[test]
     fn presets_are_valid_with_a_store() {
-        let sliding = [600, DAY, 60 * DAY].map(|idle| Lifetimes::sliding(seconds(idle)));
+        let sliding = [2, 30, 600, DAY, 60 * DAY].map(|idle| Lifetimes::sliding(seconds(idle)));
         let nist = [Lifetimes::nist_aal1(), Lifetimes::nist_aal2(), Lifetimes::nist_aal3()];
         for preset in nist.into_iter().chain(sliding).chain([Lifetimes::remember_me()]) {
             assert!(preset.validate(true).is_ok(), "{preset:?}");

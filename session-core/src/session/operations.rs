@@ -146,11 +146,22 @@ impl<U: SessionPayload> Session<U> {
     /// Extends nothing. With a store it works after the response has left, too.
     ///
     /// # Errors
-    /// `NotFound` and the like when nobody is logged in or the session has ended meanwhile; `PayloadTooLarge`;
-    /// `StoreUnavailable`; `Misuse` when the subject changed or the payload cannot be read back.
-    pub async fn update(&self, mut change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
+    /// `NotFound` and the like when nobody is logged in or the session has ended meanwhile; `LoginIncomplete`, see
+    /// [`Pending::update`](crate::Pending::update); `PayloadTooLarge`; `StoreUnavailable`; `Misuse` when the subject
+    /// changed or the payload cannot be read back.
+    pub async fn update(&self, change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
+        self.update_if(change, Request::complete).await
+    }
+
+    /// [`update`](Self::update), unless `check` refuses.
+    pub(crate) async fn update_if(
+        &self,
+        mut change: impl FnMut(&mut U) + Send,
+        check: impl FnOnce(&Request<U>, Current<U>) -> Result<Current<U>, SessionError> + Send,
+    ) -> Result<Arc<U>, SessionError> {
         let turn = self.0.turn().await;
         let current = self.0.opened_in(&turn, Intent::Use).await?;
+        let current = check(&self.0, current)?;
         if self.0.engine.mode.update_needs_a_response() {
             self.0.not_closed()?;
         }

@@ -103,7 +103,8 @@ impl<U> State<U> {
 
     /// A verb failed. Where the reason is that there is no session any more, there is none from now on.
     pub(super) fn failed(&mut self, error: &SessionError) {
-        if error.kind().is_unauthenticated() {
+        // A login that was overtaken leaves the session as it was.
+        if error.kind().is_unauthenticated() && error.kind() != ErrorKind::LoginOvertaken {
             self.found |= self.current.take().is_some();
             self.opened = Some(Err(error.clone()));
         }

@@ -33,8 +33,11 @@ macro_rules! in_both_modes {
     )*};
 }
 
+mod administration;
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
+mod attempts;
+mod attempts_model;
 mod bearer;
 mod ending;
 mod errors;
@@ -51,9 +54,11 @@ mod hybrid_edges;
 mod hybrid_model;
 mod impersonation;
 mod jar;
+mod levels;
 mod login;
 mod maintain;
 mod memory;
+mod options;
 mod origins;
 mod payload;
 mod privacy;
@@ -65,3 +70,4 @@ mod stateless;
 mod support;
 mod tracked;
 mod unreadable;
+mod visitors;

@@ -8,6 +8,7 @@ use session_core::testing::{Fault, FaultyStore, StoreMethod};
 use session_core::{ErrorKind, Revalidation, SessionManager, SessionManagerBuilder};
 
 use crate::faulty::Faulty;
+use crate::jar::Jar;
 use crate::support::{Browser, Trip, User, World, seconds, user};
 
 const EVERY: u64 = 300;
@@ -252,6 +253,32 @@ async fn one_who_only_looks_and_a_token_that_opens_nothing_ask_nobody() {
     world.advance(86_400);
     assert!(sessions.get_session(&browser.get("/")).await.unwrap().is_none());
     assert_eq!(users.asked(), 0);
+}
+
+#[tokio::test]
+async fn whoever_acts_as_another_one_is_asked_about_as_well() {
+    let world = World::new();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    let sessions = world.builder().store(world.store.clone()).revalidate_every(seconds(EVERY), move |user| {
+        log.lock().unwrap().push(user.user_id.clone());
+        async move { if user.user_id == "root" { Revalidation::End } else { Revalidation::Keep } }
+    });
+    let sessions = sessions.build().unwrap();
+    let mut jar = Jar::default();
+    jar.log_in(&sessions, user("root")).await;
+    let trip = Trip::of(&sessions);
+    trip.receive(&jar.post("/"));
+    trip.impersonate(user("bob")).await.unwrap();
+    jar.keep(&trip.close(&()));
+    world.advance(EVERY);
+    let trip = Trip::of(&sessions);
+    trip.receive(&jar.get("/"));
+    assert!(trip.open().await.is_err());
+    assert_eq!(*asked.lock().unwrap(), ["root"]);
+    assert!(
+        world.records(&sessions, "bob").await.is_empty() && world.records(&sessions, "root").await.is_empty()
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use crate::connections::lease::Doubt;
 use crate::dialect::Dialect;
 use crate::error::store_error;
 use crate::record;
-use crate::schema::Tables;
 use crate::statement::Statement;
 use crate::store::Store;
 
@@ -22,37 +21,20 @@ pub(crate) fn kept_until(now: Timestamp) -> i64 {
     now.unix_seconds().saturating_add_unsigned(Fence::SECONDS)
 }
 
-pub(crate) struct Statements {
-    read: SqlStr,
-    make: SqlStr,
-}
-
-impl Statements {
-    pub(crate) fn new<DB: Dialect>(tables: &Tables) -> Self {
-        let sql = |template: &str| tables.sql::<DB>(template);
-        Self {
-            read: sql("SELECT subject, mark {from_marks} realm = ? AND subject IN (?, ?) {unlimited}"),
-            make: sql(
-                r#"INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (?, ?, ?, ?) {or_keep}"#,
-            ),
-        }
-    }
-}
-
 impl<DB: Dialect> Store<DB> {
     /// One statement, unless the realm has no mark yet.
     pub(crate) async fn fence(&self, account: Account<'_>, fresh: Mark) -> Result<Fence, StoreError> {
         if let Some(fence) = self.find_fence(account).await? {
             return Ok(fence);
         }
-        let make = Statement::new(&self.fences.make).bind(account.realm).bind(REALM);
+        let make = Statement::new(&self.sql.make_mark).bind(account.realm).bind(REALM);
         self.execute(&make.bind(&fresh.as_bytes()[..]).bind(FOR_EVER)).await?;
         let gone = || StoreError::unavailable("the realm's mark was taken away while it was read; try again");
         self.find_fence(account).await?.ok_or_else(gone)
     }
 
     async fn find_fence(&self, account: Account<'_>) -> Result<Option<Fence>, StoreError> {
-        let statement = &self.fence_of(&self.fences.read, account.realm, Some(account.subject));
+        let statement = &self.fence_of(&self.sql.marks, account.realm, Some(account.subject));
         let marks = self.connections.read(|mut db| async move {
             let rows = self.fetch_on(&mut db, statement).await?;
             let doubt = rows.first().map_or(Ok(Doubt::default()), |row| DB::doubt(row, 2))?;

@@ -11,7 +11,6 @@ use crate::connections::lease::Doubt;
 use crate::dialect::Dialect;
 use crate::engine::Later;
 use crate::error::store_error;
-use crate::fence;
 use crate::options::StoreOptions;
 use crate::record;
 use crate::schema::Tables;
@@ -22,19 +21,22 @@ pub(crate) struct Store<DB: Dialect> {
     pub(crate) connections: Connections<DB>,
     pub(crate) tables: Tables,
     pub(crate) touches: Touches,
-    pub(crate) fences: fence::Statements,
     sending: DB::Sending,
-    sql: Statements,
+    pub(crate) sql: Statements,
 }
 
 /// Those that are the same for all, but for the words of a [`Dialect`].
-struct Statements {
+pub(crate) struct Statements {
     read: SqlStr,
     list: SqlStr,
     live_version: SqlStr,
     replace: SqlStr,
     delete: SqlStr,
     count: SqlStr,
+    /// The marks of a realm and of an account.
+    pub(crate) marks: SqlStr,
+    /// Makes a mark if there is none.
+    pub(crate) make_mark: SqlStr,
 }
 
 impl Statements {
@@ -48,6 +50,10 @@ impl Statements {
                    WHERE realm = ? AND id = ? AND version = ? AND ends_at > ? {durable}"#),
             delete: sql(r#"DELETE FROM "{table}" WHERE realm = ? AND id = ? {durable}"#),
             count: sql(r#"SELECT count(*) FROM "{table}" WHERE realm = ? AND ends_at > ?"#),
+            marks: sql("SELECT subject, mark {from_marks} realm = ? AND subject IN (?, ?) {unlimited}"),
+            make_mark: sql(
+                r#"INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (?, ?, ?, ?) {or_keep}"#,
+            ),
         }
     }
 }
@@ -60,8 +66,8 @@ impl<DB: Dialect> Store<DB> {
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
         let tables = Tables::prepare(&connections, &sending, options).await?;
-        let (sql, fences) = (Statements::new::<DB>(&tables), fence::Statements::new::<DB>(&tables));
-        let store = Self { connections, tables, touches: Touches::default(), fences, sending, sql };
+        let sql = Statements::new::<DB>(&tables);
+        let store = Self { connections, tables, touches: Touches::default(), sending, sql };
         // A table of somebody else's with our name shows here.
         let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
         store.read(nobody, Timestamp::EPOCH).await.map(|_| store)

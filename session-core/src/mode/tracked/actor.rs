@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::current::{Current, Denied, Effect, Issued, LoggedIn};
 use super::super::named::{Named, Shown};
+use super::ask::Asked;
 use super::login::{Stored, fence_of, new_record};
 use super::{Intent, Tracked, issue_for, key, opened, payload_of};
 use crate::error::SessionError;
@@ -79,13 +80,28 @@ impl Tracked {
                 self.call(op, |store| store.read_and_touch(key, touch, now)).await?
             }
         };
-        if own.is_some_and(|own| may_act(op, actor, &own)) {
+        if let Some(own) = own.filter(|own| may_act(op, actor, own))
+            && self.may_go_on(op, own, intent).await
+        {
             return Ok(Some(record));
         }
         if intent != Intent::Peek {
             self.end_record(op, &record, "the session of whoever acted as the user has ended").await?;
         }
         Ok(None)
+    }
+
+    /// Whether the account of whoever acts may go on: their session is in use, so it is asked about as any.
+    async fn may_go_on<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        own: SessionRecord,
+        intent: Intent,
+    ) -> bool {
+        if intent == Intent::Peek || !self.is_due(op, &own) {
+            return true;
+        }
+        !matches!(self.ask(op, &own.claims(), own).await, Ok(Asked::Ended(_)))
     }
 
     /// Adds the sessions that parked tokens name.
