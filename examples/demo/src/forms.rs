@@ -85,10 +85,10 @@ impl App {
         let user = Pending::check(session.clone()).await?;
         let code = fields.one("code")?;
         // Counted before the code is looked at: those that come at once have no more tries than one after the other.
-        let tries = session.update(|user| user.tries = user.tries.saturating_add(1)).await?.tries;
+        let tries = user.update(|user| user.tries = user.tries.saturating_add(1)).await?.tries;
         let is_right = tries <= TRIES && self.factor(&user, |factor| factor.take(code, self.now()));
         if is_right {
-            session.update(|user| user.tries = 0).await?;
+            user.update(|user| user.tries = 0).await?;
             session.complete(["otp"]).await?;
             return Ok(Notice::LoggedIn);
         }
