@@ -1,6 +1,9 @@
 //! The demo as its `main` runs it, on three free ports.
 
+mod admin;
+mod login;
 mod pages;
+mod person;
 mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -8,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+pub(crate) use person::{Person, code};
 use serde_json::json;
 use session_core::KeyRing;
 use session_demo::app::Shared;
@@ -76,10 +80,13 @@ impl Demo {
         format!("http://localhost:{}/", self.port + u16::try_from(framework).unwrap())
     }
 
+    pub(crate) fn address(&self, framework: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port + framework))
+    }
+
     /// Sends a request that is no browser's to one of the three.
     pub(crate) async fn send(&self, framework: u16, request: Request) -> Response {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port + framework));
-        Connection::open(address).await.unwrap().exchange(&request).await.unwrap()
+        Connection::open(self.address(framework)).await.unwrap().exchange(&request).await.unwrap()
     }
 
     /// Logs alice in from another device; the answer is its cookie.
@@ -127,10 +134,9 @@ async fn run(
     }
     let shared = Arc::new(shared);
     let keys = KeyRing::from_secret(crate::harness::SECRET)?;
-    let events = Arc::clone(&shared.events);
     let sessions = match world {
-        Some(World { clock, store }) => sessions::builder(keys, Some(Arc::new(store)), events).clock(clock),
-        None => sessions::builder(keys, sessions::open(&options.store, &options.data_dir).await?, events),
+        Some(World { clock, store }) => sessions::builder(keys, Some(Arc::new(store)), &shared).clock(clock),
+        None => sessions::builder(keys, sessions::open(&options.store, &options.data_dir).await?, &shared),
     };
     let sessions = sessions.build()?;
     serve::run(&options, shared, sessions, shutdown, move || _ = ready.send(())).await

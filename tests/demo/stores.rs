@@ -1,9 +1,15 @@
-//! The demo on every store that `--store` takes: login, status, list of devices, revocation and logout, on all three.
+//! The demo on every store that `--store` takes: login, status, list of devices, revocation and logout, on all three; and
+//! once what the forms for accounts do.
+
+use std::time::Duration;
 
 use serde_json::Value;
+use session_core::{Clock as _, SystemClock};
 
+use super::person::{Person, code};
 use super::{Demo, Store};
 use crate::fleet::Backend;
+use crate::harness::World;
 use crate::wire::{Request, Response};
 
 macro_rules! on_each_store {
@@ -14,6 +20,7 @@ macro_rules! on_each_store {
                 let Some(url) = Backend::$backend.url() else { return };
                 let demo = Demo::start(&url.parse().unwrap(), "".as_ref()).await;
                 devices_are_listed_and_ended(&demo).await;
+                accounts_are_looked_at_and_changed(&demo).await;
             }
         )+
     };
@@ -29,7 +36,9 @@ on_each_store! {
 
 #[tokio::test]
 async fn memory() {
-    devices_are_listed_and_ended(&Demo::in_memory().await).await;
+    let demo = Demo::in_memory().await;
+    devices_are_listed_and_ended(&demo).await;
+    accounts_are_looked_at_and_changed(&demo).await;
 }
 
 #[tokio::test]
@@ -37,6 +46,7 @@ async fn embedded_and_a_restart_logs_nobody_out() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Demo::start(&Store::Embedded, folder.path()).await;
     devices_are_listed_and_ended(&demo).await;
+    accounts_are_looked_at_and_changed(&demo).await;
     let cookie = demo.log_in_elsewhere(1).await;
     drop(demo);
     let demo = Demo::start(&Store::Embedded, folder.path()).await;
@@ -75,6 +85,35 @@ async fn devices_are_listed_and_ended(demo: &Demo) {
         session(demo, framework, &own, "DELETE", "").await.expect(204);
         assert!(!demo.is_logged_in(&own).await);
     }
+}
+
+/// The time is the system's, here and in the demo.
+async fn accounts_are_looked_at_and_changed(demo: &Demo) {
+    let world = World::new();
+    let mut alice = Person::logged_in(demo, 1, &world, "alice", "wonderland").await;
+    let mut bob = Person::logged_in(demo, 0, &world, "bob", "builder").await;
+    Person::logged_in(demo, 2, &world, "bob", "builder").await;
+
+    alice.submit("/admin/look", "username=bob").await.expect(303);
+    assert_eq!(alice.me().await.unwrap().0, "bob");
+    assert_eq!(alice.told("/back", "").await, "You are yourself again.");
+    assert_eq!(alice.me().await.unwrap().0, "alice");
+    for new in ["admin", "user"] {
+        let said = alice.told("/admin/role", &format!("username=bob&role={new}")).await;
+        assert_eq!(said, "The role is changed, in 2 open sessions, too.");
+        assert_eq!(bob.me().await.unwrap().1, new);
+    }
+    let device = bob.other_devices().await.pop().unwrap();
+    assert!(bob.told("/not-me", &format!("id={device}")).await.starts_with("One other session"));
+
+    let now = SystemClock.now();
+    let totp = bob.switches_codes_on(now).await;
+    bob.submit("/logout", "").await.expect(303);
+    bob.submit("/login", "username=bob&password=builder").await.expect(303);
+    assert_eq!(bob.me().await, None);
+    let next = format!("code={}", code(&totp, now.plus(Duration::from_secs(30))));
+    assert_eq!(bob.told("/login/code", &next).await, "You are logged in.");
+    assert!(bob.me().await.is_some());
 }
 
 async fn logged_in(demo: &Demo, cookies: &[String]) -> usize {

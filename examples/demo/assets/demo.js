@@ -213,6 +213,7 @@ function showStatus(status) {
   }
   // Somebody else has logged in in this browser.
   if (status.user?.username && status.user.username !== byId("who").textContent) return location.replace("/");
+  showRole(status.user?.role);
   if (typeof status.user?.visits === "number") byId("visits").textContent = status.user.visits;
   const inTime = (seconds) => Date.now() + seconds * 1000;
   byId("until").textContent = absolute(inTime(status.remainingTime));
@@ -222,6 +223,15 @@ function showStatus(status) {
   }
   countFrom(status.remainingTime);
   byId("stays").dataset.final = !canStay();
+}
+
+/** An administrator may have changed it since the page was made. */
+function showRole(role) {
+  const badge = byId("role");
+  if (!role || role === badge.dataset.role) return;
+  badge.textContent = badge.dataset.role = role;
+  byId("accounts")?.toggleAttribute("hidden", role !== "admin");
+  notice(`Your role is ${role} now.`);
 }
 
 function countFrom(seconds) {
@@ -290,29 +300,40 @@ async function askDevices() {
 /** The session of this browser, by its handle: useless as a credential. */
 let ownId = null;
 
+/** Whoever looks as somebody else ends nothing of theirs. */
+const isActing = byId("banner") !== null;
+
 function showDevices(devices) {
   ownId = devices.find(({ current }) => current)?.id ?? null;
   byId("devices").replaceChildren(...devices.map(device));
   tellTwinsApart();
-  byId("revoke-others").hidden = !devices.some(({ current }) => !current);
+  byId("revoke-others").hidden = isActing || !devices.some(({ current }) => !current);
   byId("devices-note").textContent =
-    devices.length === 1 ? "Log in with another browser or a private window, and it appears here." : "";
+    devices.length === 1 && !isActing ? "Log in with another browser or a private window, and it appears here." : "";
 }
 
-function device({ id, current, createdAt, lastAccessed, userAgent, ipAddress }) {
+function device({ id, current, createdAt, lastAccessed, userAgent, ipAddress, actor }) {
   const login = `logged in ${toTheSecond(createdAt)}`;
-  const name = make("b", { title: userAgent ?? "" }, agentName(userAgent));
+  const title = actor ? "An administrator, looking as you" : agentName(userAgent);
+  const name = make("b", { title: userAgent ?? "" }, title);
   const where = make("span", {}, `${ipAddress ?? "Unknown address"}, ${login}`);
   const seen = make("span", {}, ["Last seen ", moment(lastAccessed)]);
-  const label = `Log out ${agentName(userAgent)}, ${login}`;
-  const end = current
-    ? make("span", { className: "badge" }, "this device")
-    : make("button", { type: "button", className: "small", ariaLabel: label }, "Log out");
-  if (!current) end.dataset.revoke = id;
+  const end = current ? make("span", { className: "badge" }, "this device") : ways(id, `${title}, ${login}`);
   const item = make("li", {}, [icon(userAgent), make("div", {}, [name, where, seen]), end]);
   item.dataset.id = id;
   if (current) item.dataset.current = "";
   return item;
+}
+
+/** To end another device: this one, or as one that a stranger logged in, with all others. */
+function ways(id, label) {
+  if (isActing) return "";
+  const end = make("button", { type: "button", className: "small", ariaLabel: `Log out ${label}` }, "Log out");
+  end.dataset.revoke = id;
+  const stranger = make("button", { className: "small", ariaLabel: `This wasn't me: ${label}` }, "This wasn't me");
+  const field = make("input", { type: "hidden", name: "id", value: id });
+  const form = make("form", { className: "not-me", method: "post", action: "/not-me" }, [field, stranger]);
+  return make("div", { className: "ways" }, [end, form]);
 }
 
 /** Equal devices that logged in within one second get numbers. */
@@ -322,7 +343,7 @@ function tellTwinsApart() {
     const count = (counts.get(button.ariaLabel) ?? 0) + 1;
     counts.set(button.ariaLabel, count);
     if (count === 1) continue;
-    button.ariaLabel += `, number ${count}`;
+    for (const way of button.closest("li").querySelectorAll("button")) way.ariaLabel += `, number ${count}`;
     button.closest("li").querySelector("b").append(` (${count})`);
   }
 }
@@ -364,8 +385,8 @@ async function askEvents() {
   showWhatEnded(events);
 }
 
-function happened({ kind, at, ip, userAgent, framework }) {
-  const where = [FRAMEWORKS[framework] && `on ${FRAMEWORKS[framework]}`, userAgent && agentName(userAgent), ip];
+function happened({ kind, at, ip, userAgent, framework, actor }) {
+  const where = [actor && "an administrator, looking as you", FRAMEWORKS[framework] && `on ${FRAMEWORKS[framework]}`, userAgent && agentName(userAgent), ip];
   const item = make("li", {}, [
     make("b", {}, KINDS[kind] ?? kind),
     moment(at),

@@ -7,11 +7,12 @@ use std::thread::available_parallelism;
 use anyhow::Context as _;
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use session_core::Timestamp;
+use session_core::{Revalidation, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::User;
+use crate::second_factor::SecondFactor;
 use crate::user::Role;
 
 /// The two accounts: user id, name, mail address, role and the password's hash, as a database would hold them.
@@ -37,11 +38,14 @@ const ACCOUNTS: [(&str, &str, &str, Role, &str); 2] = [
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$lyfZ+Y5YQZp3hfS/DsCI5g$VEaXHlw0z0d6uCrHKkrFvveHEpvtH4C8ufboam+5uZM";
 
+/// The id of no account: what a login with an unknown name is begun for, so that it takes as long.
+const NO_ID: &str = "nobody";
+
 /// The name or the password is wrong. Which of them is not said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongCredentials;
 
-/// Checks passwords, a few at a time.
+/// Knows the accounts, and checks passwords, a few at a time.
 #[derive(Debug)]
 pub struct Accounts {
     accounts: Vec<Account>,
@@ -58,9 +62,17 @@ struct Memory(Mutex<Vec<Vec<Block>>>);
 
 #[derive(Debug)]
 struct Account {
-    /// Without the time of the login.
+    /// Without the time of the login, and with the role that the account had at first.
     user: User,
     hash: Arc<PasswordHash>,
+    changing: Mutex<Changing>,
+}
+
+/// What changes of an account, until the demo stops.
+#[derive(Debug)]
+struct Changing {
+    role: Role,
+    second_factor: SecondFactor,
 }
 
 impl Accounts {
@@ -105,9 +117,64 @@ impl Accounts {
         }
     }
 
+    /// The id of the account with this name, or of nobody: for the attempt, before anything else is read.
+    #[must_use]
+    pub fn id_of(&self, username: &str) -> &str {
+        self.named(username).map_or(NO_ID, |account| &account.user.user_id)
+    }
+
+    /// The name of an account.
+    #[must_use]
+    pub fn name_of(&self, user_id: &str) -> Option<&str> {
+        self.accounts
+            .iter()
+            .map(|account| &account.user)
+            .find(|user| user.user_id == user_id)
+            .map(|user| &*user.username)
+    }
+
+    /// The user with this name, as one who logs in now.
+    #[must_use]
+    pub fn user(&self, username: &str, now: Timestamp) -> Option<User> {
+        self.named(username).map(|account| account.logged_in(now))
+    }
+
+    /// Names and roles of the other accounts.
+    #[must_use]
+    pub fn others(&self, username: &str) -> Vec<(&str, Role)> {
+        let others = self.accounts.iter().filter(|account| account.user.username != username);
+        others.map(|account| (&*account.user.username, account.changing().role)).collect()
+    }
+
+    /// Changes the role of an account. Its sessions are another matter.
+    pub fn set_role(&self, username: &str, role: Role) {
+        if let Some(account) = self.named(username) {
+            account.changing().role = role;
+        }
+    }
+
+    /// What becomes of a session with this user: it follows its account.
+    #[must_use]
+    pub fn revalidate(&self, user: &User) -> Revalidation<User> {
+        match self.named(&user.username).map(|account| account.changing().role) {
+            Some(role) if role == user.role => Revalidation::Keep,
+            Some(role) => Revalidation::Replace(User { role, ..user.clone() }),
+            None => Revalidation::End,
+        }
+    }
+
+    /// Looks at the second factor of an account, or changes it. `None` when there is no such account.
+    pub fn second_factor<T>(&self, username: &str, with: impl FnOnce(&mut SecondFactor) -> T) -> Option<T> {
+        Some(with(&mut self.named(username)?.changing().second_factor))
+    }
+
+    fn named(&self, username: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.user.username == username)
+    }
+
     /// The account of a name, and the hash to check the password against in any case.
     fn find(&self, username: &str) -> (Option<&Account>, &Arc<PasswordHash>) {
-        let account = self.accounts.iter().find(|account| account.user.username == username);
+        let account = self.named(username);
         (account, account.map_or(&self.nobody, |account| &account.hash))
     }
 }
@@ -122,12 +189,18 @@ impl Account {
             role,
             last_login: String::new(),
             visits: 0,
+            tries: 0,
         };
-        Ok(Self { user, hash: parse(hash)? })
+        let changing = Mutex::new(Changing { role, second_factor: SecondFactor::default() });
+        Ok(Self { user, hash: parse(hash)?, changing })
     }
 
     fn logged_in(&self, now: Timestamp) -> User {
-        User { last_login: now.to_string(), ..self.user.clone() }
+        User { last_login: now.to_string(), role: self.changing().role, ..self.user.clone() }
+    }
+
+    fn changing(&self) -> MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,10 +6,11 @@ use std::future::{Ready, ready};
 use actix_web::body::BoxBody;
 use actix_web::dev;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload};
+use actix_web::web::{Bytes, Data, Path, Payload};
 use actix_web::{App as ActixApp, FromRequest, HttpRequest, HttpResponse, HttpServer, Responder, web};
 use session_actix::{Authenticated, Head, Rejection, Session, SessionManager, SessionMiddleware};
 
+use crate::forms::FORMS;
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
@@ -32,6 +33,11 @@ pub async fn serve(
             .route("/", web::head().to(home))
             .route("/login", web::post().to(login))
             .route("/logout", web::post().to(logout))
+            .configure(|app| {
+                for path in FORMS {
+                    app.route(path, web::post().to(form));
+                }
+            })
             .route("/api/me", web::get().to(me))
             .route("/api/me", web::head().to(me))
             .route("/api/admin", web::get().to(admin))
@@ -62,17 +68,23 @@ pub async fn serve(
 session_actix::extractor!(Admin);
 
 async fn home(app: Data<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked).await
 }
 
 async fn login(app: Data<App>, session: Session<User>, asked: Asked, body: Payload) -> Answer {
-    let bytes = body.to_bytes_limited(MAX_BODY).await;
-    let body = match &bytes {
+    app.login(&session, &asked, read(&body.to_bytes_limited(MAX_BODY).await)).await
+}
+
+async fn form(app: Data<App>, session: Session<User>, asked: Asked, body: Payload) -> Answer {
+    app.form(&session, &asked, read(&body.to_bytes_limited(MAX_BODY).await)).await
+}
+
+fn read<Broken, TooLarge>(bytes: &Result<Result<Bytes, Broken>, TooLarge>) -> Body<'_> {
+    match bytes {
         Ok(Ok(bytes)) => Body::Complete(bytes),
         Ok(Err(_)) => Body::Broken,
         Err(_) => Body::TooLarge,
-    };
-    app.login(&session, &asked, body).await
+    }
 }
 
 async fn logout(app: Data<App>, session: Session<User>, asked: Asked) -> Answer {

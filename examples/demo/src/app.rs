@@ -5,6 +5,7 @@
 //! | `GET /` | [`App::home`] | optional |
 //! | `POST /login` | [`App::login`] | any |
 //! | `POST /logout` | [`App::logout`] | any |
+//! | `POST` of [`FORMS`] | [`App::form`] | required, by what each asks for |
 //! | `GET /api/me` | [`App::me`] | required |
 //! | `GET /api/admin` | [`App::admin`] | required, by the guard [`Admin`] |
 //! | `GET /api/events` | [`App::events`] | required |
@@ -18,12 +19,16 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use session_core::{Clock, Session, SessionError, SystemClock, Timestamp};
+use session_core::{
+    Clock, Flash, Guard as _, Pending, Session, SessionError, SessionManager, SystemClock, Timestamp,
+};
 
 use crate::accounts::Accounts;
 use crate::events::{Events, served_by};
+use crate::forms::FORMS;
 use crate::guard::Admin;
 use crate::login::{self, Body, Login, Style};
+use crate::notice::Notice;
 use crate::user::PublicUser;
 use crate::{Answer, Asked, User, page};
 
@@ -67,12 +72,14 @@ impl Framework {
 pub struct App {
     framework: Framework,
     shared: Arc<Shared>,
+    sessions: SessionManager<User>,
+    has_store: bool,
 }
 
 /// What all three have in common.
 pub struct Shared {
     /// Who can log in.
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     /// What happened to whose sessions; core's observer writes to it.
     pub events: Arc<Events>,
     /// The ports of axum, actix-web and Rocket.
@@ -90,7 +97,7 @@ impl Shared {
     /// As [`Accounts::new`].
     pub fn new(ports: [u16; 3]) -> anyhow::Result<Self> {
         Ok(Self {
-            accounts: Accounts::new()?,
+            accounts: Arc::new(Accounts::new()?),
             events: Arc::default(),
             ports,
             max_age: 86_400,
@@ -100,10 +107,15 @@ impl Shared {
 }
 
 impl App {
-    /// The app for one framework.
+    /// The app for one framework. Without a store a part of it is left out.
     #[must_use]
-    pub fn new(framework: Framework, shared: Arc<Shared>) -> Self {
-        Self { framework, shared }
+    pub fn new(
+        framework: Framework,
+        shared: Arc<Shared>,
+        sessions: SessionManager<User>,
+        has_store: bool,
+    ) -> Self {
+        Self { framework, shared, sessions, has_store }
     }
 
     /// Which framework serves this.
@@ -118,19 +130,35 @@ impl App {
         &self.shared
     }
 
-    /// `GET /`: the dashboard, or the login form.
-    pub fn home(&self, session: Result<Session<User>, SessionError>, asked: &Asked) -> Answer {
+    /// What is done to sessions beyond the one of the request.
+    #[must_use]
+    pub fn sessions(&self) -> &SessionManager<User> {
+        &self.sessions
+    }
+
+    /// Whether sessions are kept, and can be ended and changed from elsewhere.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.has_store
+    }
+
+    /// `GET /`: the dashboard, or the form that is due: name and password, or the code.
+    pub async fn home(&self, session: Result<Session<User>, SessionError>, asked: &Asked) -> Answer {
         let session = match session {
             Ok(session) => session,
             Err(error) => return self.refused(&error, asked),
         };
+        let notice = Flash::check(session.clone()).await.and_then(|flash| flash.take()).ok().flatten();
+        let next = asked.query.as_deref().and_then(login::next_of_query);
         let status = session.status();
         let html = match session.user() {
-            Some(user) => page::dashboard(self, &user, &page::Times::of(&status, self.now())),
-            None => {
-                let next = asked.query.as_deref().and_then(login::next_of_query);
-                page::login(self, &page::Attempt::first(next).after(status.reason))
+            Some(user) => {
+                let actor = status.actor.as_deref().and_then(|actor| self.shared.accounts.name_of(actor));
+                let times = page::Times::of(&status, self.now());
+                page::dashboard(self, &page::Seen { user: &user, times, actor, notice })
             }
+            None if Pending::check(session).await.is_ok() => page::code(self, next.as_deref(), notice),
+            None => page::login(self, &page::Attempt::first(next).after(status.reason).saying(notice)),
         };
         Answer::page(200, html)
     }
@@ -139,26 +167,58 @@ impl App {
     pub async fn login(&self, session: &Session<User>, asked: &Asked, body: Body<'_>) -> Answer {
         let (style, login) = match login::parse(asked.content_type.as_deref(), body) {
             Ok(parsed) => parsed,
-            Err(refusal) => {
-                let (status, code, message) = refusal.answer();
-                return Answer::error(status, code, message, self.now());
+            Err(refusal) => return self.unreadable(refusal),
+        };
+        let (user, is_complete) = match self.log_in(session, &login).await {
+            Ok(Some(logged_in)) => logged_in,
+            Ok(None) => return self.wrong_credentials(style, &login),
+            Err(error) => return error.into(),
+        };
+        match style {
+            Style::Form if is_complete => self.see_next(session, login.next, Notice::LoggedIn).await,
+            Style::Form => {
+                let next = login.next.as_deref().map(login::home_for);
+                self.see_next(session, next, Notice::CodeAsked).await
             }
-        };
-        let Login { username, password, next } = login;
-        let Ok(user) = self.shared.accounts.check(&username, password, self.now()).await else {
-            return self.wrong_credentials(style, &username, next);
-        };
-        let created = served_by(self.framework, session.create(user.clone())).await;
-        match (created, style) {
-            (Err(error), _) => error.into(),
-            (Ok(_), Style::Form) => Answer::see_other(next.unwrap_or_else(|| "/".into())),
-            (Ok(_), Style::Json) => Answer::json(200, &PublicUser::from(&user)),
+            Style::Json if is_complete => Answer::json(200, &PublicUser::from(&user)),
+            Style::Json => Answer::error(
+                401,
+                "LOGIN_INCOMPLETE",
+                "The password is right. Send the code to /login/code.",
+                self.now(),
+            ),
         }
     }
 
-    fn wrong_credentials(&self, style: Style, username: &str, next: Option<String>) -> Answer {
+    /// The user, and whether the login needs no code. `None` for a wrong name or password.
+    async fn log_in(
+        &self,
+        session: &Session<User>,
+        login: &Login,
+    ) -> Result<Option<(User, bool)>, SessionError> {
+        let accounts = &self.shared.accounts;
+        // Before the hash is read: a password that is changed from here on logs nobody in.
+        let attempt = match self.has_store {
+            true => Some(self.sessions.attempt(accounts.id_of(&login.username)).await?),
+            false => None,
+        };
+        let checked = accounts.check(&login.username, login.password.clone(), self.now()).await;
+        let Ok(user) = checked else { return Ok(None) };
+        let needs_code = accounts.second_factor(&user.username, |factor| factor.is_on()).unwrap_or(false);
+        let mut create = session.create(user.clone()).remember(login.remember).methods(["pwd"]);
+        if needs_code {
+            create = create.level(0);
+        }
+        if let Some(attempt) = attempt {
+            create = create.verified(attempt);
+        }
+        served_by(self.framework, create).await?;
+        Ok(Some((user, !needs_code)))
+    }
+
+    fn wrong_credentials(&self, style: Style, login: &Login) -> Answer {
         match style {
-            Style::Form => Answer::page(401, page::login(self, &page::Attempt::failed(username, next))),
+            Style::Form => Answer::page(401, page::login(self, &page::Attempt::failed(login))),
             Style::Json => {
                 let message = "The username or the password is wrong.";
                 Answer::error(401, "INVALID_CREDENTIALS", message, self.now())
@@ -170,7 +230,7 @@ impl App {
     pub async fn logout(&self, session: &Session<User>, asked: &Asked) -> Answer {
         match served_by(self.framework, session.destroy()).await {
             Err(error) => error.into(),
-            Ok(_) if is_form(asked) => Answer::see_other("/".into()),
+            Ok(_) if style_of(asked) == Style::Form => self.see_next(session, None, Notice::LoggedOut).await,
             Ok(_) => Answer::no_content(),
         }
     }
@@ -227,13 +287,33 @@ impl App {
         }
     }
 
+    /// To the next page, which says what was done.
+    pub(crate) async fn see_next(
+        &self,
+        session: &Session<User>,
+        next: Option<String>,
+        notice: Notice,
+    ) -> Answer {
+        let left = Flash::check(session.clone()).await.and_then(|flash| flash.set(&notice));
+        if let Err(error) = left {
+            // It is done, whether the next page says so or not.
+            tracing::debug!(%error, "no message for the next page");
+        }
+        Answer::see_other(next.unwrap_or_else(|| "/".into()))
+    }
+
+    pub(crate) fn unreadable(&self, refusal: login::Refusal) -> Answer {
+        let (status, code, message) = refusal.answer();
+        Answer::error(status, code, message, self.now())
+    }
+
     fn not_found(&self, asked: &Asked) -> Answer {
         self.error(asked, 404, "NOT_FOUND", "There is nothing here.")
     }
 
     fn error(&self, asked: &Asked, status: u16, code: &str, message: &str) -> Answer {
         match asked.is_navigation {
-            true => Answer::page(status, page::error(self, status, code)),
+            true => Answer::page(status, page::error(self, status, code, asked.is_acting)),
             false => Answer::error(status, code, message, self.now()),
         }
     }
@@ -244,14 +324,20 @@ impl App {
         if plain.status == 303 || !asked.is_navigation {
             return plain.into();
         }
-        let page = Answer::page(plain.status, page::error(self, plain.status, error.code()));
+        self.refusal_page(error, asked)
+    }
+
+    pub(crate) fn refusal_page(&self, error: &SessionError, asked: &Asked) -> Answer {
+        let plain = error.to_response();
+        let html = page::error(self, plain.status, error.code(), asked.is_acting);
+        let page = Answer::page(plain.status, html);
         // Such as Retry-After.
         let more =
             plain.headers.into_iter().filter(|(name, _)| page.value(name).is_none()).collect::<Vec<_>>();
         more.into_iter().fold(page, |page, (name, value)| page.header(name, value))
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.shared.clock.now()
     }
 }
@@ -261,23 +347,28 @@ fn allowed(path: &str) -> Option<&'static str> {
     match path {
         "/" | "/api/me" | "/api/admin" | "/api/events" | "/healthz" => Some("GET, HEAD"),
         "/login" | "/logout" | "/api/visits" => Some("POST"),
-        _ => path.strip_prefix("/assets/").and_then(page::asset).map(|_| "GET, HEAD"),
+        path if FORMS.contains(&path) => Some("POST"),
+        path => path.strip_prefix("/assets/").and_then(page::asset).map(|_| "GET, HEAD"),
     }
 }
 
-/// Whether a browser's form asks. One without fields may come without a content type; then `Accept` tells.
-fn is_form(asked: &Asked) -> bool {
-    match &asked.content_type {
-        Some(content_type) => login::style(content_type) == Some(Style::Form),
-        None => asked.accepts_html,
+/// How the client speaks. A form without fields may come without a content type; then `Accept` tells.
+pub(crate) fn style_of(asked: &Asked) -> Style {
+    let said = asked.content_type.as_deref().map(login::style);
+    match said {
+        Some(style) => style.unwrap_or(Style::Json),
+        None if asked.accepts_html => Style::Form,
+        None => Style::Json,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use session_core::KeyRing;
     use session_core::store::{MemoryStore, SessionStore};
     use session_core::testing::TestRequest;
-    use session_core::{Guard as _, KeyRing};
 
     use super::*;
     use crate::sessions;
@@ -306,16 +397,20 @@ mod tests {
         asked(TestRequest::new("POST", "/").header("sec-fetch-site", "cross-site"))
     }
 
-    fn asked(request: TestRequest) -> Session<User> {
+    static SHARED: LazyLock<Arc<Shared>> =
+        LazyLock::new(|| Arc::new(Shared::new([3000, 3001, 3002]).unwrap()));
+    static SESSIONS: LazyLock<SessionManager<User>> = LazyLock::new(|| {
         let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
         let store: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
-        let sessions = sessions::builder(keys, Some(store), Arc::default()).build().unwrap();
-        sessions.slot().receive(&request).session()
+        sessions::builder(keys, Some(store), &SHARED).build().unwrap()
+    });
+
+    fn asked(request: TestRequest) -> Session<User> {
+        SESSIONS.slot().receive(&request).session()
     }
 
     fn app() -> App {
-        let shared = Shared::new([3000, 3001, 3002]).unwrap();
-        App::new(Framework::Axum, Arc::new(shared))
+        App::new(Framework::Axum, Arc::clone(&SHARED), SESSIONS.clone(), true)
     }
 
     async fn log_in(session: &Session<User>, content_type: Option<&str>, body: &str) -> Answer {
@@ -432,10 +527,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_a_form_or_a_dashboard() {
-        let answer = app().home(Ok(session()), &visit("/?next=%2Fapi%2Fme"));
+        let answer = app().home(Ok(session()), &visit("/?next=%2Fapi%2Fme")).await;
         assert!(text(&answer).contains(r#"id="login-form""#) && text(&answer).contains(r#"value="/api/me""#));
         let (session, _) = logged_in("username=bob&password=builder").await;
-        let answer = app().home(Ok(session), &visit("/"));
+        let answer = app().home(Ok(session), &visit("/")).await;
         assert!(text(&answer).contains(r#"id="who""#) && text(&answer).contains("bob@example.com"));
     }
 

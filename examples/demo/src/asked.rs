@@ -2,6 +2,8 @@
 
 use session_core::adapter::RequestHead;
 
+const ACTOR_COOKIE: &[u8] = b"session-demo-actor=";
+
 /// Made by each framework's extractor from its own request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -16,6 +18,9 @@ pub struct Asked {
     /// A person is on the way to a page: GET or HEAD with `Sec-Fetch-Mode: navigate`, or without that header with
     /// an `Accept` that names `text/html`. The session's own redirects to the login form follow the same rule.
     pub is_navigation: bool,
+    /// The browser shows the cookie in which an administrator's own session waits while they look as somebody else. A
+    /// hint for a page that opens no session.
+    pub is_acting: bool,
 }
 
 impl Asked {
@@ -35,6 +40,10 @@ impl Asked {
             content_type: head.header("content-type").next().map(<[u8]>::to_vec),
             accepts_html,
             is_navigation: navigates && matches!(head.method(), "GET" | "HEAD"),
+            is_acting: head
+                .header("cookie")
+                .flat_map(|line| line.split(|&byte| byte == b';'))
+                .any(|cookie| cookie.trim_ascii().starts_with(ACTOR_COOKIE)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::body::{Body as AxumBody, to_bytes};
+use axum::body::{Body as AxumBody, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use session_axum::{Authenticated, Rejection, Session, SessionLayer, SessionManager, head};
 
+use crate::forms::FORMS;
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
@@ -27,7 +28,8 @@ pub async fn serve(
     sessions: SessionManager<User>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let router = Router::new()
+    let forms = FORMS.into_iter().fold(Router::new(), |router, path| router.route(path, post(form)));
+    let router = forms
         .route("/", get(home))
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -50,18 +52,24 @@ pub async fn serve(
 session_axum::extractor!(Admin);
 
 async fn home(State(app): State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked).await
 }
 
 async fn login(State(app): State<App>, session: Session<User>, asked: Asked, body: AxumBody) -> Answer {
-    let bytes = to_bytes(body, MAX_BODY + 1).await;
-    let body = match &bytes {
+    app.login(&session, &asked, read(&to_bytes(body, MAX_BODY + 1).await)).await
+}
+
+async fn form(State(app): State<App>, session: Session<User>, asked: Asked, body: AxumBody) -> Answer {
+    app.form(&session, &asked, read(&to_bytes(body, MAX_BODY + 1).await)).await
+}
+
+fn read(bytes: &Result<Bytes, axum::Error>) -> Body<'_> {
+    match bytes {
         Ok(bytes) if bytes.len() <= MAX_BODY => Body::Complete(bytes),
         Ok(_) => Body::TooLarge,
         Err(error) if is_too_large(error) => Body::TooLarge,
         Err(_) => Body::Broken,
-    };
-    app.login(&session, &asked, body).await
+    }
 }
 
 fn is_too_large(error: &axum::Error) -> bool {

@@ -41,6 +41,9 @@ pub struct Event {
     pub ip: Option<IpAddr>,
     /// What sent it.
     pub user_agent: Option<String>,
+    /// The administrator who did it, looking as this user: the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// Which of the three answered; filled in by [`Events::record`] where it is known.
     pub framework: Option<Framework>,
 }
@@ -54,6 +57,7 @@ impl From<&SessionEvent> for Event {
             session: event.session.clone(),
             ip: event.ip_address,
             user_agent: event.user_agent.clone(),
+            actor: event.actor.clone(),
             framework: None,
         }
     }
@@ -132,6 +136,7 @@ mod tests {
             session: None,
             ip: None,
             user_agent: None,
+            actor: None,
             framework: None,
         }
     }

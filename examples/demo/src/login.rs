@@ -1,12 +1,13 @@
-//! Reading a login from the bytes of a request, the same for every framework.
+//! Reading a login, or another form, from the bytes of a request, the same for every framework.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use percent_encoding::percent_decode;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, percent_encode};
 use serde::Deserialize;
 use session_core::checked_next;
 
-/// The largest body of a login. A framework's file reads no further than this.
+/// The largest body of a form. A framework's file reads no further than this.
 pub const MAX_BODY: usize = 8 * 1024;
 
 /// The body of a request, as far as it was read.
@@ -36,6 +37,9 @@ pub struct Login {
     pub username: String,
     /// As typed.
     pub password: String,
+    /// Whether the cookie outlives the browser.
+    #[serde(default = "yes")]
+    pub remember: bool,
     /// Where a form wants to go afterwards: only what [`checked_next`] lets through.
     #[serde(skip)]
     pub next: Option<String>,
@@ -43,8 +47,50 @@ pub struct Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { username, password: _, next } = self;
-        f.debug_struct("Login").field("username", username).field("next", next).finish_non_exhaustive()
+        let Self { username, password: _, remember, next } = self;
+        let mut shown = f.debug_struct("Login");
+        shown.field("username", username).field("remember", remember).field("next", next);
+        shown.finish_non_exhaustive()
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The fields of a form, or the strings of a JSON object. No `Debug`: one of them may be a password.
+#[derive(Default)]
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The value of a field that is there once.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`].
+    pub fn one(&self, name: &str) -> Result<&str, Refusal> {
+        self.optional(name)?.ok_or(Refusal::Unreadable)
+    }
+
+    /// The value of a field that is there once or not at all.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`].
+    pub fn optional(&self, name: &str) -> Result<Option<&str>, Refusal> {
+        let mut values = self.all(name);
+        let value = values.next();
+        if values.next().is_some() { Err(Refusal::Unreadable) } else { Ok(value) }
+    }
+
+    /// Where the form wants to go afterwards, if it may.
+    ///
+    /// # Errors
+    /// [`Refusal::Unreadable`].
+    pub fn next(&self) -> Result<Option<String>, Refusal> {
+        Ok(self.optional("next")?.and_then(checked_next).map(str::to_owned))
+    }
+
+    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -67,8 +113,8 @@ impl Refusal {
             Self::UnsupportedMediaType => {
                 (415, "UNSUPPORTED_MEDIA_TYPE", "Send application/x-www-form-urlencoded or application/json.")
             }
-            Self::TooLarge => (413, "CONTENT_TOO_LARGE", "A login has at most 8192 bytes."),
-            Self::Unreadable => (400, "BAD_REQUEST", "Send username and password, each once."),
+            Self::TooLarge => (413, "CONTENT_TOO_LARGE", "A form has at most 8192 bytes."),
+            Self::Unreadable => (400, "BAD_REQUEST", "Send each field once."),
         }
     }
 }
@@ -79,16 +125,36 @@ impl Refusal {
 /// In this order: the content type, the size, the body itself.
 pub fn parse(content_type: Option<&[u8]>, body: Body<'_>) -> Result<(Style, Login), Refusal> {
     let style = content_type.and_then(style).ok_or(Refusal::UnsupportedMediaType)?;
-    let bytes = match body {
-        Body::Complete(bytes) if bytes.len() <= MAX_BODY => bytes,
-        Body::Complete(_) | Body::TooLarge => return Err(Refusal::TooLarge),
-        Body::Broken => return Err(Refusal::Unreadable),
-    };
+    let bytes = complete(body)?;
     let login = match style {
-        Style::Form => from_form(bytes),
-        Style::Json => serde_json::from_slice(bytes).ok(),
+        Style::Form => from_form(bytes)?,
+        Style::Json => serde_json::from_slice(bytes).map_err(|_| Refusal::Unreadable)?,
     };
-    login.map(|login| (style, login)).ok_or(Refusal::Unreadable)
+    Ok((style, login))
+}
+
+/// Reads the fields of another form, in this style.
+///
+/// # Errors
+/// As [`parse`].
+pub fn fields(style: Style, body: Body<'_>) -> Result<Fields, Refusal> {
+    let bytes = complete(body)?;
+    match style {
+        _ if bytes.is_empty() => Ok(Fields::default()),
+        Style::Form => pairs(bytes).ok_or(Refusal::Unreadable),
+        Style::Json => {
+            let fields: HashMap<_, _> = serde_json::from_slice(bytes).map_err(|_| Refusal::Unreadable)?;
+            Ok(Fields(fields.into_iter().collect()))
+        }
+    }
+}
+
+fn complete(body: Body<'_>) -> Result<&[u8], Refusal> {
+    match body {
+        Body::Complete(bytes) if bytes.len() <= MAX_BODY => Ok(bytes),
+        Body::Complete(_) | Body::TooLarge => Err(Refusal::TooLarge),
+        Body::Broken => Err(Refusal::Unreadable),
+    }
 }
 
 /// The style of a content type: parameters (`; charset=utf-8`) are allowed, upper and lower case are one.
@@ -112,23 +178,31 @@ pub fn next_of_query(query: &str) -> Option<String> {
     checked_next(&next).map(str::to_owned)
 }
 
-fn from_form(body: &[u8]) -> Option<Login> {
-    let (mut username, mut password, mut next) = (None, None, None);
-    for pair in body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
+/// The address of the page that goes on to `next`, which has been checked.
+#[must_use]
+pub fn home_for(next: &str) -> String {
+    format!("/?next={}", percent_encode(next.as_bytes(), NON_ALPHANUMERIC))
+}
+
+fn from_form(body: &[u8]) -> Result<Login, Refusal> {
+    let fields = pairs(body).ok_or(Refusal::Unreadable)?;
+    Ok(Login {
+        username: fields.one("username")?.to_owned(),
+        password: fields.one("password")?.to_owned(),
+        // A checkbox that is not ticked sends nothing, so the page sends `off` before it.
+        remember: fields.all("remember").last() != Some("off"),
+        next: fields.next()?,
+    })
+}
+
+fn pairs(body: &[u8]) -> Option<Fields> {
+    let pairs = body.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty());
+    let decoded = pairs.map(|pair| {
         let at = pair.iter().position(|&byte| byte == b'=');
         let (name, value) = at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
-        let slot = match decode(name)?.as_str() {
-            "username" => &mut username,
-            "password" => &mut password,
-            "next" => &mut next,
-            _ => continue,
-        };
-        if slot.replace(decode(value)?).is_some() {
-            return None;
-        }
-    }
-    let next = next.as_deref().and_then(checked_next).map(str::to_owned);
-    Some(Login { username: username?, password: password?, next })
+        Some((decode(name)?, decode(value)?))
+    });
+    decoded.collect::<Option<_>>().map(Fields)
 }
 
 /// One name or value of a form (URL Standard section 5.1), except that bytes which are no UTF-8 are refused and not
@@ -150,7 +224,8 @@ mod tests {
     }
 
     fn login(username: &str, password: &str, next: Option<&str>) -> Login {
-        Login { username: username.into(), password: password.into(), next: next.map(str::to_owned) }
+        let next = next.map(str::to_owned);
+        Login { username: username.into(), password: password.into(), remember: true, next }
     }
 
     #[test]
@@ -241,6 +316,43 @@ mod tests {
         assert_eq!(next_of_query("next=%2F%2Fevil"), None);
         assert_eq!(next_of_query("next=%FF"), None);
         assert_eq!(next_of_query(""), None);
+    }
+
+    #[test]
+    fn a_login_is_remembered_unless_it_says_off() {
+        for (more, remember) in [
+            ("", true),
+            ("&remember=on", true),
+            ("&remember=off", false),
+            ("&remember=off&remember=on", true),
+        ] {
+            assert_eq!(form(&format!("username=a&password=b{more}")).unwrap().remember, remember, "{more}");
+        }
+        let json = |more: &str| {
+            let body = format!(r#"{{"username":"a","password":"b"{more}}}"#);
+            parse(JSON, Body::Complete(body.as_bytes())).map(|(_, login)| login.remember)
+        };
+        assert_eq!(json(r#","remember":false"#), Ok(false));
+        assert_eq!(json(r#","remember":true"#), Ok(true));
+        assert_eq!(json(r#","remember":"off""#), Err(Refusal::Unreadable));
+    }
+
+    #[test]
+    fn a_field_of_another_form_is_there_once() {
+        for (style, body) in
+            [(Style::Form, "code=12+3&a=1&a=2".as_bytes()), (Style::Json, br#"{"code":"12 3"}"#)]
+        {
+            let fields = fields(style, Body::Complete(body)).ok().unwrap();
+            assert_eq!(fields.one("code"), Ok("12 3"));
+            assert_eq!(fields.one("missing"), Err(Refusal::Unreadable));
+            assert_eq!(fields.optional("missing"), Ok(None));
+            assert_eq!(fields.optional("a").is_err(), style == Style::Form);
+        }
+        for (style, body) in [(Style::Form, "code=%FF"), (Style::Json, r#"{"code":1}"#), (Style::Json, "{")] {
+            let refusal = fields(style, Body::Complete(body.as_bytes())).err();
+            assert_eq!(refusal, Some(Refusal::Unreadable), "{body}");
+        }
+        assert!(fields(Style::Json, Body::Complete(b"")).is_ok());
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn start(options: &Options) -> anyhow::Result<()> {
     let shared = Arc::new(Shared::new(options.ports())?);
     let store = sessions::open(&options.store, &options.data_dir).await?;
     let keys = KeyRing::from_secret(&secret.value)?;
-    let sessions = sessions::builder(keys, store, Arc::clone(&shared.events)).build()?;
+    let sessions = sessions::builder(keys, store, &shared).build()?;
     let (stop, shutdown) = serve::shutdown();
     tokio::spawn(stop_on_signal(Signals::listen()?, stop));
     serve::run(options, shared, sessions, shutdown, || greet(options)).await

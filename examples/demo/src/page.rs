@@ -1,21 +1,25 @@
 //! The page, as HTML. Templates, style sheet and script are files in `assets/`, built into the program.
 //!
 //! Element ids and data attributes that tests may rely on: `#framework` (the name of the framework that served the
-//! page). Login form: `#login-form`, `#username`, `#password`, `#login-error`, `#reason` (why somebody was logged out).
+//! page). Login form: `#login-form`, `#username`, `#password`, `#remember`, `#login-error`, `#reason` (why somebody was logged out).
 //! Error page: `#status`. Dashboard: `#who`, `#stays` with `#until` (when an unused session ends), `#countdown` (with
 //! `data-seconds`), `#refresh`, `#logout`, `#visits`, `#visit`, `#devices li[data-id]` (with `data-current` on this
 //! device), `button[data-revoke]`, `#revoke-others`, `#events li[data-kind]`, `#warning` with `#stay`, and the toasts in
-//! `#notice` and, for errors, `#alert`.
+//! `#notice` and, for errors, `#alert`. The form for the code: `#code-form`, `#code`. What a form did: `#flash`, on a
+//! login form `#reason`. What the cards have is in [`cards`].
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use session_core::{ErrorKind, SessionStatus, Timestamp};
 
-use crate::{Answer, App, Framework, User};
+use crate::login::Login;
+use crate::notice::Notice;
+use crate::{Answer, App, Framework, User, cards};
 
 const SHELL: &str = include_str!("../assets/page.html");
 const LOGIN: &str = include_str!("../assets/login.html");
+const CODE: &str = include_str!("../assets/code.html");
 const DASHBOARD: &str = include_str!("../assets/dashboard.html");
 const ERROR: &str = include_str!("../assets/error.html");
 const STYLE: &str = include_str!("../assets/demo.css");
@@ -30,7 +34,9 @@ pub struct Attempt<'a> {
     username: &'a str,
     next: Option<String>,
     failed: bool,
+    forget: bool,
     reason: &'static str,
+    notice: Option<Notice>,
 }
 
 impl<'a> Attempt<'a> {
@@ -42,8 +48,16 @@ impl<'a> Attempt<'a> {
 
     /// The form again, after a wrong password.
     #[must_use]
-    pub fn failed(username: &'a str, next: Option<String>) -> Self {
-        Self { username, next, failed: true, ..Self::default() }
+    pub fn failed(login: &'a Login) -> Self {
+        let Login { username, remember, next, .. } = login;
+        Self { username, next: next.clone(), failed: true, forget: !remember, ..Self::default() }
+    }
+
+    /// Says what was done.
+    #[must_use]
+    pub fn saying(mut self, notice: Option<Notice>) -> Self {
+        self.notice = notice;
+        self
     }
 
     /// Says why the browser's session is none, as far as `GET /session` tells as well. Whoever shows a cookie that
@@ -85,6 +99,19 @@ impl Times {
     }
 }
 
+/// What the dashboard shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Who is logged in.
+    pub user: &'a User,
+    /// For how long.
+    pub times: Times,
+    /// The name of the administrator who looks as this user.
+    pub actor: Option<&'a str>,
+    /// What a form has just done.
+    pub notice: Option<Notice>,
+}
+
 /// The page with the login form.
 #[must_use]
 pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
@@ -93,16 +120,16 @@ pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
     } else {
         ""
     };
-    let next = attempt.next.as_deref().map_or_else(String::new, |next| {
-        fill(r#"<input type="hidden" name="next" value="{{next}}">"#, &[("next", Text(next))])
-    });
+    let next = hidden_next(attempt.next.as_deref());
+    let said = attempt.notice.map(Notice::text);
     let body = fill(
         LOGIN,
         &[
             ("framework", Text(app.framework().name())),
             ("error", Html(error)),
-            ("reason", Text(attempt.reason)),
+            ("reason", Text(said.as_deref().unwrap_or(attempt.reason))),
             ("next", Html(&next)),
+            ("checked", Html(if attempt.forget { "" } else { " checked" })),
             ("username", Text(attempt.username)),
             (
                 "invalid",
@@ -116,12 +143,40 @@ pub fn login(app: &App, attempt: &Attempt<'_>) -> String {
             ("focus-password", Html(if attempt.failed { " autofocus" } else { "" })),
         ],
     );
-    shell(app, "Log in", "login", &body)
+    shell(app, "Log in", "login", "", &body)
+}
+
+/// The page with the form for the code, between the password and the dashboard. It leads to `next`, which has been
+/// checked.
+#[must_use]
+pub fn code(app: &App, next: Option<&str>, notice: Option<Notice>) -> String {
+    let said = notice.map(Notice::text).unwrap_or_default();
+    let failed = notice.is_some_and(Notice::is_problem);
+    let error = fill(
+        r#"<p class="error" id="login-error" role="alert">{{said}}</p>"#,
+        &[("said", Text(if failed { &said } else { "" }))],
+    );
+    let invalid = r#" aria-invalid="true" aria-describedby="login-error""#;
+    let values = [
+        ("framework", Text(app.framework().name())),
+        ("error", Html(if failed { &error } else { "" })),
+        ("reason", Text(if failed { "" } else { &said })),
+        ("next", Html(&hidden_next(next))),
+        ("invalid", Html(if failed { invalid } else { "" })),
+    ];
+    shell(app, "Code", "login", "", &fill(CODE, &values))
+}
+
+fn hidden_next(next: Option<&str>) -> String {
+    next.map_or_else(String::new, |next| {
+        fill(r#"<input type="hidden" name="next" value="{{next}}">"#, &[("next", Text(next))])
+    })
 }
 
 /// The page of somebody who is logged in.
 #[must_use]
-pub fn dashboard(app: &App, user: &User, times: &Times) -> String {
+pub fn dashboard(app: &App, seen: &Seen<'_>) -> String {
+    let Seen { user, times, actor, notice } = *seen;
     let others: Vec<String> = Framework::ALL
         .into_iter()
         .zip(app.shared().ports)
@@ -132,11 +187,13 @@ pub fn dashboard(app: &App, user: &User, times: &Times) -> String {
             fill(r#"<a class="to" data-framework="{{key}}" href="{{url}}">{{name}}</a>"#, &values)
         })
         .collect();
-    let Times { seconds, until, latest } = *times;
+    let Times { seconds, until, latest } = times;
     let max_age = app.shared().max_age;
     let body = fill(
         DASHBOARD,
         &[
+            ("flash", Html(&notice.map_or_else(String::new, cards::flash))),
+            ("cards", Html(&cards::all(app, user, actor.is_some()))),
             ("framework", Text(app.framework().name())),
             ("others", Html(&others.join(" and "))),
             ("username", Text(&user.username)),
@@ -153,20 +210,25 @@ pub fn dashboard(app: &App, user: &User, times: &Times) -> String {
             ("percent", Text(&(100 * seconds / max_age.max(1)).min(100).to_string())),
         ],
     );
-    shell(app, &user.username, "dashboard", &body)
+    let banner = actor.map_or_else(String::new, |actor| cards::banner(Some((&user.username, actor))));
+    shell(app, &user.username, "dashboard", &banner, &body)
 }
 
-/// The page of an error, for a person. `code` is what a program would get.
+/// The page of an error, for a person. `code` is what a program would get; `is_acting` as far as the browser says.
 #[must_use]
-pub fn error(app: &App, status: u16, code: &str) -> String {
+pub fn error(app: &App, status: u16, code: &str, is_acting: bool) -> String {
     let (title, sentence) = match code {
         "FORBIDDEN" => {
-            ("Not for this account", "Only an admin may see this. Log out, and in again as one, or go back.")
+            ("Not for this account", "Only an admin may do that, and nobody in the name of somebody else.")
         }
         "NOT_FOUND" => ("There is nothing here", "No page of the demo has this address."),
         "METHOD_NOT_ALLOWED" => {
             ("Nothing to see here", "This address takes what forms and programs send. It has no page.")
         }
+        "STORE_REQUIRED" => (
+            "Not without a store",
+            "This demo keeps sessions in cookies alone. Start it with --store embedded.",
+        ),
         "STORE_UNAVAILABLE" => (
             "Not now",
             "Nobody can tell who is logged in, since the session store does not answer. Try again.",
@@ -180,7 +242,8 @@ pub fn error(app: &App, status: u16, code: &str) -> String {
         ("title", Text(title)),
         ("sentence", Text(sentence)),
     ];
-    shell(app, title, "error", &fill(ERROR, &values))
+    let banner = if is_acting { cards::banner(None) } else { String::new() };
+    shell(app, title, "error", &banner, &fill(ERROR, &values))
 }
 
 /// A file of the page, by the name in its path.
@@ -193,7 +256,7 @@ pub fn asset(name: &str) -> Option<Answer> {
     }
 }
 
-fn shell(app: &App, title: &str, page: &str, body: &str) -> String {
+fn shell(app: &App, title: &str, page: &str, banner: &str, body: &str) -> String {
     let framework = app.framework();
     let tabs = Framework::ALL.into_iter().zip(app.shared().ports).fold(String::new(), |tabs, (tab, port)| {
         let here = if tab == framework { r#" aria-current="page""# } else { "" };
@@ -218,6 +281,7 @@ fn shell(app: &App, title: &str, page: &str, body: &str) -> String {
             ("colour", Text(colour(framework))),
             ("build", Text(&format!("{BUILD:016x}"))),
             ("tabs", Html(&tabs)),
+            ("banner", Html(banner)),
             ("body", Html(body)),
         ],
     )
@@ -254,7 +318,7 @@ fn clock(seconds: u64) -> String {
 
 /// What a template is filled with.
 #[derive(Clone, Copy)]
-enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Escaped.
     Text(&'a str),
     /// As it is; never anything from outside.
@@ -264,7 +328,7 @@ enum Value<'a> {
 use Value::{Html, Text};
 
 /// The template with every `{{name}}` replaced by its value. One pass: what a value contains is not looked at again.
-fn fill(template: &str, values: &[(&str, Value<'_>)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, Value<'_>)]) -> String {
     let mut page = String::with_capacity(template.len() * 2);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -320,12 +384,31 @@ const fn fnv(bytes: &[u8], mut hash: u64) -> u64 {
 mod tests {
     use std::sync::Arc;
 
+    use session_core::KeyRing;
+
     use super::*;
     use crate::app::Shared;
+    use crate::sessions;
     use crate::user::Role;
 
+    fn app_with(framework: Framework, has_store: bool) -> App {
+        let keys = KeyRing::from_secret("a secret for the tests of this file").unwrap();
+        let shared = Arc::new(Shared::new([3000, 3001, 3002]).unwrap());
+        let sessions = sessions::builder(keys, None, &shared).build().unwrap();
+        App::new(framework, shared, sessions, has_store)
+    }
+
     fn app(framework: Framework) -> App {
-        App::new(framework, Arc::new(Shared::new([3000, 3001, 3002]).unwrap()))
+        app_with(framework, true)
+    }
+
+    fn seen<'a>(user: &'a User, actor: Option<&'a str>, notice: Option<Notice>) -> Seen<'a> {
+        Seen { user, times: TIMES, actor, notice }
+    }
+
+    fn failed(username: &str) -> Login {
+        let (username, next) = (username.to_owned(), Some(username.replace("alice", "/api/me")));
+        Login { username, password: String::new(), remember: false, next }
     }
 
     fn user(username: &str) -> User {
@@ -336,6 +419,7 @@ mod tests {
             role: Role::Admin,
             last_login: "2026-11-24T05:00:00Z".into(),
             visits: 3,
+            tries: 0,
         }
     }
 
@@ -351,13 +435,18 @@ mod tests {
             .into_iter()
             .flat_map(|framework| {
                 let app = app(framework);
-                let failed = Attempt::failed("alice", Some("/api/me".into()));
-                [
-                    (format!("{}-login", framework.key()), login(&app, &Attempt::first(None))),
-                    (format!("{}-failed", framework.key()), login(&app, &failed)),
-                    (framework.key().to_owned(), dashboard(&app, &user("alice"), &TIMES)),
-                    (format!("{}-error", framework.key()), error(&app, 404, "NOT_FOUND")),
-                ]
+                let (alice, failed) = (user("alice"), failed("alice"));
+                let looking = seen(&alice, Some("carol"), Some(Notice::LookingAs));
+                let pages = [
+                    ("login", login(&app, &Attempt::first(None))),
+                    ("failed", login(&app, &Attempt::failed(&failed))),
+                    ("code", code(&app, Some("/api/me"), Some(Notice::WrongCode))),
+                    ("dashboard", dashboard(&app, &seen(&alice, None, None))),
+                    ("looking", dashboard(&app, &looking)),
+                    ("stateless", dashboard(&app_with(framework, false), &seen(&alice, None, None))),
+                    ("error", error(&app, 404, "NOT_FOUND", true)),
+                ];
+                pages.map(|(name, page)| (format!("{}-{name}", framework.key()), page))
             })
             .collect()
     }
@@ -377,9 +466,11 @@ mod tests {
     fn names_from_outside_cannot_write_html() {
         let evil = r#""><script>alert(1)</script>"#;
         let app = app(Framework::Axum);
-        for page in
-            [dashboard(&app, &user(evil), &TIMES), login(&app, &Attempt::failed(evil, Some(evil.into())))]
-        {
+        for page in [
+            dashboard(&app, &seen(&user(evil), Some(evil), None)),
+            login(&app, &Attempt::failed(&failed(evil))),
+            code(&app, Some(evil), None),
+        ] {
             assert!(!page.contains("<script>alert"), "{page}");
             assert!(page.contains("&lt;script&gt;alert"));
         }
@@ -397,11 +488,11 @@ mod tests {
     #[test]
     fn the_ids_that_tests_rely_on_are_there() {
         let app = app(Framework::ActixWeb);
-        let form = login(&app, &Attempt::failed("x", None));
-        for id in ["framework", "login-form", "username", "password", "login-error", "reason"] {
+        let form = login(&app, &Attempt::failed(&failed("x")));
+        for id in ["framework", "login-form", "username", "password", "remember", "login-error", "reason"] {
             assert!(form.contains(&format!(r#"id="{id}""#)), "{id}");
         }
-        let page = dashboard(&app, &user("alice"), &TIMES);
+        let page = dashboard(&app, &seen(&user("alice"), None, None));
         for id in ["framework", "who", "countdown", "refresh", "devices", "revoke-others", "logout", "visits"]
         {
             assert!(page.contains(&format!(r#"id="{id}""#)), "{id}");
@@ -415,7 +506,8 @@ mod tests {
 
     #[test]
     fn at_the_end_of_the_absolute_lifetime_nothing_else_is_promised() {
-        let page = |times| dashboard(&app(Framework::Axum), &user("alice"), &times);
+        let alice = user("alice");
+        let page = |times| dashboard(&app(Framework::Axum), &Seen { times, ..seen(&alice, None, None) });
         assert!(page(TIMES).contains(r#"data-final="false""#));
         assert!(page(Times { latest: TIMES.until, ..TIMES }).contains(r#"data-final="true""#));
     }

@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::io::Cursor;
 
 use rocket::config::{Ident, LogLevel, Shutdown as RocketShutdown};
-use rocket::data::{Data, ToByteUnit as _};
+use rocket::data::{Capped, Data, ToByteUnit as _};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder, Response};
 use rocket::shield::Shield;
-use rocket::{Config, Request, State, catch, catchers, get, post, routes};
+use rocket::{Build, Config, Request, Rocket, State, catch, catchers, get, post, routes};
 use session_rocket::{Authenticated, Head, Rejection, Session, SessionFairing, SessionManager};
 
+use crate::forms::FORMS;
 use crate::guard::Admin;
 use crate::login::{Body, MAX_BODY};
 use crate::serve::Shutdown;
@@ -37,7 +38,9 @@ pub async fn serve(
         shutdown: RocketShutdown { ctrlc: false, signals: Default::default(), ..Default::default() },
         ..Config::default()
     };
-    let rocket = rocket::custom(config)
+    let forms = |rocket, path| Rocket::<Build>::mount(rocket, path, routes![form]);
+    let rocket = FORMS.into_iter().fold(rocket::custom(config), forms);
+    let rocket = rocket
         .mount("/", routes![home, login, logout, me, admin, events, visits, healthz, asset])
         .mount("/session", session_rocket::routes(&sessions))
         .register("/", catchers![elsewhere])
@@ -69,19 +72,27 @@ impl<'r> FromRequest<'r> for Asked {
 session_rocket::extractor!(Admin);
 
 #[get("/")]
-fn home(app: &State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
-    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked)
+async fn home(app: &State<App>, session: Result<Session<User>, Rejection>, asked: Asked) -> Answer {
+    app.home(session.map(Into::into).map_err(|refusal| refusal.0), &asked).await
 }
 
 #[post("/login", data = "<data>")]
 async fn login(app: &State<App>, session: Session<User>, asked: Asked, data: Data<'_>) -> Answer {
-    let bytes = data.open(MAX_BODY.bytes()).into_bytes().await;
-    let body = match &bytes {
+    app.login(&session, &asked, read(&data.open(MAX_BODY.bytes()).into_bytes().await)).await
+}
+
+/// Mounted at the path of each form.
+#[post("/", data = "<data>")]
+async fn form(app: &State<App>, session: Session<User>, asked: Asked, data: Data<'_>) -> Answer {
+    app.form(&session, &asked, read(&data.open(MAX_BODY.bytes()).into_bytes().await)).await
+}
+
+fn read(bytes: &std::io::Result<Capped<Vec<u8>>>) -> Body<'_> {
+    match bytes {
         Ok(bytes) if bytes.is_complete() => Body::Complete(bytes),
         Ok(_) => Body::TooLarge,
         Err(_) => Body::Broken,
-    };
-    app.login(&session, &asked, body).await
+    }
 }
 
 #[post("/logout")]

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::Shared;
+use crate::options::Store;
 use session_core::SessionManager;
 
 use crate::{App, Framework, Options, User, actix, axum, rocket};
@@ -89,7 +90,8 @@ pub async fn run(
     let (stop, stopping) = self::shutdown();
     let mut servers = JoinSet::new();
     for (framework, listener) in Framework::ALL.into_iter().zip(listeners) {
-        let app = App::new(framework, Arc::clone(&shared));
+        let has_store = options.store != Store::Stateless;
+        let app = App::new(framework, Arc::clone(&shared), sessions.clone(), has_store);
         let (sessions, stopping) = (sessions.clone(), stopping.clone());
         servers.spawn(async move { (framework, serve(framework, listener, app, sessions, stopping).await) });
     }

@@ -1,8 +1,10 @@
 //! The one session manager that all three frameworks share, and the store below it.
 
+use std::future::ready;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use session_core::store::{MemoryStore, SessionStore, StoreError};
@@ -11,12 +13,17 @@ use session_store_redis::RedisStore;
 use session_store_sqlx::{MySqlStore, PostgresStore, SqliteStore};
 
 use crate::User;
-use crate::events::{Event, Events};
+use crate::app::Shared;
+use crate::events::Event;
 use crate::options::Store;
 use crate::private;
 
 /// A store that is chosen at run time; `None` is stateless.
 pub type Chosen = Option<Arc<dyn SessionStore>>;
+
+/// Each session is compared with its account so often. A new role is in open sessions at once; this is for what nobody
+/// told them, such as a restart, after which the accounts are as at first.
+const COMPARED_EVERY: Duration = Duration::from_secs(60);
 
 /// The embedded database, in the data directory.
 const FILE: &str = "sessions.sqlite";
@@ -66,14 +73,17 @@ async fn connect(url: &str) -> Result<Arc<dyn SessionStore>, StoreError> {
 }
 
 /// The manager, to be built: the cookie is one for plain http, since the demo serves loopback only.
-pub fn builder(keys: KeyRing, store: Chosen, events: Arc<Events>) -> SessionManagerBuilder<User> {
+pub fn builder(keys: KeyRing, store: Chosen, shared: &Arc<Shared>) -> SessionManagerBuilder<User> {
+    let (events, accounts) = (Arc::clone(&shared.events), Arc::clone(&shared.accounts));
     let builder = SessionManager::builder()
         .keys(keys)
         .cookie(CookieSettings::development().name("session-demo"))
         .login_page("/")
         .observer(move |event: &SessionEvent| events.record(Event::from(event)));
     match store {
-        Some(store) => builder.store(store),
+        Some(store) => builder
+            .store(store)
+            .revalidate_every(COMPARED_EVERY, move |user: Arc<User>| ready(accounts.revalidate(&user))),
         None => builder,
     }
 }
