@@ -136,6 +136,11 @@ impl SqlServer {
         succeed(&mut self.client(DATABASE, sql))
     }
 
+    /// [`Self::run`], where it may be too late for that: whether it worked.
+    pub fn tries(&self, sql: &str) -> bool {
+        self.client(DATABASE, sql).output().unwrap().status.success()
+    }
+
     fn make_data(&self) {
         let folder = self.kept.folder();
         let user = self.kind.system_user();
