@@ -8,6 +8,7 @@ use std::time::Duration;
 use session_test_servers::{Redis, RedisCluster, Sql, SqlServer};
 use tokio::sync::Mutex;
 
+use super::around_a_login::Acknowledged;
 use super::backend::Mortal;
 use super::fleet::{Fleet, Options};
 use super::load::{Compared, Figures, Load, compare};
@@ -111,10 +112,12 @@ async fn fail(store: &str, server: impl Mortal) {
     let server = Arc::new(Mutex::new(server));
     let mut test = Test::start(store, &fleet);
     test.steady().await;
+    let acknowledged = Acknowledged::by(&fleet).await;
     during(&server, Mortal::kill).await;
     test.affected().await;
     during(&server, Mortal::restart).await;
     test.recovered("kill -9").await;
+    acknowledged.holds(&fleet).await;
 
     test.steady().await;
     during(&server, Mortal::pause).await;

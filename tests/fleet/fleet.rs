@@ -15,7 +15,7 @@ use super::node::{Node, Settings};
 use crate::harness::{Actix, Axum, Browser, Framework as _, Rocket, User, World};
 
 /// Of a store that no test does harm to: longer than the busiest machine makes it wait.
-const PATIENT: Duration = Duration::from_secs(20);
+pub(super) const PATIENT: Duration = Duration::from_secs(20);
 
 /// What the nodes of a fleet have in common.
 pub(super) struct Options {

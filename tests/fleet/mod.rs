@@ -5,10 +5,11 @@
 //! | `node` | one process: this test binary, started again |
 //! | `backend` | the stores that several processes can share, and who runs them |
 //! | `fleet` | three nodes, and a browser that goes from one to the other |
-//! | `one_login`, `counting`, `one_token` | what must hold while all is well |
+//! | `one_login`, `counting`, `one_token`, `around_a_login` | what must hold while all is well |
 //! | `hybrid` | what each node may remember of the store, and for how long |
 //! | `load`, `proxy`, `faults` | what must hold while the store is killed, stopped, restarted, cut off |
 
+mod around_a_login;
 mod backend;
 mod counting;
 mod faults;

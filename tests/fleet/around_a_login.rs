@@ -1,0 +1,114 @@
+//! What comes before and around a login holds on all nodes, and what was acknowledged of it outlives the store's process.
+
+use std::time::Instant;
+
+use session_core::testing::TestRequest;
+use session_core::{Attempt, ErrorKind, SessionManager};
+
+use super::backend::on_each_backend;
+use super::fleet::{Fleet, PATIENT};
+use crate::harness::{Browser, User};
+use crate::wire::{Request, Response};
+
+on_each_backend! {
+    half_a_login_on_one_is_half_a_login_on_all_and_completed_on_any
+    who_looks_as_another_one_does_so_on_all_nodes_and_comes_back_on_any
+    a_login_that_goes_with_the_browser_does_so_on_all_nodes
+    a_login_that_began_on_one_is_overtaken_by_a_revocation_on_another
+}
+
+async fn act(fleet: &Fleet, browser: &mut Browser, node: usize, what: &str) -> Response {
+    fleet.visit(browser, node).send(Request::post("/act").body(what)).await
+}
+
+async fn half_a_login_on_one_is_half_a_login_on_all_and_completed_on_any(fleet: &Fleet) {
+    let mut browser = fleet.browser();
+    act(fleet, &mut browser, 0, "first factor").await.expect(200);
+    for node in 0..3 {
+        fleet.visit(&mut browser, node).get("/pending").await.expect(200);
+        fleet.visit(&mut browser, node).get("/me").await.expect_error(401, "LOGIN_INCOMPLETE");
+    }
+    act(fleet, &mut browser, 1, "second factor").await.expect(200);
+    for node in 0..3 {
+        let status = fleet.visit(&mut browser, node).get("/session").await.expect(200).json();
+        assert_eq!(status["methods"], serde_json::json!(["pwd", "otp"]));
+    }
+}
+
+async fn who_looks_as_another_one_does_so_on_all_nodes_and_comes_back_on_any(fleet: &Fleet) {
+    for home in 0..3 {
+        let name = format!("staff-{home}");
+        let mut browser = fleet.logged_in(&name, home).await;
+        act(fleet, &mut browser, home + 1, "look as bob").await.expect(200);
+        for node in 0..3 {
+            assert_eq!(fleet.visit(&mut browser, node).who().await, "bob");
+            fleet.visit(&mut browser, node).get("/myself").await.expect_error(403, "FORBIDDEN");
+        }
+        let back = act(fleet, &mut browser, home + 2, "back").await.expect(200);
+        assert_eq!(back.text(), "restored");
+        assert_eq!(fleet.visit(&mut browser, home).who().await, name);
+    }
+}
+
+async fn a_login_that_goes_with_the_browser_does_so_on_all_nodes(fleet: &Fleet) {
+    let mut browser = fleet.browser();
+    let login = act(fleet, &mut browser, 0, "log in for now").await.expect(200);
+    assert!(!login.set_cookies()[0].contains("Max-Age"), "{login}");
+    for node in 0..3 {
+        let again = fleet.visit(&mut browser, node).post("/reauthenticate").await.expect(200);
+        assert!(!again.set_cookies()[0].contains("Max-Age"), "{again}");
+    }
+}
+
+async fn a_login_that_began_on_one_is_overtaken_by_a_revocation_on_another(fleet: &Fleet) {
+    // This process is a node of its own.
+    let (sessions, _clock) = fleet.member().await;
+    let mut own = fleet.logged_in("owner-of-a-password", 0).await;
+    for node in 0..3 {
+        let stolen = sessions.attempt("u-owner-of-a-password").await.unwrap();
+        let other = sessions.attempt("u-somebody-else").await.unwrap();
+        fleet.visit(&mut own, node).post("/session/revoke-others").await.expect(200);
+        assert_eq!(log_in(&sessions, "owner-of-a-password", stolen).await, Some(ErrorKind::LoginOvertaken));
+        assert_eq!(log_in(&sessions, "somebody-else", other).await, None);
+        fleet.visit(&mut own, node + 1).get("/me").await.expect(200);
+    }
+    assert_eq!(fleet.records_of("owner-of-a-password").await.len(), 1);
+}
+
+async fn log_in(sessions: &SessionManager<User>, name: &str, attempt: Attempt) -> Option<ErrorKind> {
+    let request = TestRequest::new("POST", "/login");
+    let login = sessions.create_session(User::named(name), &request).verified(attempt).await;
+    login.err().map(|error| error.kind())
+}
+
+/// What was acknowledged before the store's process dies: a revocation, and who acts as whom.
+pub(super) struct Acknowledged {
+    sessions: SessionManager<User>,
+    stolen: Attempt,
+    looking: Browser,
+}
+
+impl Acknowledged {
+    pub(super) async fn by(fleet: &Fleet) -> Self {
+        let (sessions, _clock) = fleet.member().await;
+        let stolen = sessions.attempt("u-owner").await.unwrap();
+        sessions.revoke_account("u-owner").await.unwrap();
+        let mut looking = fleet.logged_in("staff", 0).await;
+        act(fleet, &mut looking, 1, "look as bob").await.expect(200);
+        Self { sessions, stolen, looking }
+    }
+
+    pub(super) async fn holds(mut self, fleet: &Fleet) {
+        // The fleet has found the store again; this process's own connection has it to do yet.
+        let began = Instant::now();
+        while let Err(error) = self.sessions.attempt("u-owner").await {
+            assert!(began.elapsed() < PATIENT, "{error}");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(log_in(&self.sessions, "owner", self.stolen).await, Some(ErrorKind::LoginOvertaken));
+        assert_eq!(fleet.visit(&mut self.looking, 2).who().await, "bob");
+        self.looking.get("/myself").await.expect_error(403, "FORBIDDEN");
+        assert_eq!(act(fleet, &mut self.looking, 0, "back").await.expect(200).text(), "restored");
+        assert_eq!(self.looking.who().await, "staff");
+    }
+}
