@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::SessionError;
+
 /// What a session carries: your own type, and the account it belongs to.
 ///
 /// The type must serialize to a JSON object whose top level has none of the reserved claim names
@@ -97,4 +99,13 @@ pub trait SessionPayload: Serialize + DeserializeOwned + Clone + Send + Sync + '
         let _ = old;
         None
     }
+}
+
+/// Whether every store can keep it.
+pub(crate) fn is_subject(subject: &str) -> bool {
+    (1..=255).contains(&subject.len()) && !subject.contains('\0')
+}
+
+pub(crate) fn no_subject(misuse: SessionError) -> SessionError {
+    misuse.detail("a subject must be 1 to 255 bytes long and without NUL")
 }

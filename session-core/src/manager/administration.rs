@@ -1,9 +1,9 @@
 //! What an administrator does to sessions: of one account, of all, of nobody's request.
 
 use crate::attempt::Attempt;
-use crate::error::SessionError;
+use crate::error::{ErrorKind, SessionError};
 use crate::mode::Tracked;
-use crate::payload::SessionPayload;
+use crate::payload::{SessionPayload, is_subject, no_subject};
 use crate::service::Operation;
 use crate::status::{Device, devices, named_device};
 use crate::store::Account;
@@ -15,9 +15,10 @@ impl<U: SessionPayload> SessionManager<U> {
     /// [`current`](Device::current). One round trip.
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `StoreUnavailable`.
+    /// `StoreRequired` without a store; `StoreUnavailable`; `Misuse` for what is no subject: not 1 to 255 bytes long, or
+    /// with NUL.
     pub async fn list_account(&self, subject: &str) -> Result<Vec<Device>, SessionError> {
-        let (op, tracked) = self.administration()?;
+        let (op, tracked) = self.administration_of(subject)?;
         let records = tracked.account(&op, subject).await?;
         Ok(devices(&records, &op.realm, None))
     }
@@ -28,9 +29,9 @@ impl<U: SessionPayload> SessionManager<U> {
     /// In hybrid mode the session is refused at once here, and elsewhere within the bound.
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `StoreUnavailable`.
+    /// As [`list_account`](Self::list_account).
     pub async fn revoke_session(&self, subject: &str, device: &str) -> Result<bool, SessionError> {
-        let (op, tracked) = self.administration()?;
+        let (op, tracked) = self.administration_of(subject)?;
         tracked.forget_account(subject);
         let records = tracked.account(&op, subject).await?;
         match named_device(&records, &op.realm, device) {
@@ -43,9 +44,9 @@ impl<U: SessionPayload> SessionManager<U> {
     /// newer.
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `StoreUnavailable`.
+    /// As [`list_account`](Self::list_account).
     pub async fn revoke_account(&self, subject: &str) -> Result<u64, SessionError> {
-        let (op, tracked) = self.administration()?;
+        let (op, tracked) = self.administration_of(subject)?;
         Ok(tracked.end_account(&op, subject, None).await?.len() as u64)
     }
 
@@ -83,7 +84,7 @@ impl<U: SessionPayload> SessionManager<U> {
         subject: &str,
         mut change: impl FnMut(&mut U) + Send,
     ) -> Result<u64, SessionError> {
-        let (op, tracked) = self.administration()?;
+        let (op, tracked) = self.administration_of(subject)?;
         let mut changed = 0;
         for record in tracked.account(&op, subject).await? {
             changed += u64::from(tracked.update_record(&op, record, &mut change).await?);
@@ -103,9 +104,9 @@ impl<U: SessionPayload> SessionManager<U> {
     /// One round trip; writes nothing.
     ///
     /// # Errors
-    /// `StoreRequired` without a store, since nothing is revoked there; `StoreUnavailable`.
+    /// As [`list_account`](Self::list_account); without a store nothing is revoked.
     pub async fn attempt(&self, subject: &str) -> Result<Attempt, SessionError> {
-        let (op, tracked) = self.administration()?;
+        let (op, tracked) = self.administration_of(subject)?;
         let (now, account, fresh) = (op.now(), Account { realm: &op.realm, subject }, op.new_mark()?);
         let fence = tracked.call(&op, |store| store.fence(account, fresh, now)).await?;
         Ok(Attempt::new(&op.realm, subject, fence, now))
@@ -119,6 +120,12 @@ impl<U: SessionPayload> SessionManager<U> {
         let (op, tracked) = self.administration()?;
         let now = op.now();
         tracked.call(&op, |store| store.delete_expired(now, limit)).await
+    }
+
+    /// Refuses what is no subject: some stores keep something else under the empty one.
+    fn administration_of(&self, subject: &str) -> Result<(Operation<'_, U>, &Tracked), SessionError> {
+        let (op, tracked) = self.administration()?;
+        if is_subject(subject) { Ok((op, tracked)) } else { Err(no_subject(op.error(ErrorKind::Misuse))) }
     }
 
     fn administration(&self) -> Result<(Operation<'_, U>, &Tracked), SessionError> {

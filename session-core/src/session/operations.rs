@@ -8,7 +8,7 @@ use super::state::Outgoing;
 use crate::error::{ErrorKind, SessionError};
 use crate::login::{Login, LoginOptions};
 use crate::mode::{Current, Destroyed, Effect, Intent, Issued, LoggedIn, Named};
-use crate::payload::SessionPayload;
+use crate::payload::{SessionPayload, is_subject, no_subject};
 use crate::response::SessionToken;
 use crate::terms::USUAL_LEVEL;
 
@@ -252,12 +252,9 @@ impl<U: SessionPayload> Request<U> {
     }
 
     pub(super) fn check_subject(&self, subject: Option<&str>) -> Result<(), SessionError> {
-        match subject {
-            Some(subject) if subject.is_empty() || subject.len() > 255 || subject.contains('\0') => Err(self
-                .error(ErrorKind::Misuse)
-                .detail("a subject must be 1 to 255 bytes long and without NUL")),
-            _ => Ok(()),
-        }
+        subject
+            .filter(|subject| !is_subject(subject))
+            .map_or(Ok(()), |_| Err(no_subject(self.error(ErrorKind::Misuse))))
     }
 
     /// Makes a new session the one of this request; takes it back when the response has left meanwhile.

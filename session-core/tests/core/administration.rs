@@ -155,6 +155,27 @@ async fn open_sessions_are_counted_those_of_guests_too_and_those_of_other_realms
 }
 
 #[tokio::test]
+async fn what_is_no_subject_is_a_mistake_and_reaches_no_store() {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    let sessions = world.tracked_on(store.clone());
+    let long = "x".repeat(256);
+    for subject in ["", "a\0b", long.as_str()] {
+        let kinds = [
+            sessions.attempt(subject).await.err(),
+            sessions.revoke_account(subject).await.err(),
+            sessions.list_account(subject).await.err(),
+            sessions.revoke_session(subject, "x").await.err(),
+            sessions.update_account(subject, |_| ()).await.err(),
+        ];
+        assert!(
+            kinds.iter().all(|error| error.as_ref().is_some_and(|error| error.kind() == ErrorKind::Misuse))
+        );
+    }
+    assert!(store.calls().is_empty());
+}
+
+#[tokio::test]
 async fn without_a_store_there_is_nothing_to_change_or_to_count() {
     let sessions = World::new().stateless();
     assert_eq!(sessions.update_account("ann", |_| ()).await.unwrap_err().kind(), ErrorKind::StoreRequired);

@@ -62,6 +62,22 @@ async fn without_memory_a_revocation_overtakes_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_a_mark_cannot_be_set_all_go_and_every_login_is_overtaken() {
+    needs_redis!();
+    let server = Server::shared();
+    let bench = Bench::new(server.store().await);
+    let (ann, bob) = (fence(&bench, "ann").await, fence(&bench, "bob").await);
+    let mut admin = server.admin();
+    run(&mut admin, &["RENAME", &marks(&bench), &format!("{}?", marks(&bench))]);
+    run(&mut admin, &["SET", &marks(&bench), "no hash"]);
+    bench.store.delete_account(bench.account("ann"), None, mark(3), bench.now).await.unwrap();
+    assert_eq!(ask::<u64>(&mut admin, &["EXISTS", &marks(&bench)]), 0);
+    assert_eq!(log_in(&bench, ann).await, Created::Overtaken);
+    let of_bob = Create::new(None, None).behind(Some(bob));
+    assert_eq!(bench.create(&bench.login("bob"), of_bob).await, Created::Overtaken);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fence_writes_only_where_there_is_none() {
     needs_redis!();
     let server = Server::start(&[]);
