@@ -17,14 +17,14 @@ pub(crate) struct Request<U: SessionPayload> {
     pub(crate) engine: Arc<Engine<U>>,
     pub(crate) received: OnceLock<Received>,
     /// Held while opening and during every operation.
-    turn: async_lock::Mutex<()>,
+    turn: futures_util::lock::Mutex<()>,
     state: Mutex<State<U>>,
 }
 
 /// Has the turn.
 pub(crate) struct Turn<'a, U> {
     pub(crate) op: Operation<'a, U>,
-    _guard: async_lock::MutexGuard<'a, ()>,
+    _guard: futures_util::lock::MutexGuard<'a, ()>,
 }
 
 impl<U: SessionPayload> Request<U> {
@@ -32,7 +32,7 @@ impl<U: SessionPayload> Request<U> {
         Arc::new(Self {
             engine: Arc::clone(engine),
             received: OnceLock::new(),
-            turn: async_lock::Mutex::new(()),
+            turn: futures_util::lock::Mutex::new(()),
             state: Mutex::new(State::new()),
         })
     }

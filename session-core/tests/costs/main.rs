@@ -1,0 +1,119 @@
+//! What a plain session costs, in allocations, calls of the store and bytes of its cookie. Whoever uses nothing of what
+//! else there is pays nothing for it: these numbers may fall, and must not grow.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use serde::{Deserialize, Serialize};
+use session_core::adapter::ResponseChanges;
+use session_core::store::MemoryStore;
+use session_core::testing::{FaultyStore, ManualClock, StoreMethod, TestRequest};
+use session_core::{KeyRing, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp};
+
+#[derive(Clone, Serialize, Deserialize)]
+struct User {
+    user_id: String,
+    name: String,
+}
+
+impl SessionPayload for User {
+    fn subject(&self) -> Option<Cow<'_, str>> {
+        Some((&self.user_id).into())
+    }
+}
+
+fn ann() -> User {
+    User { user_id: "u-1".to_owned(), name: "ann".to_owned() }
+}
+
+fn builder() -> SessionManagerBuilder<User> {
+    SessionManager::builder()
+        .keys(KeyRing::from_secret("0123456789abcdef0123456789abcdef").unwrap())
+        .clock(ManualClock::at(Timestamp::from_unix_seconds(1_790_000_000)))
+}
+
+/// Without a store and with one in memory, nothing waits.
+fn done<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("nothing here waits for anything"),
+    }
+}
+
+fn counted<T>(mut work: impl FnMut() -> T) -> u64 {
+    // What is made once, and the parts of a store, are made by the first time.
+    drop(work());
+    allocation_counter::measure(|| drop(work())).count_total
+}
+
+fn login(sessions: &SessionManager<User>) -> ResponseChanges {
+    done(sessions.create_session(ann(), &TestRequest::new("POST", "/login"))).unwrap().changes
+}
+
+fn request(changes: &ResponseChanges) -> TestRequest {
+    TestRequest::new("GET", "/").cookie(changes.set_cookie().unwrap().split(';').next().unwrap())
+}
+
+fn read(sessions: &SessionManager<User>, request: &TestRequest) -> u64 {
+    counted(|| done(sessions.get_session(request)).unwrap().unwrap())
+}
+
+#[test]
+fn a_read_without_a_store() {
+    let sessions = builder().build().unwrap();
+    let allocations = read(&sessions, &request(&login(&sessions)));
+    assert!(allocations <= STATELESS_READ, "{allocations}");
+}
+
+#[test]
+fn a_read_with_a_store_in_memory() {
+    let sessions = builder().store(MemoryStore::new()).build().unwrap();
+    let allocations = read(&sessions, &request(&login(&sessions)));
+    assert!(allocations <= TRACKED_READ, "{allocations}");
+}
+
+#[test]
+fn a_login_without_a_store() {
+    let sessions = builder().build().unwrap();
+    let allocations = counted(|| login(&sessions));
+    assert!(allocations <= STATELESS_LOGIN, "{allocations}");
+}
+
+#[test]
+fn a_login_with_a_store_in_memory() {
+    let sessions = builder().store(MemoryStore::new()).session_limit(None).build().unwrap();
+    let allocations = counted(|| login(&sessions));
+    assert!(allocations <= TRACKED_LOGIN, "{allocations}");
+}
+
+#[test]
+fn a_login_a_read_and_a_logout_are_one_call_of_the_store_each() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = builder().store(store.clone()).build().unwrap();
+    let request = request(&login(&sessions));
+    let session = done(sessions.get_session(&request)).unwrap().unwrap().session;
+    done(session.destroy()).unwrap();
+    assert_eq!(store.calls(), [StoreMethod::Create, StoreMethod::ReadAndTouch, StoreMethod::Delete]);
+}
+
+#[test]
+fn a_cookie_has_no_byte_for_what_a_login_was_not_given() {
+    let bytes = |sessions: SessionManager<User>| {
+        let changes = login(&sessions);
+        assert_eq!(changes.set_cookies().count(), 1);
+        changes.set_cookie().unwrap().split(';').next().unwrap().len()
+    };
+    assert_eq!(bytes(builder().build().unwrap()), STATELESS_COOKIE);
+    assert_eq!(bytes(builder().store(MemoryStore::new()).build().unwrap()), TRACKED_COOKIE);
+}
+
+const STATELESS_READ: u64 = 6;
+const TRACKED_READ: u64 = 10;
+const STATELESS_LOGIN: u64 = 17;
+const TRACKED_LOGIN: u64 = 26;
+const STATELESS_COOKIE: usize = 318;
+const TRACKED_COOKIE: usize = 290;
