@@ -130,6 +130,18 @@ impl Link {
         }
     }
 
+    /// Takes other connections, if it makes them itself.
+    pub(crate) fn renew(&self) {
+        match self {
+            Self::Single(single) => {
+                single.renew();
+            }
+            // It looks after its connections.
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => {}
+        }
+    }
+
     #[cfg_attr(
         not(feature = "cluster"),
         expect(unused_variables, reason = "a single server has every realm")

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use session_core::SessionId;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::keys::Base;
 use crate::link::{Link, Repeat};
+use crate::patience::LOST;
 use crate::record::is_of;
 
 /// So many commands of a realm are under way at once; who comes then waits for the first of them, and goes with others.
@@ -107,14 +109,27 @@ impl Flight {
         Some(std::mem::replace(&mut queue.waiting, after))
     }
 
+    /// What is never answered keeps no place among the flights of the realm: it is asked once more, by another connection.
     async fn ask(&self, batch: &[Waiting]) -> RedisResult<Value> {
+        let link = &self.reads.link;
+        for _ in 0..2 {
+            let answer = link.send(self.command(batch), &self.base, Repeat::Read);
+            if let Ok(answer) = timeout(LOST, answer).await {
+                return answer;
+            }
+            link.renew();
+        }
+        Err(io::Error::from(io::ErrorKind::TimedOut).into())
+    }
+
+    fn command(&self, batch: &[Waiting]) -> Cmd {
         let realm = self.base.as_bytes();
         let mut get = Cmd::with_capacity(2 + batch.len(), 4 + realm.len() + batch.len() * (realm.len() + 17));
         get.arg("MGET").arg(realm);
         for waiting in batch {
             get.arg(self.base.session(waiting.id));
         }
-        self.reads.link.send(get, &self.base, Repeat::Read).await
+        get
     }
 }
 

@@ -129,6 +129,25 @@ async fn a_stopped_server_answers_when_it_goes_on() {
     assert_eq!(bench.read(record.id).await, Some(record));
 }
 
+#[tokio::test]
+async fn what_is_never_answered_keeps_no_read_waiting_once_the_server_goes_on() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    let record = bench.stored("ann").await;
+    server.signal("STOP");
+    // From here on time passes as fast as somebody waits for it.
+    tokio::time::pause();
+    let read = || bench.store.read(bench.key(record.id), bench.now);
+    // More than can be under way at once.
+    for answer in futures_util::future::join_all((0..8).map(|_| read())).await {
+        assert!(answer.unwrap_err().is_retryable());
+    }
+    tokio::time::resume();
+    server.signal("CONT");
+    assert_eq!(bench.read(record.id).await, Some(record));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_became_a_replica_is_unavailable_until_it_is_primary_again() {
     needs_redis!();
