@@ -137,6 +137,7 @@ mod dialect;
 mod engine;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod fence;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod lock;

@@ -15,7 +15,6 @@ pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_a
                                   expires_at, first_used_at, ends_at, user_agent, ip_address, terms, uncounted";
 
 /// How many they are: where what else a statement answers begins.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) const WIDTH: usize = 15;
 
 /// A `BLOB` of MySQL.

@@ -183,7 +183,7 @@ impl<DB: Dialect> Store<DB> {
     }
 
     /// A change of one statement. Answers its rows.
-    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    #[cfg(feature = "postgres")]
     pub(crate) async fn fetch(&self, statement: &Statement<'_>) -> Result<Vec<DB::Row>, StoreError> {
         let rows = self.connections.write(|mut db| async move {
             let rows = self.fetch_on(&mut db, statement).await?;
