@@ -43,7 +43,10 @@ impl Attempt {
         }
         let at = Timestamp::from_unix_seconds(self.at);
         if now >= at.plus(PATIENCE) || at > now.plus(leeway) {
-            return Err((ErrorKind::LoginOvertaken, "the attempt is older than 15 minutes"));
+            return Err((
+                ErrorKind::LoginOvertaken,
+                "the attempt is older than 15 minutes, or from a clock that is ahead",
+            ));
         }
         Ok(self.fence)
     }

@@ -50,14 +50,17 @@ impl LoginOptions {
     /// The terms of the login, if it goes on with a session that had these.
     pub(crate) fn terms(&self, before: Option<&Terms>) -> Terms {
         let Some(before) = before else { return self.terms_after(Terms::default()) };
-        self.terms_after(before.clone())
+        let mut terms = self.terms_after(before.clone());
+        terms.level = terms.level.max(before.level);
+        terms
     }
 
     fn terms_after(&self, before: Terms) -> Terms {
         let mut methods = before.methods.clone();
         let new = self.methods.iter().filter(|method| !before.methods.contains(method));
         methods.extend(new.cloned());
-        methods.truncate(MOST_METHODS);
+        // What was proven last says most.
+        methods.drain(..methods.len().saturating_sub(MOST_METHODS));
         Terms {
             at_most: self.at_most.or(before.at_most),
             is_remembered: self.remember.unwrap_or(before.is_remembered),

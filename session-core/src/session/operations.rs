@@ -74,7 +74,7 @@ impl<U: SessionPayload> Session<U> {
     /// The user has just proven who they are once more: a new session id, the same payload, and both clocks start
     /// again. The old token is dead at once; in hybrid mode elsewhere within the bound. Without a store, see
     /// [`ended_capacity`](crate::SessionManagerBuilder::ended_capacity). [`methods`](crate::Login::methods) are added to
-    /// those of before.
+    /// those of before, of which the newest 8 stay; a [`level`](crate::Login::level) only rises.
     ///
     /// # Errors
     /// As [`create`](Self::create); `NotFound` when nobody is logged in, or the session has ended meanwhile;
@@ -109,11 +109,7 @@ impl<U: SessionPayload> Session<U> {
         methods: impl IntoIterator<Item = impl Into<String>>,
         level: u8,
     ) -> Login<'_, SessionToken> {
-        let login = self.again(|request, current, options| {
-            let before = request.complete(current)?.level();
-            options.level = options.level.map(|level| level.max(before));
-            Ok(())
-        });
+        let login = self.again(|request, current, _| request.complete(current).map(drop));
         login.methods(methods).level(level)
     }
 

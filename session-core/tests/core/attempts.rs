@@ -163,6 +163,12 @@ async fn without_a_store_nothing_is_revoked_and_nothing_begun() {
     let world = World::new();
     let sessions = world.stateless();
     assert_eq!(kind(sessions.attempt("ann").await), Some(ErrorKind::StoreRequired));
+    let attempt = world.tracked().attempt("ann").await.unwrap();
+    let mut jar = Jar::default();
+    jar.log_in(&sessions, user("ann")).await;
+    let trip = Trip::of(&sessions);
+    trip.receive(&jar.post("/"));
+    assert_eq!(kind(trip.reauthenticate().verified(attempt).await), Some(ErrorKind::StoreRequired));
     let error = world.builder().require_verified(true).build().unwrap_err().to_string();
     assert!(error.contains("require_verified needs a store"), "{error}");
 }

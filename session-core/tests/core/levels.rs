@@ -125,6 +125,20 @@ in_both_modes! {
         assert_eq!(refusal::<Authenticated<User>>(&sessions, &old).await, Some(ErrorKind::NotFound));
     }
 
+    async fn no_reauthentication_lowers_a_level_and_the_newest_proof_is_kept(_world, sessions) {
+        let mut jar = Jar::default();
+        let trip = request(&sessions, &jar).await;
+        let eight = (0..8).map(|n| format!("m{n}"));
+        trip.create(user("ann")).level(3).methods(eight).await.unwrap();
+        jar.keep(&trip.close(&()));
+        let trip = request(&sessions, &jar).await;
+        trip.reauthenticate().level(0).methods(["hwk"]).await.unwrap();
+        jar.keep(&trip.close(&()));
+        let status = request(&sessions, &jar).await.status();
+        assert_eq!((status.level, status.methods.len()), (Some(3), 8));
+        assert_eq!(status.methods.last().map(String::as_str), Some("hwk"));
+    }
+
     async fn nobody_steps_up_without_a_session(_world, sessions) {
         let trip = request(&sessions, &Jar::default()).await;
         assert_eq!(kind(trip.step_up(["otp"], 2).await), Some(ErrorKind::NotFound));

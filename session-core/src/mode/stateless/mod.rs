@@ -151,9 +151,6 @@ impl Stateless {
         options: &LoginOptions,
         present: &mut Present<U>,
     ) -> Result<LoggedIn<U>, SessionError> {
-        if options.attempt.is_some() {
-            return Err(op.error(ErrorKind::StoreRequired));
-        }
         self.login(op, Arc::new(user), options, None, present)
     }
 
@@ -177,6 +174,9 @@ impl Stateless {
         before: Option<&Terms>,
         present: &Present<U>,
     ) -> Result<LoggedIn<U>, SessionError> {
+        if options.attempt.is_some() {
+            return Err(op.error(ErrorKind::StoreRequired));
+        }
         let (claims, terms) = op.begin(None, user.subject().is_none(), options, before)?;
         let current = Current::stateless(user, claims, terms);
         let issued = issue(op, &current)?;
