@@ -237,7 +237,8 @@ impl<U: SessionPayload> Pending<U> {
         &self.session
     }
 
-    /// [`Session::update`] for a login that waits, which that refuses: to count wrong codes, for instance.
+    /// [`Session::update`] for a login that waits, which that refuses: to note which code was sent where, for instance. Wrong
+    /// codes are counted by account, in your database: another login would begin another count.
     ///
     /// # Errors
     /// As [`Session::update`], but for `LoginIncomplete`.

@@ -1,5 +1,7 @@
 //! Remembered or not, with a code or without, and what the next page says.
 
+use std::time::Duration;
+
 use session_core::{Clock as _, Timestamp};
 use session_demo::forms::FORMS;
 use totp_rs::Totp;
@@ -117,7 +119,7 @@ async fn a_code_that_is_wrong_or_was_used_is_refused() {
 }
 
 #[tokio::test]
-async fn after_five_wrong_codes_the_password_is_asked_for_again() {
+async fn after_five_wrong_codes_the_login_ends_and_the_account_takes_none_for_five_minutes() {
     for framework in 0..3 {
         let (demo, world, totp) = with_codes(framework).await;
         let body = format!("code={}", wrong(&totp, world.clock.now()));
@@ -125,11 +127,21 @@ async fn after_five_wrong_codes_the_password_is_asked_for_again() {
         for _ in 0..4 {
             assert!(thief.told("/login/code", &body).await.contains("not right"));
         }
-        assert_eq!(thief.told("/login/code", &body).await, "Too many wrong codes. Log in again.");
+        assert_eq!(
+            thief.told("/login/code", &body).await,
+            "Too many wrong codes. Log in again in five minutes."
+        );
         assert!(thief.page().await.contains(r#"id="login-form""#));
         let right = format!("code={}", code(&totp, world.clock.now()));
         assert_eq!(thief.submit("/login/code", &right).await.expect(303).header("location"), Some("/"));
         assert_eq!(thief.me().await, None);
+
+        let mut again = Person::logged_in(&demo, framework, &world, "bob", "builder").await;
+        assert!(again.told("/login/code", &right).await.starts_with("Too many wrong codes."));
+        world.clock.advance(Duration::from_secs(5 * 60));
+        let right = format!("code={}", code(&totp, world.clock.now()));
+        let mut bob = Person::logged_in(&demo, framework, &world, "bob", "builder").await;
+        assert_eq!(bob.told("/login/code", &right).await, "You are logged in.");
     }
 }
 

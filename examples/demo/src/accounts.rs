@@ -189,7 +189,6 @@ impl Account {
             role,
             last_login: String::new(),
             visits: 0,
-            tries: 0,
         };
         let changing = Mutex::new(Changing { role, second_factor: SecondFactor::default() });
         Ok(Self { user, hash: parse(hash)?, changing })

@@ -11,7 +11,7 @@ use crate::events::served_by;
 use crate::guard::Admin;
 use crate::login::{self, Body, Fields, Refusal, Style};
 use crate::notice::Notice;
-use crate::second_factor::SecondFactor;
+use crate::second_factor::{SecondFactor, Taken};
 use crate::user::Role;
 use crate::{Answer, App, Asked, User};
 
@@ -27,8 +27,6 @@ pub const FORMS: [&str; 8] = [
     "/back",
 ];
 
-/// How many codes may be tried for one password. Who guesses on needs the password again.
-const TRIES: u32 = 5;
 /// An administrator looks as somebody else for so long at most.
 const LOOK: Duration = Duration::from_secs(15 * 60);
 
@@ -84,19 +82,17 @@ impl App {
     async fn complete_login(&self, session: &Session<User>, fields: &Fields) -> Result<Notice, Problem> {
         let user = Pending::check(session.clone()).await?;
         let code = fields.one("code")?;
-        // Counted before the code is looked at: those that come at once have no more tries than one after the other.
-        let tries = user.update(|user| user.tries = user.tries.saturating_add(1)).await?.tries;
-        let is_right = tries <= TRIES && self.factor(&user, |factor| factor.take(code, self.now()));
-        if is_right {
-            user.update(|user| user.tries = 0).await?;
-            session.complete(["otp"]).await?;
-            return Ok(Notice::LoggedIn);
+        match self.factor_of(&user.username, |factor| factor.take(code, self.now())) {
+            Some(Taken::Right) => {
+                session.complete(["otp"]).await?;
+                Ok(Notice::LoggedIn)
+            }
+            Some(Taken::Wrong) | None => Err(Problem::Said(Notice::WrongCode)),
+            Some(Taken::TooMany) => {
+                session.destroy().await?;
+                Err(Problem::Said(Notice::TooManyCodes))
+            }
         }
-        if tries < TRIES {
-            return Err(Problem::Said(Notice::WrongCode));
-        }
-        session.destroy().await?;
-        Err(Problem::Said(Notice::TooManyCodes))
     }
 
     async fn propose_key(&self, session: &Session<User>) -> Result<Notice, Problem> {

@@ -34,7 +34,7 @@ impl Notice {
             Self::CodeAsked => "The password is right. Now the code.".into(),
             Self::LoggedOut => "You are logged out, on all three frameworks.".into(),
             Self::WrongCode => "That code is not right, or was used before. Try the next one.".into(),
-            Self::TooManyCodes => "Too many wrong codes. Log in again.".into(),
+            Self::TooManyCodes => "Too many wrong codes. Log in again in five minutes.".into(),
             Self::KeyMade => "Here is a key. Add it to your authenticator app.".into(),
             Self::CodesOn => "From now on a login asks for a code, too.".into(),
             Self::CodesOff => "From now on your password is enough.".into(),

@@ -419,7 +419,6 @@ mod tests {
             role: Role::Admin,
             last_login: "2026-11-24T05:00:00Z".into(),
             visits: 3,
-            tries: 0,
         }
     }
 

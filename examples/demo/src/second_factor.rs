@@ -1,6 +1,7 @@
 //! The second factor of an account: codes of an authenticator app (RFC 6238), each good once.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use session_core::Timestamp;
@@ -11,6 +12,10 @@ const ISSUER: &str = "session demo";
 /// The length of a key that RFC 4226 (section 4) recommends.
 const KEY_BYTES: usize = 20;
 const DIGITS: usize = 6;
+/// With so many wrong codes of an account no other is looked at ...
+const MOST_WRONG: u32 = 5;
+/// ... for so long. Counted by login, they would be counted anew with every login.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
 
 /// Whether a login needs a code, and which codes are right. `Debug` does not show the key.
 #[derive(Default)]
@@ -26,7 +31,20 @@ pub enum SecondFactor {
         totp: Totp,
         /// The step of the last code that was taken: that code and older ones are spent (RFC 6238 section 5.2).
         spent: u64,
+        /// The wrong codes since the last right one, and when the first of them came.
+        wrong: Option<(u32, Timestamp)>,
     },
+}
+
+/// What became of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was right, and is spent.
+    Right,
+    /// It was not, or no code is asked for.
+    Wrong,
+    /// There were too many wrong ones: it was not looked at, or was the last of those.
+    TooMany,
 }
 
 /// A key, for an authenticator app.
@@ -73,25 +91,28 @@ impl SecondFactor {
     pub fn switch_on(&mut self, code: &str, now: Timestamp) -> bool {
         let Self::Proposed(totp) = self else { return false };
         let Some(spent) = step_of(totp, code, now) else { return false };
-        *self = Self::On { totp: totp.clone(), spent };
+        *self = Self::On { totp: totp.clone(), spent, wrong: None };
         true
     }
 
     /// Whether the code is right. Then it is spent.
-    pub fn take(&mut self, code: &str, now: Timestamp) -> bool {
-        let Self::On { totp, spent } = self else { return false };
-        match step_of(totp, code, now).filter(|step| *step > *spent) {
-            Some(step) => {
-                *spent = step;
-                true
-            }
-            None => false,
+    pub fn take(&mut self, code: &str, now: Timestamp) -> Taken {
+        let Self::On { totp, spent, wrong } = self else { return Taken::Wrong };
+        let (count, since) = wrong.filter(|(_, since)| now < since.plus(PAUSE)).unwrap_or((0, now));
+        if count >= MOST_WRONG {
+            return Taken::TooMany;
         }
+        if let Some(step) = step_of(totp, code, now).filter(|step| *step > *spent) {
+            (*spent, *wrong) = (step, None);
+            return Taken::Right;
+        }
+        *wrong = Some((count + 1, since));
+        if count + 1 < MOST_WRONG { Taken::Wrong } else { Taken::TooMany }
     }
 
     /// Forgets the key. One that is in use goes only with a code.
     pub fn switch_off(&mut self, code: Option<&str>, now: Timestamp) -> bool {
-        let may = !self.is_on() || code.is_some_and(|code| self.take(code, now));
+        let may = !self.is_on() || code.is_some_and(|code| self.take(code, now) == Taken::Right);
         if may {
             *self = Self::Off;
         }
@@ -161,10 +182,10 @@ mod tests {
     fn a_code_is_good_once_and_so_are_those_before_it() {
         let (mut factor, totp) = proposed();
         assert!(factor.switch_on(&code(&totp, 0), NOW));
-        assert!(!factor.take(&code(&totp, 0), NOW));
-        assert!(!factor.take(&code(&totp, -30), NOW));
-        assert!(factor.take(&code(&totp, 30), NOW));
-        assert!(!factor.take(&code(&totp, 30), NOW.plus(std::time::Duration::from_secs(30))));
+        assert_eq!(factor.take(&code(&totp, 0), NOW), Taken::Wrong);
+        assert_eq!(factor.take(&code(&totp, -30), NOW), Taken::Wrong);
+        assert_eq!(factor.take(&code(&totp, 30), NOW), Taken::Right);
+        assert_eq!(factor.take(&code(&totp, 30), NOW.plus(Duration::from_secs(30))), Taken::Wrong);
     }
 
     #[test]
@@ -172,8 +193,21 @@ mod tests {
         let (mut factor, totp) = proposed();
         assert!(factor.switch_on(&code(&totp, 0), NOW));
         for no_code in ["", "12345", "1234567", "abcdef", "+12345", "１２３４５６"] {
-            assert!(!factor.take(no_code, NOW), "{no_code}");
+            assert!(step_of(&totp, no_code, NOW).is_none(), "{no_code}");
         }
+        assert_eq!(factor.take("abcdef", NOW), Taken::Wrong);
+    }
+
+    #[test]
+    fn with_five_wrong_codes_none_is_looked_at_for_five_minutes() {
+        let (mut factor, totp) = proposed();
+        assert!(factor.switch_on(&code(&totp, 0), NOW));
+        let taken: Vec<_> = (0..5).map(|_| factor.take("000000", NOW)).collect();
+        assert_eq!(taken, [Taken::Wrong, Taken::Wrong, Taken::Wrong, Taken::Wrong, Taken::TooMany]);
+        assert_eq!(factor.take(&code(&totp, 30), NOW), Taken::TooMany);
+        let later = NOW.plus(PAUSE);
+        assert_eq!(factor.take(&code(&totp, 300), later), Taken::Right);
+        assert_eq!(factor.take("000000", later), Taken::Wrong);
     }
 
     #[test]

@@ -21,14 +21,6 @@ pub struct User {
     pub last_login: String,
     /// How often the counter of the page was pressed in this session.
     pub visits: u64,
-    /// How many codes were tried, while the login waits for its second factor.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub tries: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(tries: &u32) -> bool {
-    *tries == 0
 }
 
 /// What an account may do.
@@ -77,7 +69,7 @@ pub struct PublicUser<'a> {
 
 impl<'a> From<&'a User> for PublicUser<'a> {
     fn from(user: &'a User) -> Self {
-        let User { user_id, username, email, role, last_login, visits: _, tries: _ } = user;
+        let User { user_id, username, email, role, last_login, visits: _ } = user;
         Self { user_id, username, email, role: *role, last_login }
     }
 }
@@ -94,7 +86,6 @@ mod tests {
             role: Role::Admin,
             last_login: "2026-11-24T05:00:00Z".into(),
             visits: 3,
-            tries: 0,
         }
     }
 

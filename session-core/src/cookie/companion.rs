@@ -12,6 +12,8 @@ use crate::few::Few;
 
 /// At most this many are looked at; we never set more.
 const MOST: usize = 8;
+/// And of those that wait: a sibling subdomain can plant them where the session's name has no `__Host-`.
+const MOST_PARKED: usize = 4;
 /// The cookie of a token that waits while its user acts as another one: `<name>-actor`, with the session's own attributes.
 pub(crate) const PARKED: &str = "actor";
 const PREFIXES: [&str; 4] = ["__host-http-", "__host-", "__secure-", "__http-"];
@@ -36,6 +38,7 @@ pub(crate) struct Finder<'s, 'a> {
     /// The name of the cookie of a token that waits, where it does not begin with the stem.
     parked: Option<&'s str>,
     found: Few<(&'a [u8], &'a [u8]), MOST>,
+    waiting: Few<(&'a [u8], &'a [u8]), MOST_PARKED>,
 }
 
 /// Writes their `Set-Cookie` values.
@@ -53,7 +56,7 @@ impl Companions {
 
 impl<'s, 'a> Finder<'s, 'a> {
     pub(crate) fn new(stem: &'s str) -> Self {
-        Self { stem, parked: None, found: Few::new() }
+        Self { stem, parked: None, found: Few::new(), waiting: Few::new() }
     }
 
     pub(crate) fn and_parked(self, parked: Option<&'s str>) -> Self {
@@ -84,9 +87,14 @@ impl<'s, 'a> Finder<'s, 'a> {
     }
 
     fn keep(&mut self, suffix: &'a [u8], value: &'a [u8]) {
-        let is_ours = suffix == b"flash" || suffix == PARKED.as_bytes() || suffix.starts_with(b"flow-");
-        let fits = suffix.len() <= MAX_SUFFIX && (1..=MAX_SIZE).contains(&value.len());
-        if is_ours && fits && self.found.len() < MOST {
+        if suffix.len() > MAX_SUFFIX || !(1..=MAX_SIZE).contains(&value.len()) {
+            return;
+        }
+        if suffix == PARKED.as_bytes() {
+            if self.waiting.len() < MOST_PARKED {
+                self.waiting.push((suffix, value));
+            }
+        } else if (suffix == b"flash" || suffix.starts_with(b"flow-")) && self.found.len() < MOST {
             self.found.push((suffix, value));
         }
     }
@@ -96,7 +104,7 @@ impl<'s, 'a> Finder<'s, 'a> {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
         let copied =
             |(suffix, value): &(&[u8], &[u8])| Some(Companion { suffix: text(suffix)?, value: text(value)? });
-        Companions(self.found.iter().filter_map(copied).collect())
+        Companions(self.found.iter().chain(self.waiting.iter()).filter_map(copied).collect())
     }
 }
 

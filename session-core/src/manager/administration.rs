@@ -73,23 +73,33 @@ impl<U: SessionPayload> SessionManager<U> {
     /// logged in. Answers how many it changed. None of their changes is lost, nor does this one undo any: `change` runs
     /// again on the newest payload where somebody was faster. In hybrid mode other processes see it within the bound.
     ///
-    /// One round trip, and one for each session. Where it fails in the middle, some are changed: to repeat it is safe if
-    /// `change` is.
+    /// One round trip, and one for each session, each with a [deadline](crate::SessionManagerBuilder::store_deadline) of
+    /// its own. Where one fails the others are changed all the same; to repeat it is safe if `change` is.
+    ///
+    /// A login that read the role before it was changed in your database, and creates its session after this call, has
+    /// the old one: change the database first, and let logins that must not be overtaken begin with an
+    /// [`attempt`](Self::attempt), or ask every so often with
+    /// [`revalidate_every`](crate::SessionManagerBuilder::revalidate_every).
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `StoreUnavailable`; `PayloadTooLarge` and `Misuse` as for
-    /// [`Session::update`](crate::Session::update).
+    /// The first that a session met, after all were tried: `StoreRequired` without a store; `StoreUnavailable`;
+    /// `PayloadTooLarge` and `Misuse` as for [`Session::update`](crate::Session::update).
     pub async fn update_account(
         &self,
         subject: &str,
         mut change: impl FnMut(&mut U) + Send,
     ) -> Result<u64, SessionError> {
         let (op, tracked) = self.administration_of(subject)?;
-        let mut changed = 0;
+        let (mut changed, mut failed) = (0, None);
         for record in tracked.account(&op, subject).await? {
-            changed += u64::from(tracked.update_record(&op, record, &mut change).await?);
+            // An account may have more sessions than one operation has time for.
+            let op = Operation::new(&self.0.service, None);
+            match tracked.update_record(&op, record, &mut change).await {
+                Ok(is_changed) => changed += u64::from(is_changed),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        Ok(changed)
+        failed.map_or(Ok(changed), Err)
     }
 
     /// Begins a login of an account that is about to be checked, so that it cannot be overtaken: a login whose password

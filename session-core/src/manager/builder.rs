@@ -227,6 +227,10 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
 
     /// Takes no login of an account without an [attempt](SessionManager::attempt): a login handler that forgets
     /// `.verified(attempt)` fails, with `Misuse`. Needs a store. Default: off.
+    ///
+    /// [`reauthenticate`](crate::Session::reauthenticate), [`complete`](crate::Session::complete) and
+    /// [`step_up`](crate::Session::step_up) need none: they go on with an open session, and whoever ends the account's
+    /// sessions ends that one. They take an attempt all the same.
     pub fn require_verified(mut self, required: bool) -> Self {
         self.requires_attempts = required;
         self

@@ -56,14 +56,22 @@ impl<U: SessionPayload> SessionManager<U> {
         })
     }
 
-    /// The session of a request, or `None` when nobody is logged in. Refreshes it when that is due.
+    /// The session of a request, or `None` when there is none, or its login waits for the second factor: where it is
+    /// `Some`, so is its user. Refreshes it when that is due. A guest has a session, too:
+    /// [`require_user`](crate::Session::require_user) tells one from a user who is logged in.
+    ///
+    /// For a login that waits, as for any other guard, open the request by hand:
+    /// `manager.slot().receive(&head).extract::<Pending<User>>()`.
     ///
     /// # Errors
     /// `CrossOrigin`; `StoreUnavailable`, when the answer is not known.
     pub async fn get_session(&self, head: &impl RequestHead) -> Result<Option<Outcome<U>>, SessionError> {
         let (slot, incoming) = self.received(head);
         match incoming.open().await {
-            Ok(()) => Ok(Some(Outcome::of(&slot, incoming.session(), None))),
+            Ok(()) => {
+                let session = incoming.session();
+                Ok(session.user().is_some().then(|| Outcome::of(&slot, session, None)))
+            }
             Err(error) if error.kind().is_unauthenticated() => Ok(None),
             Err(error) => Err(error),
         }

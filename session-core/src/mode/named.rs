@@ -52,6 +52,11 @@ impl<U> Named<U> {
         }
     }
 
+    /// Adds a session by what a token says of it.
+    pub(crate) fn also(&mut self, claims: Claims) {
+        self.push(Shown::without(claims));
+    }
+
     pub(crate) fn forget(&mut self, sid: SessionId) {
         self.0.retain(|known| known.claims.sid != sid);
     }

@@ -5,7 +5,7 @@ use super::request::Request;
 use super::state::Outgoing;
 use crate::error::{ErrorKind, SessionError};
 use crate::login::{Login, LoginOptions};
-use crate::mode::{Current, Intent};
+use crate::mode::{Current, Intent, Named};
 use crate::payload::SessionPayload;
 use crate::response::SessionToken;
 
@@ -55,31 +55,31 @@ impl<U: SessionPayload> Session<U> {
     }
 
     /// Ends a session in which somebody acts as its user, and goes back to their own. Without the waiting cookie there is
-    /// no way back: whoever has stolen the one session does not get the other.
+    /// no way back: whoever has stolen the one session does not get the other. Where the session that acts is over
+    /// already (a second click, its end by the user or by the clock) the waiting cookie leads back all the same.
     ///
     /// Three round trips.
     ///
     /// # Errors
-    /// `StoreRequired` without a store; `Forbidden` where nobody acts as the user; `StoreUnavailable`; `CrossOrigin`;
-    /// `ResponseSent`. No session at all is no error: it is `LoggedOut`.
+    /// `StoreRequired` without a store; `Forbidden` where nobody acts as the user; `Invalid` for a session whose payload
+    /// this program cannot read; `StoreUnavailable`; `CrossOrigin`; `ResponseSent`. No session at all is no error: it is
+    /// `LoggedOut`.
     pub async fn stop_impersonating(&self) -> Result<Stopped, SessionError> {
         let turn = self.0.turn().await;
         self.0.not_closed()?;
         let received = self.0.admit()?;
         let tracked = self.0.engine.mode.require_store(&turn.op)?;
-        let restored = match self.0.opened_in(&turn, Intent::Use).await {
+        let acted = match self.0.opened_in(&turn, Intent::Use).await {
             Ok(current) if current.actor().is_none() => {
                 return Err(self.0.error(ErrorKind::Forbidden).detail("nobody acts as this user"));
             }
-            Ok(current) => {
-                let mut parked = crate::mode::Named::NONE;
-                tracked.name_parked(&turn.op, received.parked(), &mut parked);
-                tracked.restore(&turn.op, &current, &parked).await?
-            }
-            Err(error) if error.kind().is_unauthenticated() => None,
+            Ok(current) => Some(current),
+            Err(error) if error.kind().is_unauthenticated() && error.kind() != ErrorKind::Invalid => None,
             Err(error) => return Err(error),
         };
-        let Some((own, issued)) = restored else {
+        let mut parked = Named::NONE;
+        tracked.name_parked(&turn.op, received.parked(), &mut parked);
+        let Some((own, issued)) = tracked.restore(&turn.op, acted.as_ref(), parked).await? else {
             return self.0.destroy_in(&turn).await.map(|_| Stopped::LoggedOut);
         };
         let installed = self.0.state().install(own, issued, Outgoing::Clear);

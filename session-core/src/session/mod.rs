@@ -191,7 +191,9 @@ impl<U: SessionPayload> Session<U> {
     /// The user as the session has it now, or `None` when it is over: for a WebSocket, an event stream or a long job, which
     /// outlives its request and asks again every so often. With a store it is the record that is asked, in hybrid mode,
     /// too, so that it does not matter that the browser has had newer tokens since; without one, the token of the request
-    /// and this process's ended sessions. No use of the session: nothing is written, refreshed or sent.
+    /// and this process's ended sessions. No use of the session: nothing is refreshed or sent. Where
+    /// [`revalidate_every`](crate::SessionManagerBuilder::revalidate_every) is due, it asks and writes the answer down: a
+    /// socket may be all that its browser still uses.
     ///
     /// With a store one round trip.
     ///

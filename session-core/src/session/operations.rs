@@ -52,13 +52,14 @@ impl<U: SessionPayload> Session<U> {
     /// read [`user`](Self::user) first.
     ///
     /// # Errors
-    /// As [`create`](Self::create); `LoginIncomplete` for a login that waits for its second factor; `Misuse` for a
-    /// payload with a subject.
+    /// As [`create`](Self::create); `LoginIncomplete` for a login that waits for its second factor; `Invalid` for a
+    /// session whose payload this program cannot read, which it may be while a deploy is rolled out: nothing is lost by a
+    /// visit; `Misuse` for a payload with a subject.
     pub async fn visit(&self, guest: impl FnOnce() -> U) -> Result<Arc<U>, SessionError> {
         let turn = self.0.turn().await;
         match self.0.opened_in(&turn, Intent::Use).await {
             Ok(current) => return self.0.complete(current).map(|current| current.user),
-            Err(error) if error.kind().is_unauthenticated() => {}
+            Err(error) if error.kind().is_unauthenticated() && error.kind() != ErrorKind::Invalid => {}
             Err(error) => return Err(error),
         }
         let guest = guest();

@@ -119,6 +119,9 @@ impl<U: SessionPayload> Request<U> {
         if let Some(tracked) = self.engine.mode.tracked() {
             tracked.name_parked(&turn.op, received.parked(), &mut present.named);
         }
+        if let Outgoing::Send(parked) = &self.state().parked {
+            present.named.also(parked.claims);
+        }
         present
     }
 

@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 
 use crate::few::{Few, repeated};
 use crate::id::SessionId;
-use crate::terms::{MOST_METHODS, Terms};
+use crate::terms::{MOST_METHODS, Terms, USUAL_LEVEL};
 use crate::time::Timestamp;
 
 /// The names that belong to the token and never to the payload.
@@ -114,11 +114,17 @@ impl<'de, 'c> Found<'de, 'c> {
             at_most: self.at_most.map(Duration::from_secs),
             ends_by: self.ends_by,
             is_remembered: !self.unremembered,
-            level: self.acr.unwrap_or(usual.level),
+            level: self.level(),
             methods: std::mem::take(&mut self.amr),
             ..usual
         };
         terms.unless_usual()
+    }
+
+    /// Without our audience `acr` may mean anything (OpenID Connect Core section 2), and proves no more than a login.
+    fn level(&self) -> u8 {
+        let most = if self.aud == Some(true) { u8::MAX } else { USUAL_LEVEL };
+        self.acr.unwrap_or(USUAL_LEVEL).min(most)
     }
 
     /// Takes down a name of the payload's.
@@ -157,7 +163,9 @@ impl<'de, 'c> Found<'de, 'c> {
             Claim::Acr => self.acr = map.next_value_seed(Level)?,
             Claim::AtMost => self.at_most = Some(map.next_value()?),
             Claim::Unremembered => self.unremembered = map.next_value()?,
-            Claim::Sub | Claim::Jti | Claim::Act => drop(map.next_value::<IgnoredAny>()?),
+            // Who acts as somebody is in a record, and in no token of ours (RFC 8693 section 4.1).
+            Claim::Act => return Err(de::Error::custom("somebody acts as the user")),
+            Claim::Sub | Claim::Jti => drop(map.next_value::<IgnoredAny>()?),
         }
         if claim == Claim::Iss && self.issuer.is_none() {
             map.next_value::<IgnoredAny>()?;
@@ -297,6 +305,6 @@ impl Visitor<'_> for Level {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<u8>, E> {
-        Ok(text.parse().ok())
+        Ok(text.parse().ok().filter(|level: &u8| level.to_string() == text))
     }
 }

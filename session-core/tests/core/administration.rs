@@ -1,7 +1,8 @@
 //! What an administrator does to open sessions.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use session_core::store::SessionStore as _;
 use session_core::testing::{Fault, FaultyStore, StoreMethod};
 use session_core::{ErrorKind, SessionManager};
 
@@ -180,4 +181,46 @@ async fn without_a_store_there_is_nothing_to_change_or_to_count() {
     let sessions = World::new().stateless();
     assert_eq!(sessions.update_account("ann", |_| ()).await.unwrap_err().kind(), ErrorKind::StoreRequired);
     assert_eq!(sessions.count().await.unwrap_err().kind(), ErrorKind::StoreRequired);
+}
+
+/// Two calls fit into one deadline here; in the field it is some thousand.
+#[tokio::test]
+async fn an_account_with_many_sessions_is_changed_in_all_of_them() {
+    let (world, store) = (World::new(), Faulty::default());
+    let sessions = world.tracked_on(store.clone());
+    for _ in 0..5 {
+        Browser::login(&sessions, user("ann")).await;
+    }
+    store.is_remote.store(true, Ordering::SeqCst);
+    *store.takes.lock().unwrap() = Some((world.clock.clone(), seconds(1)));
+    assert_eq!(sessions.update_account("ann", |user| user.visits = 7).await.unwrap(), 5);
+    *store.takes.lock().unwrap() = None;
+    let account = session_core::store::Account { realm: sessions.realm(), subject: "ann" };
+    let records = store.inner.list(account, world.now()).await.unwrap();
+    let changed = records.iter().filter(|record| record.payload.windows(10).any(|at| at == b"\"visits\":7"));
+    assert_eq!(changed.count(), 5);
+}
+
+#[tokio::test]
+async fn where_one_session_cannot_be_changed_the_others_are_and_the_error_is_told() {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    let sessions = world.tracked_on(store.clone());
+    let mut browsers = Vec::new();
+    for _ in 0..5 {
+        browsers.push(Browser::login(&sessions, user("ann")).await);
+    }
+    let replaced = AtomicUsize::new(0);
+    store.inject_by(move |method| {
+        let is_second = method == StoreMethod::Replace && replaced.fetch_add(1, Ordering::SeqCst) == 1;
+        if is_second { Fault::Fail } else { Fault::None }
+    });
+    let error = sessions.update_account("ann", |user| user.visits = 7).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    store.recover();
+    let mut seen = Vec::new();
+    for browser in &browsers {
+        seen.push(visits(&sessions, browser).await);
+    }
+    assert_eq!(seen.iter().filter(|visits| **visits == Some(7)).count(), 4, "{seen:?}");
 }

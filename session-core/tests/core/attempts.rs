@@ -1,7 +1,5 @@
 //! A login that began before its account was revoked does not happen.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use session_core::testing::{FaultyStore, StoreMethod, TestRequest};
 use session_core::{Attempt, ErrorKind, SessionError, SessionManager};
 
@@ -217,59 +215,100 @@ fn orders(one: &[Step], other: &[Step]) -> Vec<Vec<Step>> {
     }
 }
 
+/// How the owner, who is logged in, ends what others may have.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Account,
+    Others,
+    All,
+    Everyone,
+}
+
+impl End {
+    fn method(self) -> StoreMethod {
+        match self {
+            Self::Everyone => StoreMethod::DeleteRealm,
+            Self::Account | Self::Others | Self::All => StoreMethod::DeleteAccount,
+        }
+    }
+
+    async fn run(self, sessions: SessionManager<User>, owner: Trip) {
+        match self {
+            Self::Account => drop(sessions.revoke_account("ann").await.unwrap()),
+            Self::Others => drop(owner.revoke_others().await.unwrap()),
+            Self::All => drop(owner.revoke_all().await.unwrap()),
+            Self::Everyone => drop(sessions.revoke_everyone().await.unwrap()),
+        }
+    }
+
+    /// What is left of the account when it has returned: nothing but the owner's own session.
+    fn leaves(self) -> usize {
+        usize::from(matches!(self, Self::Others))
+    }
+}
+
 #[tokio::test]
 async fn in_every_order_at_every_await_on_two_nodes_the_stolen_password_opens_nothing_after_the_revocation() {
     let orders = orders(&THIEF, &OWNER);
     assert_eq!(orders.len(), 35);
-    let mut overtaken = 0;
-    for order in orders {
-        let world = World::new();
-        let store = FaultyStore::new(world.store.clone());
-        // Two processes, as far as they can tell.
-        let (here, there) = (world.tracked_on(store.clone()), world.tracked_on(store.clone()));
-        let changed = AtomicBool::new(false);
-        let (mut attempt, mut knows) = (None, false);
-        let (mut create, mut revoke) = (None, None);
-        for step in &order {
-            match step {
-                Step::Attempt => attempt = Some(here.attempt("ann").await.unwrap()),
-                Step::ReadTheHash => knows = !changed.load(Ordering::SeqCst),
-                Step::CallCreate if knows => {
-                    let (stop, attempt) = (store.stop_before(StoreMethod::Create), attempt.clone().unwrap());
-                    let sessions = here.clone();
-                    let task = tokio::spawn(async move { log_in(&sessions, "ann", attempt).await });
-                    stop.reached().await;
-                    create = Some((stop, task));
-                }
-                Step::CallCreate => {}
-                Step::Create => {
-                    if let Some((stop, task)) = create.take() {
-                        stop.go_on();
-                        match task.await.unwrap() {
-                            Ok(()) => {}
-                            Err(error) => {
-                                assert_eq!(error.kind(), ErrorKind::LoginOvertaken);
-                                overtaken += 1;
-                            }
-                        }
-                    }
-                }
-                Step::ChangeThePassword => changed.store(true, Ordering::SeqCst),
-                Step::CallRevoke => {
-                    let stop = store.stop_before(StoreMethod::DeleteAccount);
-                    let sessions = there.clone();
-                    let task = tokio::spawn(async move { sessions.revoke_account("ann").await });
-                    stop.reached().await;
-                    revoke = Some((stop, task));
-                }
-                Step::Revoke => {
-                    let (stop, task) = revoke.take().unwrap();
+    for end in [End::Account, End::Others, End::All, End::Everyone] {
+        let mut overtaken = 0;
+        for order in &orders {
+            overtaken += usize::from(in_order(order, end).await);
+        }
+        assert!(overtaken > 0, "{end:?}");
+    }
+}
+
+/// Whether the thief's login was overtaken.
+async fn in_order(order: &[Step], end: End) -> bool {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    // Two processes, as far as they can tell.
+    let (here, there) = (world.tracked_on(store.clone()), world.tracked_on(store.clone()));
+    let owner = Browser::login(&there, user("ann")).await;
+    let (mut attempt, mut knows, mut overtaken, mut changed) = (None, false, false, false);
+    let (mut create, mut revoke) = (None, None);
+    for step in order {
+        match step {
+            Step::Attempt => attempt = Some(here.attempt("ann").await.unwrap()),
+            Step::ReadTheHash => knows = !changed,
+            Step::CallCreate if knows => {
+                let (stop, attempt) = (store.stop_before(StoreMethod::Create), attempt.clone().unwrap());
+                let sessions = here.clone();
+                let task = tokio::spawn(async move { log_in(&sessions, "ann", attempt).await });
+                stop.reached().await;
+                create = Some((stop, task));
+            }
+            Step::CallCreate => {}
+            Step::Create => {
+                if let Some((stop, task)) = create.take() {
                     stop.go_on();
-                    task.await.unwrap().unwrap();
+                    let answer = kind(task.await.unwrap());
+                    assert!(matches!(answer, None | Some(ErrorKind::LoginOvertaken)), "{answer:?}");
+                    overtaken = answer.is_some();
                 }
             }
+            Step::ChangeThePassword => changed = true,
+            Step::CallRevoke => {
+                let trip = Trip::of(&there);
+                trip.receive(&owner.post("/"));
+                trip.open().await.unwrap();
+                let stop = store.stop_before(end.method());
+                let task = tokio::spawn(end.run(there.clone(), trip));
+                stop.reached().await;
+                revoke = Some((stop, task));
+            }
+            Step::Revoke => {
+                let (stop, task) = revoke.take().unwrap();
+                stop.go_on();
+                task.await.unwrap();
+                let left = world.records(&here, "ann").await.len();
+                assert_eq!(left, end.leaves(), "when the revocation returns: {end:?} {order:?}");
+            }
         }
-        assert!(world.records(&here, "ann").await.is_empty(), "{order:?}");
     }
-    assert!(overtaken > 0);
+    let left = world.records(&here, "ann").await.len();
+    assert_eq!(left, end.leaves(), "in the end: {end:?} {order:?}");
+    overtaken
 }

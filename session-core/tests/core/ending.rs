@@ -274,7 +274,7 @@ async fn without_a_store_a_token_ends_its_session_until_its_own_time_is_over() {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_logout_that_found_no_session_says_so(world, sessions) {
         let told = || std::mem::take(&mut *world.events.lock().unwrap());
         let names =

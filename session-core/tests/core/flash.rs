@@ -1,7 +1,7 @@
 //! A message for the next page: once, sealed, logged in or not.
 
 use session_core::testing::TestRequest;
-use session_core::{ErrorKind, Flash, KeyRing, SessionManager};
+use session_core::{CookieSettings, ErrorKind, Flash, KeyRing, SessionManager};
 
 use crate::jar::{Jar, arrive};
 use crate::support::{User, World, user};
@@ -19,7 +19,7 @@ async fn read(sessions: &SessionManager<User>, jar: &mut Jar) -> Option<String> 
     message
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_message_is_read_once_and_then_it_is_gone(_world, sessions) {
         let mut jar = Jar::default();
         leave(&sessions, &mut jar, "Saved.").await;
@@ -128,4 +128,22 @@ async fn key_pairs_seal_nothing_until_a_secret_is_given() {
     leave(&sessions, &mut jar, "Saved.").await;
     assert_eq!(read(&sessions, &mut jar).await.as_deref(), Some("Saved."));
     assert!(builder().sealing_keys(pair()).build().unwrap_err().to_string().contains("key pairs"));
+}
+
+/// A sibling subdomain plants cookies of a name that has no `__Host-`, and hides those that have it.
+#[tokio::test]
+async fn planted_cookies_hide_no_host_cookie() {
+    let world = World::new();
+    let cookie = CookieSettings::default().name("__Secure-id").domain("example.test");
+    let sessions = world.builder().cookie(cookie).build().unwrap();
+    let mut jar = Jar::default();
+    let (trip, flash) = arrive::<Flash<User>>(&sessions, &jar.post("/save")).await;
+    flash.set("Saved.").unwrap();
+    jar.keep(&trip.close(&()));
+    let own = format!("__Host-id-flash={}", jar.value("__Host-id-flash").unwrap());
+    // Cookies of longer paths come first (RFC 6265 section 5.4).
+    let planted = "__Secure-id-actor=x; ".repeat(8);
+    let shown = TestRequest::new("GET", "/app").cookie(&format!("{planted}{own}"));
+    let (_, flash) = arrive::<Flash<User>>(&sessions, &shown).await;
+    assert_eq!(flash.take::<String>().unwrap().as_deref(), Some("Saved."));
 }

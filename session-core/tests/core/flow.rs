@@ -78,7 +78,7 @@ async fn refused(sessions: &SessionManager<User>, jar: &mut Jar, state: &str) {
     assert_eq!((error.kind(), error.code()), (ErrorKind::FlowNotFound, "FLOW_NOT_FOUND"));
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_flow_is_taken_by_its_browser_once(_world, sessions) {
         let mut jar = Jar::default();
         let state = begin(&sessions, &mut jar, "v").await;

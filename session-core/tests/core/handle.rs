@@ -23,13 +23,13 @@ fn lines(changes: &session_core::adapter::ResponseChanges) -> Vec<&'static str> 
     changes.iter().map(session_core::adapter::HeaderChange::name).collect()
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_request_that_asks_for_nothing_changes_nothing(_world, sessions) {
         assert!(Trip::of(&sessions).close(&()).is_empty());
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_answer_that_opened_the_session_varies_and_is_private(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("GET", "/"));
@@ -42,7 +42,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_answer_for_somebody_is_not_stored_unless_its_handler_says_more(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let cache_control = async |request: TestRequest, said: &'static str| {
@@ -62,7 +62,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_handle_that_outlives_its_request_asks_again(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let socket = Trip::of(&sessions);
@@ -116,7 +116,7 @@ async fn nor_is_one_whose_session_ended_elsewhere_meanwhile() {
     assert!(changes.contains(&HeaderChange::Set("cache-control", "no-store".into())), "{changes:?}");
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_answer_with_our_cookie_is_not_stored(_world, sessions) {
         for (set_before, expected) in
             [("public", vec!["set-cookie", "cache-control"]), ("private, No-Store", vec!["set-cookie"])]
@@ -158,7 +158,7 @@ async fn without_a_store_an_update_after_the_response_is_refused() {
     assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::ResponseSent));
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_panic_in_a_handler_sends_no_cookie(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/login"));
@@ -185,7 +185,7 @@ async fn parallel_extractors_share_one_open() {
     assert_eq!(two.unwrap().user().map(|user| user.user_id.as_str()), Some("ann"));
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn guards_tell_401_403_and_anonymous_apart(_world, sessions) {
         let kind = async |request: TestRequest| {
             let session = Trip::of(&sessions);
@@ -202,7 +202,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_fresh_guard_asks_for_a_recent_login(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let check = async || {
@@ -272,7 +272,7 @@ async fn a_missing_layer_is_named() {
     assert!(error.to_string().contains("User"), "{error}");
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn no_debug_output_shows_a_token(_world, sessions) {
         let cookie = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         let token = cookie.split_once('=').unwrap().1;

@@ -113,7 +113,7 @@ async fn a_thief_of_the_one_session_does_not_get_the_other() {
     assert_eq!(who(&sessions, &mut thief).await, None);
     // Root lost bob, and nothing else.
     assert_eq!(world.records(&sessions, "root").await.len(), 1);
-    assert_eq!(stop(&sessions, &mut jar).await.unwrap(), Stopped::LoggedOut);
+    assert_eq!(stop(&sessions, &mut jar).await.unwrap(), Stopped::Restored);
 }
 
 #[tokio::test]
@@ -536,4 +536,67 @@ async fn a_plain_request_asks_the_store_no_more_than_before() {
     let before = store.calls().len();
     who(&sessions, &mut jar).await;
     assert_eq!(calls(before), 2);
+}
+
+/// A double click: the second request was under way with the cookies from before.
+#[tokio::test]
+async fn to_stop_twice_leads_back_twice() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let mut jar = acts(&sessions).await;
+    let second = Trip::of(&sessions);
+    second.receive(&jar.post("/"));
+    assert_eq!(stop(&sessions, &mut jar).await.unwrap(), Stopped::Restored);
+    assert_eq!(second.stop_impersonating().await.unwrap(), Stopped::Restored);
+    jar.keep(&second.close(&()));
+    assert_eq!(who(&sessions, &mut jar).await, is("root"));
+    assert_eq!(world.records(&sessions, "root").await.len(), 1);
+}
+
+#[tokio::test]
+async fn from_a_session_that_bob_or_the_clock_has_ended_the_way_leads_back_too() {
+    for by_bob in [true, false] {
+        let world = World::new();
+        let sessions = world.tracked();
+        let mut jar = Jar::default();
+        log_in(&sessions, &mut jar, "root").await;
+        let trip = request(&sessions, &jar).await;
+        trip.impersonate(user("bob")).at_most(seconds(60)).await.unwrap();
+        jar.keep(&trip.close(&()));
+        match by_bob {
+            true => drop(sessions.revoke_account("bob").await.unwrap()),
+            false => world.advance(60),
+        }
+        assert_eq!(stop(&sessions, &mut jar).await.unwrap(), Stopped::Restored);
+        assert_eq!(who(&sessions, &mut jar).await, is("root"));
+    }
+}
+
+/// What waits must be a login that waits for nothing: the second cookie is no way around the second factor.
+#[tokio::test]
+async fn a_login_that_waits_is_not_restored_from_the_second_cookie() {
+    let world = World::new();
+    let sessions = world.tracked();
+    for (name, level) in [("root", 0), ("guest", 1)] {
+        let login = sessions.create_session(user(name), &TestRequest::new("POST", "/login"));
+        let login = if level == 0 { login.level(0) } else { login };
+        let token = login.await.unwrap().token.unwrap();
+        let trip = Trip::of(&sessions);
+        trip.receive(&TestRequest::new("POST", "/").cookie(&format!("{PARKED}={}", token.expose())));
+        assert_eq!(trip.stop_impersonating().await.unwrap(), Stopped::LoggedOut, "{name}");
+        assert!(trip.user().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_logout_in_the_request_that_began_to_act_ends_both() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let trip = request(&sessions, &Jar::default()).await;
+    trip.create(user("root")).await.unwrap();
+    trip.impersonate(user("bob")).await.unwrap();
+    trip.destroy().await.unwrap();
+    for name in ["root", "bob"] {
+        assert!(world.records(&sessions, name).await.is_empty(), "{name}");
+    }
 }

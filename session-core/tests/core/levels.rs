@@ -41,7 +41,7 @@ fn kind<T>(result: Result<T, SessionError>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_login_of_level_0_is_let_in_where_it_is_completed_and_nowhere_else(_world, sessions) {
         let jar = first_factor(&sessions).await;
         let incomplete = Some(ErrorKind::LoginIncomplete);
@@ -218,4 +218,54 @@ async fn a_bearer_request_is_told_what_is_missing() {
             "{said}"
         );
     }
+}
+
+#[tokio::test]
+async fn without_a_framework_a_login_that_waits_is_nobody_until_it_is_asked_for() {
+    let world = World::new();
+    for sessions in world.all() {
+        let jar = first_factor(&sessions).await;
+        assert!(sessions.get_session(&jar.get("/")).await.unwrap().is_none());
+        let slot = sessions.slot();
+        let pending = slot.receive(&jar.post("/code")).extract::<Pending<User>>().await.unwrap();
+        pending.session().complete(["otp"]).await.unwrap();
+        let mut jar = jar;
+        jar.keep(&slot.close(&()));
+        assert!(sessions.get_session(&jar.get("/")).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_second_factor_lengthens_nothing_that_the_first_has_limited() {
+    let world = World::new();
+    for sessions in world.all() {
+        let mut jar = Jar::default();
+        let trip = request(&sessions, &jar).await;
+        trip.create(user("ann")).level(0).remember(false).at_most(seconds(1800)).await.unwrap();
+        jar.keep(&trip.close(&()));
+        let trip = request(&sessions, &jar).await;
+        trip.complete(["otp"]).await.unwrap();
+        let changes = trip.close(&());
+        assert!(!changes.set_cookie().unwrap().contains("Max-Age"));
+        jar.keep(&changes);
+        for (later, is_open) in [(1799, true), (1, false)] {
+            world.advance(later);
+            assert_eq!(request(&sessions, &jar).await.user().is_some(), is_open, "{later}");
+        }
+    }
+}
+
+/// An attempt is of one account, whichever verb it stands behind.
+#[tokio::test]
+async fn an_attempt_of_another_account_completes_nothing() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let bobs = sessions.attempt("bob").await.unwrap();
+    let jar = first_factor(&sessions).await;
+    let trip = request(&sessions, &jar).await;
+    assert_eq!(kind(trip.complete(["otp"]).verified(bobs.clone()).await), Some(ErrorKind::Misuse));
+    let own = sessions.attempt("ann").await.unwrap();
+    trip.complete(["otp"]).verified(own).await.unwrap();
+    assert_eq!(kind(trip.reauthenticate().verified(bobs.clone()).await), Some(ErrorKind::Misuse));
+    assert_eq!(kind(trip.step_up(["hwk"], 2).verified(bobs).await), Some(ErrorKind::Misuse));
 }

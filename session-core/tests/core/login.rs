@@ -5,14 +5,14 @@ use session_core::{CookieSettings, Destroyed, ErrorKind, KeyRing, SessionManager
 
 use crate::support::{Browser, SECRET, Trip, User, World, big_user, user};
 
-in_both_modes! {
+in_every_mode! {
     async fn after_login_the_user_is_known(_world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_anonymous_request_sets_no_cookie_and_is_nobody(_world, sessions) {
         assert!(sessions.get_session(&TestRequest::new("GET", "/")).await.unwrap().is_none());
         let slot = Trip::of(&sessions);
@@ -22,7 +22,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn the_default_cookie_is_a_host_cookie_for_a_day(_world, sessions) {
         let outcome = sessions.create_session(user("ann"), &TestRequest::new("POST", "/")).await.unwrap();
         let line = outcome.changes.set_cookie().unwrap();
@@ -31,7 +31,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn after_logout_the_old_cookie_is_refused(_world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         let mut thief = browser.clone();
@@ -43,14 +43,14 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn logout_clears_the_cookie_also_when_there_was_no_session(_world, sessions) {
         let changes = sessions.destroy_session(&TestRequest::new("POST", "/logout")).await.unwrap();
         assert!(changes.set_cookie().unwrap().contains("Max-Age=0"));
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn every_login_makes_a_new_id_and_the_cookie_from_before_is_dead(_world, sessions) {
         let before = Browser::login(&sessions, user("ann")).await;
         for next in ["ann", "bob"] {
@@ -64,7 +64,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_login_as_another_user_carries_nothing_over(_world, sessions) {
         let browser = Browser::login(&sessions, User { visits: 7, ..user("ann") }).await;
         let outcome = sessions.create_session(user("bob"), &browser.post("/login")).await.unwrap();
@@ -72,7 +72,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn reauthentication_rotates_the_id_keeps_the_payload_and_resets_both_clocks(_world, sessions) {
         let before = Browser::login(&sessions, User { visits: 7, ..user("ann") }).await;
         let session = Trip::of(&sessions);
@@ -86,7 +86,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn reauthentication_resets_the_absolute_lifetime(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(3600);
@@ -99,7 +99,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn nobody_can_reauthenticate_without_a_session(_world, sessions) {
         let session = Trip::of(&sessions);
         session.receive(&TestRequest::new("POST", "/confirm"));
@@ -119,7 +119,7 @@ async fn a_payload_too_large_for_a_cookie_is_an_error_that_names_the_size() {
     assert!(tracked.is_ok(), "a store keeps the payload out of the cookie");
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_subject_that_no_store_could_keep_is_refused(_world, sessions) {
         for name in [String::new(), "x".repeat(256), "a\0b".to_owned()] {
             let outcome = sessions.create_session(user(&name), &TestRequest::new("POST", "/")).await;
@@ -143,7 +143,7 @@ async fn two_managers_with_one_secret_do_not_accept_each_others_tokens() {
     assert_eq!(session.open().await.map_err(|error| error.kind()), Err(ErrorKind::TokenInvalid));
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn the_good_one_of_two_cookies_is_found_whatever_the_order(_world, sessions) {
         let good = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         for line in [format!("__Host-session=bad; {good}"), format!("{good}; __Host-session=bad")] {
@@ -153,7 +153,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn of_several_sessions_the_newest_login_wins_and_a_dead_one_gives_way(world, sessions) {
         let older = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         world.advance(10);
@@ -165,7 +165,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn logout_ends_every_session_that_the_request_names(_world, sessions) {
         let one = logged_in_cookie(&sessions, user("ann")).await.unwrap();
         let two = logged_in_cookie(&sessions, user("bob")).await.unwrap();
@@ -176,7 +176,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_request_from_another_origin_neither_logs_in_nor_out(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let forged = || browser.post("/").header("sec-fetch-site", "cross-site");
@@ -188,7 +188,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_logout_says_that_the_session_is_over(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let session = Trip::of(&sessions);

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 /// Cases that hold with a store and without one: `name::stateless` and `name::tracked`, each with a world of its own.
-macro_rules! in_both_modes {
+macro_rules! in_every_mode {
     ($($(#[$doc:meta])* async fn $name:ident($world:ident, $sessions:ident) $body:block)*) => {$(
         mod $name {
             #[allow(unused_imports, reason = "each case uses some of them")]
@@ -27,6 +27,13 @@ macro_rules! in_both_modes {
             async fn tracked() {
                 let world = crate::support::World::new();
                 let sessions = world.tracked();
+                case(world, sessions).await;
+            }
+
+            #[tokio::test]
+            async fn hybrid() {
+                let world = crate::support::World::new();
+                let sessions = world.hybrid();
                 case(world, sessions).await;
             }
         }

@@ -37,23 +37,23 @@ async fn uses(sessions: &SessionManager<User>, jar: &mut Jar) -> (bool, Option<S
     (trip.user().is_some(), changes.set_cookie().map(str::to_owned))
 }
 
-/// Two managers with the same keys and, if there is one, the same store: before and after a restart, or two nodes.
-fn two(world: &World, lifetimes: &Lifetimes, has_store: bool) -> [SessionManager<User>; 2] {
-    [(); 2].map(|()| {
-        let builder = world.builder().lifetimes(lifetimes.clone());
-        let builder = if has_store { builder.store(world.store.clone()) } else { builder };
-        builder.build().unwrap()
-    })
-}
-
-fn both(world: &World, lifetimes: &Lifetimes) -> [[SessionManager<User>; 2]; 2] {
-    [false, true].map(|has_store| two(world, lifetimes, has_store))
+/// In every mode two managers with the same keys and, if there is one, the same store: before and after a restart, or two
+/// nodes.
+fn all(world: &World, lifetimes: &Lifetimes) -> [[SessionManager<User>; 2]; 3] {
+    let builder = || world.builder().lifetimes(lifetimes.clone());
+    let (stateless, tracked) = (builder, || builder().store(world.store.clone()));
+    let hybrid = || tracked().hybrid(seconds(30));
+    [
+        [(); 2].map(|()| stateless().build().unwrap()),
+        [(); 2].map(|()| tracked().build().unwrap()),
+        [(); 2].map(|()| hybrid().build().unwrap()),
+    ]
 }
 
 #[tokio::test]
 async fn a_plain_login_is_remembered_and_a_refresh_of_it_too() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::default()) {
+    for [sessions, _] in all(&world, &Lifetimes::default()) {
         let (mut jar, cookie) = log_in(&sessions, |login| login).await;
         assert!(cookie.contains("Max-Age=86400"), "{cookie}");
         world.advance(24 * HOUR - 60);
@@ -66,7 +66,7 @@ async fn a_plain_login_is_remembered_and_a_refresh_of_it_too() {
 async fn an_unremembered_login_has_a_cookie_without_max_age_and_ends_after_12_hours_whatever_refreshes_it() {
     let world = World::new();
     let lifetimes = Lifetimes::default().max_age(seconds(HOUR));
-    for [sessions, elsewhere] in both(&world, &lifetimes) {
+    for [sessions, elsewhere] in all(&world, &lifetimes) {
         let (mut jar, cookie) = log_in(&sessions, |login| login.remember(false)).await;
         assert!(!cookie.contains("Max-Age"), "{cookie}");
         let mut refreshed = 0;
@@ -89,7 +89,7 @@ async fn an_unremembered_login_has_a_cookie_without_max_age_and_ends_after_12_ho
 #[tokio::test]
 async fn at_most_shortens_and_never_lengthens() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::default()) {
+    for [sessions, _] in all(&world, &Lifetimes::default()) {
         let (jar, cookie) = log_in(&sessions, |login| login.at_most(seconds(900))).await;
         assert!(cookie.contains("Max-Age=900"), "{cookie}");
         let status = request(&sessions, &jar).await.status();
@@ -104,7 +104,7 @@ async fn at_most_shortens_and_never_lengthens() {
 async fn at_most_holds_after_a_refresh_and_on_another_node_and_a_reauthentication_counts_anew() {
     let world = World::new();
     let lifetimes = Lifetimes::default().max_age(seconds(600)).refresh_threshold(seconds(300));
-    for [sessions, elsewhere] in both(&world, &lifetimes) {
+    for [sessions, elsewhere] in all(&world, &lifetimes) {
         let (mut jar, _) = log_in(&sessions, |login| login.at_most(seconds(900))).await;
         world.advance(400);
         assert!(uses(&elsewhere, &mut jar).await.1.is_some());
@@ -123,7 +123,7 @@ async fn at_most_holds_after_a_refresh_and_on_another_node_and_a_reauthenticatio
 #[tokio::test]
 async fn an_earlier_proof_is_when_the_login_was_and_none_lies_in_the_future() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::default()) {
+    for [sessions, _] in all(&world, &Lifetimes::default()) {
         let (now, earlier) = (world.now(), world.now().minus(seconds(600)));
         for (told, counts) in [(earlier, earlier), (now.plus(seconds(600)), now)] {
             let (jar, _) = log_in(&sessions, |login| login.authenticated_at(told)).await;
@@ -150,7 +150,7 @@ impl Since for Timestamp {
 #[tokio::test]
 async fn a_proof_that_is_too_old_for_any_session_is_told() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::default()) {
+    for [sessions, _] in all(&world, &Lifetimes::default()) {
         let trip = request(&sessions, &Jar::default()).await;
         let old = world.now().minus(seconds(30 * 24 * HOUR));
         let error = trip.create(user("ann")).authenticated_at(old).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn a_proof_that_is_too_old_for_any_session_is_told() {
 async fn methods_and_level_are_in_the_status_and_survive_a_refresh_and_an_update() {
     let world = World::new();
     let lifetimes = Lifetimes::default();
-    for [sessions, elsewhere] in both(&world, &lifetimes) {
+    for [sessions, elsewhere] in all(&world, &lifetimes) {
         let (mut jar, _) = log_in(&sessions, |login| login.methods(["pwd", "otp"]).level(2)).await;
         world.advance(24 * HOUR - 60);
         assert!(uses(&sessions, &mut jar).await.1.is_some());
@@ -177,7 +177,7 @@ async fn methods_and_level_are_in_the_status_and_survive_a_refresh_and_an_update
 #[tokio::test]
 async fn methods_are_added_by_a_reauthentication_each_once() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::default()) {
+    for [sessions, _] in all(&world, &Lifetimes::default()) {
         let (mut jar, _) = log_in(&sessions, |login| login.methods(["pwd"])).await;
         let trip = request(&sessions, &jar).await;
         trip.reauthenticate().methods(["pwd", "otp"]).await.unwrap();
@@ -215,7 +215,7 @@ async fn each_limit_has_its_error_and_nothing_is_stored() {
 #[tokio::test]
 async fn eight_methods_of_32_bytes_are_kept_and_an_endless_list_ends() {
     let world = World::new();
-    for sessions in world.both() {
+    for sessions in world.all() {
         let long = "x".repeat(31);
         let methods: Vec<_> = (0..8).map(|n| format!("{long}{n}")).collect();
         let (jar, _) = log_in(&sessions, |login| login.methods(methods.clone())).await;
@@ -239,7 +239,7 @@ async fn a_login_that_is_not_awaited_does_not_happen_and_debug_tells_nothing_of_
 #[tokio::test]
 async fn a_native_client_may_be_told_the_same() {
     let world = World::new();
-    for sessions in world.both() {
+    for sessions in world.all() {
         let outcome = sessions.create_session(user("ann"), &Jar::default().post("/login"));
         let outcome = outcome.at_most(seconds(900)).methods(["pwd"]).await.unwrap();
         let status = outcome.session.status();
@@ -251,7 +251,7 @@ async fn a_native_client_may_be_told_the_same() {
 async fn with_sliding_lifetimes_who_comes_in_time_stays_until_the_absolute_end() {
     let world = World::new();
     let idle = 7 * 24 * HOUR;
-    for [sessions, _] in both(&world, &Lifetimes::sliding(seconds(idle))) {
+    for [sessions, _] in all(&world, &Lifetimes::sliding(seconds(idle))) {
         let (mut jar, _) = log_in(&sessions, |login| login).await;
         for _ in 0..4 {
             world.advance(idle - 1);
@@ -268,7 +268,7 @@ async fn with_sliding_lifetimes_who_comes_in_time_stays_until_the_absolute_end()
 #[tokio::test]
 async fn remember_me_lasts_for_30_days_without_a_visit_and_180_with_them() {
     let world = World::new();
-    for [sessions, _] in both(&world, &Lifetimes::remember_me()) {
+    for [sessions, _] in all(&world, &Lifetimes::remember_me()) {
         let (mut jar, _) = log_in(&sessions, |login| login).await;
         for _ in 0..5 {
             world.advance(30 * 24 * HOUR);
@@ -283,7 +283,7 @@ async fn remember_me_lasts_for_30_days_without_a_visit_and_180_with_them() {
 async fn a_guest_s_session_ends_after_a_day_whatever_refreshes_it() {
     let world = World::new();
     let lifetimes = Lifetimes::sliding(seconds(7 * 24 * HOUR));
-    for [sessions, _] in both(&world, &lifetimes) {
+    for [sessions, _] in all(&world, &lifetimes) {
         let mut jar = Jar::default();
         let trip = request(&sessions, &jar).await;
         trip.visit(|| user("guest")).await.unwrap();

@@ -100,7 +100,7 @@ async fn an_upgrade_to_another_account_is_no_session() {
     assert_eq!(world.records(&world.tracked(), "eve").await.len(), 1, "and nothing overwrites it");
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_deploy_that_logs_people_out_is_a_warning_ten_times_a_minute(world, before) {
         let browser = Browser::login(&before, user("ann")).await;
         let log = Log::default();

@@ -35,7 +35,7 @@ async fn refresh(sessions: &SessionManager<User>, browser: &mut Browser) -> bool
     browser.take(&outcome.changes)
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn above_the_threshold_nothing_is_sent(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 1_800);
@@ -45,7 +45,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn below_the_threshold_a_new_cookie_is_sent_that_is_good_for_a_day(world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 1_799);
@@ -58,7 +58,7 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_explicit_refresh_answers_with_a_full_day(world, sessions) {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         world.advance(1000);
@@ -69,14 +69,14 @@ in_both_modes! {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_refresh_without_a_session_is_refused(_world, sessions) {
         let outcome = sessions.refresh_session(&TestRequest::new("POST", "/")).await.map(drop);
         assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn asking_for_the_status_never_refreshes(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 100);
@@ -110,7 +110,7 @@ async fn no_chain_of_refreshes_passes_the_absolute_lifetime() {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_refresh_never_follows_a_logout_in_the_same_request(world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         world.advance(86_400 - 100);

@@ -1,7 +1,7 @@
 //! Asking every so often whether an account may go on: once for all requests of a session, and extending nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use session_core::store::SessionStore;
 use session_core::testing::{Fault, FaultyStore, StoreMethod};
@@ -290,4 +290,51 @@ async fn contradictions_say_what_to_change() {
     let error =
         builder.revalidate_every(seconds(0), async |_| Revalidation::Keep).build().unwrap_err().to_string();
     assert!(error.contains("less than a second"), "{error}");
+}
+
+/// An administrator changes the payload while the application's answer to "may the account go on?" is under way.
+#[tokio::test]
+async fn an_answer_that_was_under_way_undoes_no_change_of_an_administrator() {
+    let world = World::new();
+    let manager: Arc<OnceLock<SessionManager<User>>> = Arc::default();
+    let inside = Arc::clone(&manager);
+    let sessions = world
+        .builder()
+        .store(world.store.clone())
+        .revalidate_every(seconds(300), move |old: Arc<User>| {
+            let sessions = inside.get().unwrap().clone();
+            async move {
+                // The application has read its database; now the role is taken away, there and here.
+                sessions.update_account("ann", |user| user.visits = 7).await.unwrap();
+                let notes = [("seen".to_owned(), "yes".to_owned())].into();
+                Revalidation::Replace(User { notes, ..User::clone(&old) })
+            }
+        })
+        .build()
+        .unwrap();
+    assert!(manager.set(sessions.clone()).is_ok());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    world.advance(300);
+    let outcome = sessions.get_session(&browser.get("/")).await.unwrap().unwrap();
+    assert_eq!(outcome.user().unwrap().visits, 7);
+}
+
+#[tokio::test]
+async fn a_socket_learns_of_it_though_its_browser_sends_nothing_else() {
+    let (world, users) = (World::new(), Users::default());
+    let sessions = sessions(&world, &users, world.store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let socket = Trip::of(&sessions);
+    socket.receive(&browser.get("/socket"));
+    socket.open().await.unwrap();
+    users.answers(Revalidation::Replace(User { visits: 7, ..user("ann") }));
+    world.advance(EVERY);
+    for _ in 0..2 {
+        assert_eq!(socket.still_open().await.unwrap().unwrap().visits, 7);
+        assert_eq!(users.asked(), 1);
+    }
+    users.answers(Revalidation::End);
+    world.advance(EVERY);
+    assert!(socket.still_open().await.unwrap().is_none());
+    assert!(world.records(&sessions, "ann").await.is_empty());
 }

@@ -42,7 +42,7 @@ async fn every_login_draws_its_id_from_the_system_unless_a_test_says_otherwise()
 }
 
 // The moments in which a request that has opened its session still uses it after the user has logged out.
-in_both_modes! {
+in_every_mode! {
     async fn no_operation_in_flight_undoes_a_logout(_world, sessions) {
         let operations = ["refresh", "update", "reauthenticate"];
         for operation in operations {
@@ -168,7 +168,7 @@ async fn no_event_no_log_line_and_no_error_holds_a_token_an_id_or_the_secret() {
     let world = World::new();
     let mut secrets = vec![SECRET.to_owned()];
     let mut errors = String::new();
-    for sessions in world.both() {
+    for sessions in world.all() {
         let mut browser = Browser::login(&sessions, user("ann")).await;
         let thief = browser.clone();
         secrets.push(browser.cookie().to_owned());

@@ -1,9 +1,14 @@
 //! Sessions that live in the cookie alone.
 
+use base64_simd::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac};
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
-use session_core::{Destroyed, ErrorKind, KeyRing, Revalidation, SessionManager, TokenForm};
+use session_core::{
+    Authenticated, Destroyed, ErrorKind, KeyRing, Level, Pending, Revalidation, SessionManager, TokenForm,
+};
+use sha2::Sha256;
 
-use crate::support::{Browser, START, Trip, User, World, big_user, seconds, user};
+use crate::support::{Browser, SECRET, START, Trip, User, World, big_user, seconds, user};
 
 #[tokio::test]
 async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
@@ -18,7 +23,7 @@ async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
     assert_eq!(status.reason, Some(ErrorKind::Expired));
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn what_ended_does_not_come_back_when_a_clock_that_was_ahead_is_set_right(world, sessions) {
         let mut ann = Browser::login(&sessions, user("ann")).await;
         ann.clone().log_out(&sessions).await;
@@ -272,4 +277,64 @@ async fn keys_rotate_without_logging_anybody_out() {
     assert_eq!(browser.who(&sessions).await, None);
     assert_eq!(fresh.clone().who(&sessions).await.as_deref(), Some("bob"));
     clock.advance(seconds(1));
+}
+
+fn plain_token(world: &World, claims: &str) -> String {
+    let (iat, exp) = (world.now().unix_seconds(), world.now().unix_seconds() + 3600);
+    let payload = format!(r#"{{"userId":"ann","visits":0,"iat":{iat},"exp":{exp}{claims}}}"#);
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
+    let signed = format!("{}.{}", encode(br#"{"alg":"HS256"}"#), encode(payload.as_bytes()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", encode(&mac.finalize().into_bytes()))
+}
+
+fn shows(sessions: &SessionManager<User>, token: &str) -> Trip {
+    let trip = Trip::of(sessions);
+    trip.receive(&TestRequest::new("GET", "/").cookie(&format!("__Host-session={token}")));
+    trip
+}
+
+/// RFC 8693 section 4.1: whoever else signs with the secret says that somebody acts as ann.
+#[tokio::test]
+async fn a_plain_token_that_names_an_actor_is_not_ann_herself() {
+    let world = World::new();
+    let sessions = world.builder().token_form(TokenForm::Plain).build().unwrap();
+    let trip = shows(&sessions, &plain_token(&world, r#","act":{"sub":"root"}"#));
+    assert_eq!(trip.extract::<Authenticated<User>>().await.unwrap_err().kind(), ErrorKind::TokenInvalid);
+}
+
+/// What another issuer means by its `acr` is not known here; one that names our audience means us.
+#[tokio::test]
+async fn a_plain_token_gives_a_level_above_1_only_to_our_audience_and_in_one_spelling() {
+    let world = World::new();
+    let sessions = world.builder().token_form(TokenForm::Plain).build().unwrap();
+    let audience = format!(r#","aud":"{}""#, sessions.realm());
+    for (acr, ours, is_two) in
+        [("2", true, true), ("2", false, false), ("+255", true, false), ("0002", true, false)]
+    {
+        let aud = if ours { &*audience } else { "" };
+        let trip = shows(&sessions, &plain_token(&world, &format!(r#","acr":"{acr}"{aud}"#)));
+        assert_eq!(trip.extract::<Level<User, 2>>().await.is_ok(), is_two, "{acr} {aud}");
+        assert!(trip.extract::<Level<User, 1>>().await.is_ok());
+    }
+    let waits = shows(&sessions, &plain_token(&world, r#","acr":"0""#));
+    assert!(waits.extract::<Pending<User>>().await.is_ok());
+}
+
+/// As others who read the token see them: RFC 8176 and OpenID Connect Core section 2.
+#[tokio::test]
+async fn methods_and_level_are_the_claims_amr_and_acr() {
+    let world = World::new();
+    for form in [TokenForm::Typed, TokenForm::Plain] {
+        let sessions = world.builder().token_form(form).build().unwrap();
+        let login = sessions.create_session(user("ann"), &TestRequest::new("POST", "/login"));
+        let token = login.methods(["pwd", "otp"]).level(2).await.unwrap().token.unwrap();
+        let payload = token.expose().split('.').nth(1).unwrap();
+        let payload = URL_SAFE_NO_PAD.decode_to_vec(payload.as_bytes()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(claims["amr"], serde_json::json!(["pwd", "otp"]));
+        assert_eq!(claims["acr"], "2");
+        assert!(shows(&sessions, token.expose()).extract::<Level<User, 2>>().await.is_ok());
+    }
 }

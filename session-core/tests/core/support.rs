@@ -73,9 +73,14 @@ impl World {
         self.builder().store(self.store.clone()).build().unwrap()
     }
 
-    /// Both modes, for what must hold in each.
-    pub(crate) fn both(&self) -> [SessionManager<User>; 2] {
-        [self.stateless(), self.tracked()]
+    /// Tracked, and served from memory for 30 s.
+    pub(crate) fn hybrid(&self) -> SessionManager<User> {
+        self.builder().store(self.store.clone()).hybrid(seconds(30)).build().unwrap()
+    }
+
+    /// Every mode, for what must hold in each.
+    pub(crate) fn all(&self) -> [SessionManager<User>; 3] {
+        [self.stateless(), self.tracked(), self.hybrid()]
     }
 
     pub(crate) fn tracked_on(&self, store: impl SessionStore) -> SessionManager<User> {

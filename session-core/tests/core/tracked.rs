@@ -65,7 +65,7 @@ async fn an_update_in_flight_does_not_bring_a_session_back() {
     assert_eq!(browser.clone().who(&sessions).await, None);
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn an_update_may_not_change_the_account(_world, sessions) {
         let browser = Browser::login(&sessions, user("ann")).await;
         let session = Trip::of(&sessions);

@@ -115,7 +115,7 @@ async fn an_update_to_one_changes_nothing() {
     }
 }
 
-in_both_modes! {
+in_every_mode! {
     // The session goes on with the payload that it has; only who asks for the refresh is told.
     async fn a_revalidation_that_answers_one_replaces_nothing(_world, sessions) {
         let tracked = sessions.revoke_account("nobody").await.is_ok();

@@ -1,9 +1,10 @@
 //! Somebody who is not logged in and has something to keep.
 
+use session_core::store::SessionStore as _;
 use session_core::{Authenticated, ErrorKind, Fresh, Level, SessionError, SessionManager, Visitor};
 
 use crate::jar::Jar;
-use crate::support::{Trip, User, user};
+use crate::support::{Browser, Trip, User, World, user};
 
 async fn request(sessions: &SessionManager<User>, jar: &Jar) -> Trip {
     let trip = Trip::of(sessions);
@@ -23,7 +24,7 @@ fn kind<T>(result: Result<T, SessionError>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
 }
 
-in_both_modes! {
+in_every_mode! {
     async fn a_visitor_without_a_session_gets_one_and_keeps_it(_world, sessions) {
         let mut jar = Jar::default();
         assert_eq!(visit(&sessions, &mut jar).await.unwrap(), 0);
@@ -87,4 +88,21 @@ in_both_modes! {
         jar.keep(&trip.close(&()));
         assert_eq!(kind(visit(&sessions, &mut jar).await), Some(ErrorKind::LoginIncomplete));
     }
+}
+
+/// While a deploy is rolled out: a node with the old program gets a visit.
+#[tokio::test]
+async fn a_visit_ends_no_session_that_cannot_be_read_here() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let mut record = world.records(&sessions, "ann").await.remove(0);
+    record.payload = br#"{"another":"shape"}"#.to_vec();
+    record.version += 1;
+    world.store.replace(sessions.realm(), &record, world.now()).await.unwrap();
+    let trip = Trip::of(&sessions);
+    trip.receive(&browser.get("/shop"));
+    assert_eq!(kind(trip.visit(|| user("guest")).await), Some(ErrorKind::Invalid));
+    assert!(trip.close(&()).set_cookie().is_none());
+    assert_eq!(world.records(&sessions, "ann").await.len(), 1);
 }

@@ -2,6 +2,7 @@
 
 use super::Stateless;
 use crate::error::{ErrorKind, SessionError};
+use crate::event::{EventKind, Who};
 use crate::id::SessionId;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
@@ -33,7 +34,14 @@ impl Stateless {
         held: Vec<u8>,
         ends_at: Timestamp,
     ) -> Option<Vec<u8>> {
-        let is_first = self.taken.insert_new(id, ends_at, &*op.clock).unwrap_or(false);
+        let is_first = self.taken.insert_new(id, ends_at, &*op.clock).unwrap_or_else(|_| {
+            op.emit_because(
+                EventKind::EndedListFull,
+                Who::NOBODY,
+                "no flow is taken: too many were, of late",
+            );
+            false
+        });
         is_first.then_some(held)
     }
 }

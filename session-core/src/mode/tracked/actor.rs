@@ -13,7 +13,7 @@ use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
 use crate::store::{SessionRecord, Touch};
-use crate::terms::Actor;
+use crate::terms::{Actor, Terms, USUAL_LEVEL};
 use crate::token::{Claims, Tries};
 
 impl Tracked {
@@ -114,43 +114,57 @@ impl Tracked {
         let (now, tries) = (op.now(), Tries::new());
         for token in tokens {
             if let Ok(claims) = op.codec.verify_reference_in(token.as_bytes(), now, &tries) {
-                named.push(Shown::without(claims));
+                named.also(claims);
             }
         }
     }
 
-    /// The session of whoever acts as the user of `current`, by a token that was parked, and the token that its client
-    /// gets. `current` is over then. `None`: there is no such token, or its session is over.
+    /// The session of whoever acts as somebody, by a token that was parked, and the token that its client gets. The one
+    /// in which they act is over then, if it was not yet. `None`: there is no such token, or its session is over.
     pub(crate) async fn restore<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
-        current: &Current<U>,
-        parked: &Named<U>,
+        acted: Option<&Current<U>>,
+        parked: Named<U>,
     ) -> Result<Option<(Current<U>, Issued)>, SessionError> {
-        let Some((record, actor)) = current.record.as_ref().zip(current.actor()) else { return Ok(None) };
-        let Some(shown) = parked.iter().find(|shown| shown.claims.sid == actor.sid) else { return Ok(None) };
+        let actor = acted.and_then(Current::actor);
+        let is_theirs = |shown: &Shown<U>| actor.is_none_or(|actor| actor.sid == shown.claims.sid);
+        let Some(shown) = parked.newest_first().find(is_theirs) else { return Ok(None) };
         let (own, newer) = match self.use_at(op, op.now(), &shown.claims, Intent::Use).await {
             Ok(Effect::Show(own, issued)) => (own, issued),
             Ok(Effect::Send(own, issued)) => (own, Some(issued)),
             Err(Denied { error, .. }) if error.kind().is_unauthenticated() => return Ok(None),
             Err(denied) => return Err(denied.error),
         };
-        let Some(own_record) = &own.record else { return Ok(None) };
+        let Some(own_record) = own.record.as_ref().filter(|record| is_whole(record)) else { return Ok(None) };
         let issued = match newer {
             Some(newer) => newer,
             None => issue_for(op, own_record, own.claims)?,
         };
-        let key = key(op, record.id);
-        if self.call(op, |store| store.delete(key)).await? {
-            op.emit_because(EventKind::Destroyed, Who::record(record), "nobody acts as the user any more");
+        if let Some(record) = acted.and_then(|acted| acted.record.as_ref()) {
+            let key = key(op, record.id);
+            if self.call(op, |store| store.delete(key)).await? {
+                op.emit_because(
+                    EventKind::Destroyed,
+                    Who::record(record),
+                    "nobody acts as the user any more",
+                );
+            }
         }
         Ok(Some((own, issued)))
     }
 }
 
+/// A login of an account as itself that waits for nothing.
+fn is_whole(record: &SessionRecord) -> bool {
+    let is_own =
+        |terms: &Arc<Terms>| terms.are_known() && terms.actor.is_none() && terms.level >= USUAL_LEVEL;
+    record.subject().is_some() && record.terms.as_ref().is_none_or(is_own)
+}
+
 /// Whether a session is that of whoever acts, and still good.
 fn may_act<U: SessionPayload>(op: &Operation<'_, U>, actor: &Actor, own: &SessionRecord) -> bool {
-    let is_whole =
-        own.terms.as_ref().is_none_or(|terms| terms.are_known() && terms.actor.is_none() && terms.level > 0);
-    is_whole && own.subject() == Some(&*actor.subject) && op.lifetimes.judge(&own.times(), op.now()).is_live
+    is_whole(own)
+        && own.subject() == Some(&*actor.subject)
+        && op.lifetimes.judge(&own.times(), op.now()).is_live
 }

@@ -15,7 +15,7 @@ use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::token::Claims;
 
-/// So often the answer is written before others, who keep changing the session, are to ask anew.
+/// So often the answer is written, and asked for, before others, who keep changing the session, are to ask anew.
 const WRITES: usize = 8;
 
 /// What asking came to.
@@ -24,6 +24,13 @@ pub(super) enum Asked {
     GoesOn(SessionRecord),
     /// It is over, and not served, even where that could not be written down.
     Ended(Option<SessionError>),
+}
+
+/// What became of an answer.
+enum Written {
+    Settled(Asked),
+    /// It was about a payload that somebody has changed meanwhile, and would undo that: nothing was written.
+    Overtaken(SessionRecord),
 }
 
 impl Tracked {
@@ -63,18 +70,27 @@ impl Tracked {
                 None => None,
             })
         };
-        let Ok(_turn) = patience.within(&*self.store, &*op.clock, line).await else {
-            return Ok(Asked::GoesOn(record));
+        let turn = patience.within(&*self.store, &*op.clock, line).await;
+        // Whoever was first in line has asked, and whoever waited in vain has waited for long.
+        let Some(mut record) = self.read(op, token, Intent::Peek).await? else {
+            return Ok(Asked::Ended(None));
         };
-        // Whoever was first in line has asked.
-        let Some(record) = self.read(op, token, Intent::Peek).await? else { return Ok(Asked::Ended(None)) };
-        if !self.is_due(op, &record) {
+        if turn.is_err() {
             return Ok(Asked::GoesOn(record));
         }
-        let user = Arc::new(decode(op, &record)?);
-        let answer = async { Ok(op.revalidate(|| user).await) };
-        let answer = patience.within(&*self.store, &*op.clock, answer).await;
-        self.write_down(op, token, record, answer.unwrap_or(Revalidation::Defer)).await
+        for _ in 0..WRITES {
+            if !self.is_due(op, &record) {
+                break;
+            }
+            let user = Arc::new(decode(op, &record)?);
+            let answer = async { Ok(op.revalidate(|| user).await) };
+            let answer = patience.within(&*self.store, &*op.clock, answer).await;
+            match self.write_down(op, token, record, answer.unwrap_or(Revalidation::Defer)).await? {
+                Written::Settled(asked) => return Ok(asked),
+                Written::Overtaken(newest) => record = newest,
+            }
+        }
+        Ok(Asked::GoesOn(record))
     }
 
     async fn write_down<U: SessionPayload>(
@@ -83,27 +99,31 @@ impl Tracked {
         token: &Claims,
         mut record: SessionRecord,
         answer: Revalidation<U>,
-    ) -> Result<Asked, SessionError> {
+    ) -> Result<Written, SessionError> {
         let payload = match answer {
             Revalidation::Keep | Revalidation::Defer => None,
             Revalidation::Replace(user) => Some(self.replacement(op, &record, &user)?),
             Revalidation::End => {
                 let ended = self.end_record(op, &record, "revalidation ended it").await;
-                return Ok(Asked::Ended(ended.err()));
+                return Ok(Written::Settled(Asked::Ended(ended.err())));
             }
         };
         for _ in 0..WRITES {
             let (next, now) = (asked_at(&record, payload.as_ref(), op.now()), op.now());
             match self.call(op, |store| store.replace(&op.realm, &next, now)).await? {
-                Replaced::Done => return Ok(Asked::GoesOn(next)),
-                Replaced::Gone => return Ok(Asked::Ended(None)),
-                Replaced::Conflict => match self.read(op, token, Intent::Peek).await? {
-                    Some(newest) => record = newest,
-                    None => return Ok(Asked::Ended(None)),
-                },
+                Replaced::Done => return Ok(Written::Settled(Asked::GoesOn(next))),
+                Replaced::Gone => return Ok(Written::Settled(Asked::Ended(None))),
+                Replaced::Conflict => {}
             }
+            let Some(newest) = self.read(op, token, Intent::Peek).await? else {
+                return Ok(Written::Settled(Asked::Ended(None)));
+            };
+            if payload.is_some() && newest.payload != record.payload {
+                return Ok(Written::Overtaken(newest));
+            }
+            record = newest;
         }
-        Ok(Asked::GoesOn(record))
+        Ok(Written::Settled(Asked::GoesOn(record)))
     }
 
     /// The payload that the application answered, as it is stored.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::super::current::{Current, Denied, Effect, Opened};
 use super::super::named::{Named, Shown};
 use super::super::verified::{Verified, more_telling};
+use super::ask::Asked;
 use super::decide::{Intent, Step, decide};
-use super::{Tracked, moment, serve};
+use super::{Tracked, decode, moment, serve};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::Who;
 use crate::payload::SessionPayload;
 use crate::request::Credential;
 use crate::service::Operation;
+use crate::store::SessionRecord;
 use crate::token::Claims;
 
 /// Of several sessions in one request at most this many are looked up.
@@ -115,7 +117,24 @@ impl Tracked {
         current: &Current<U>,
     ) -> Result<Current<U>, SessionError> {
         let (record, user) = self.newest(op, &current.claims).await?;
+        let (record, user) = match self.is_due(op, &record) {
+            true => Box::pin(self.ask_for(op, &current.claims, record)).await?,
+            false => (record, user),
+        };
         Ok(Current::tracked(Arc::new(user), current.claims, Arc::new(record)))
+    }
+
+    /// The session, if its account may go on.
+    async fn ask_for<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        token: &Claims,
+        record: SessionRecord,
+    ) -> Result<(SessionRecord, U), SessionError> {
+        match self.ask(op, token, record).await? {
+            Asked::GoesOn(record) => decode(op, &record).map(|user| (record, user)),
+            Asked::Ended(failed) => Err(failed.unwrap_or_else(|| op.error(ErrorKind::NotFound))),
+        }
     }
 
     pub(in crate::mode) async fn recheck<U: SessionPayload>(
