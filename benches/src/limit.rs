@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use memchr::memchr_iter;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use session_core::{adapter::RequestHead, CrossOrigin};
+use session_core::{CrossOrigin, adapter::RequestHead};
 use sha2::Sha256;
 
 use crate::workload::{COOKIE, User};

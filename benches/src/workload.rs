@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use session_core::store::MemoryStore;
-use session_core::{adapter::{Headers, RequestHead}, KeyRing, SessionManager, SessionPayload};
+use session_core::{
+    KeyRing, SessionManager, SessionPayload,
+    adapter::{Headers, RequestHead},
+};
 
 use crate::limit::Limit;
 use crate::measure::wait;

@@ -53,6 +53,49 @@ pub trait Guard: Sized + Send + 'static {
     fn check(session: Session<Self::Payload>) -> impl Future<Output = Result<Self, SessionError>> + Send;
 }
 
+/// A guard that holds a user and their session: what all of them have.
+macro_rules! of_a_user {
+    ($(#[$doc:meta])* pub struct $name:ident<U $(, const $number:ident: $type:ty)?>;) => {
+        of_a_user!($(#[$doc])* $name [U: SessionPayload $(, const $number: $type)?] [U $(, $number)?]);
+    };
+    ($(#[$doc:meta])* $name:ident [$($generics:tt)*] [$($arguments:tt)*]) => {
+        $(#[$doc])*
+        pub struct $name<$($generics)*> {
+            user: Arc<U>,
+            session: Session<U>,
+        }
+
+        impl<$($generics)*> $name<$($arguments)*> {
+            /// The session.
+            #[must_use]
+            pub fn session(&self) -> &Session<U> {
+                &self.session
+            }
+
+            /// The user, owned: a copy, since the session keeps its own.
+            #[must_use]
+            pub fn into_inner(self) -> U {
+                U::clone(&self.user)
+            }
+        }
+
+        impl<$($generics)*> Deref for $name<$($arguments)*> {
+            type Target = U;
+
+            fn deref(&self) -> &U {
+                &self.user
+            }
+        }
+
+        /// Shows the session, and nothing of the user.
+        impl<$($generics)*> fmt::Debug for $name<$($arguments)*> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.session).finish()
+            }
+        }
+    };
+}
+
 /// The session, whoever is or is not logged in, guests included: fails only when the answer is not known (503) or the request may
 /// not ask (403).
 impl<U: SessionPayload> Guard for Session<U> {
@@ -70,28 +113,13 @@ impl<U: SessionPayload> Guard for Session<U> {
     }
 }
 
-/// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the configured login page.
-/// Dereferences to the user.
-///
-/// A guest is not logged in: a payload whose [`subject`](SessionPayload::subject) is `None` is answered as no session
-/// is, with `SESSION_NOT_FOUND`. Take [`Session`] for what guests may do as well.
-pub struct Authenticated<U: SessionPayload> {
-    user: Arc<U>,
-    session: Session<U>,
-}
-
-impl<U: SessionPayload> Authenticated<U> {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        &self.session
-    }
-
-    /// The user, owned: a copy, since the session keeps its own.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        U::clone(&self.user)
-    }
+of_a_user! {
+    /// Somebody is logged in: 401 otherwise, or for a browser navigation a redirect to the configured login page.
+    /// Dereferences to the user.
+    ///
+    /// A guest is not logged in: a payload whose [`subject`](SessionPayload::subject) is `None` is answered as no session
+    /// is, with `SESSION_NOT_FOUND`. Take [`Session`] for what guests may do as well.
+    pub struct Authenticated<U>;
 }
 
 impl<U: SessionPayload> Guard for Authenticated<U> {
@@ -99,14 +127,6 @@ impl<U: SessionPayload> Guard for Authenticated<U> {
 
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
         Ok(Self { user: session.require_user()?, session })
-    }
-}
-
-impl<U: SessionPayload> Deref for Authenticated<U> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.user
     }
 }
 
@@ -146,23 +166,11 @@ impl<U: SessionPayload> Guard for MaybeAuthenticated<U> {
     }
 }
 
-/// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise, and 401 where
-/// nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to the user,
-/// as the store has it then.
-pub struct Fresh<U: SessionPayload, const SECONDS: u64>(Authenticated<U>);
-
-impl<U: SessionPayload, const SECONDS: u64> Fresh<U, SECONDS> {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        self.0.session()
-    }
-
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
+of_a_user! {
+    /// Somebody logged in less than `SECONDS` ago (ASVS 7.5.1): 403 `REAUTHENTICATION_REQUIRED` otherwise, and 401 where
+    /// nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to the user,
+    /// as the store has it then.
+    pub struct Fresh<U, const SECONDS: u64>;
 }
 
 impl<U: SessionPayload, const SECONDS: u64> Guard for Fresh<U, SECONDS> {
@@ -171,37 +179,14 @@ impl<U: SessionPayload, const SECONDS: u64> Guard for Fresh<U, SECONDS> {
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
         session.require_fresh(Duration::from_secs(SECONDS)).await?;
         // Only now: the user as the store has it.
-        Authenticated::check(session).await.map(Self)
+        Ok(Self { user: session.require_user()?, session })
     }
 }
 
-impl<U: SessionPayload, const SECONDS: u64> Deref for Fresh<U, SECONDS> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.0
-    }
-}
-
-/// Somebody with a session, logged in or a guest: 401 otherwise, and for a login that waits for its second factor.
-/// Dereferences to the payload. Whoever has none gets one by [`Session::visit`].
-pub struct Visitor<U: SessionPayload> {
-    user: Arc<U>,
-    session: Session<U>,
-}
-
-impl<U: SessionPayload> Visitor<U> {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        &self.session
-    }
-
-    /// The payload, owned: a copy, since the session keeps its own.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        U::clone(&self.user)
-    }
+of_a_user! {
+    /// Somebody with a session, logged in or a guest: 401 otherwise, and for a login that waits for its second factor.
+    /// Dereferences to the payload. Whoever has none gets one by [`Session::visit`].
+    pub struct Visitor<U>;
 }
 
 impl<U: SessionPayload> Guard for Visitor<U> {
@@ -215,28 +200,13 @@ impl<U: SessionPayload> Guard for Visitor<U> {
     }
 }
 
-impl<U: SessionPayload> Deref for Visitor<U> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.user
-    }
-}
-
-/// A login that waits for its second factor ([level](crate::Login::level) 0): for the page that asks for it, and for
-/// nothing else. 401 where nobody is logged in, 403 where the login is complete. Dereferences to the user.
-pub struct Pending<U: SessionPayload> {
-    user: Arc<U>,
-    session: Session<U>,
+of_a_user! {
+    /// A login that waits for its second factor ([level](crate::Login::level) 0): for the page that asks for it, and for
+    /// nothing else. 401 where nobody is logged in, 403 where the login is complete. Dereferences to the user.
+    pub struct Pending<U>;
 }
 
 impl<U: SessionPayload> Pending<U> {
-    /// The session, to be [completed](Session::complete).
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        &self.session
-    }
-
     /// [`Session::update`] for a login that waits, which that refuses: to note which code was sent where, for instance. Wrong
     /// codes are counted by account, in your database: another login would begin another count.
     ///
@@ -244,12 +214,6 @@ impl<U: SessionPayload> Pending<U> {
     /// As [`Session::update`], but for `LoginIncomplete`.
     pub async fn update(&self, change: impl FnMut(&mut U) + Send) -> Result<Arc<U>, SessionError> {
         self.session.update_if(change, |_, current| Ok(current)).await
-    }
-
-    /// The user, owned: a copy, since the session keeps its own.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        U::clone(&self.user)
     }
 }
 
@@ -265,31 +229,11 @@ impl<U: SessionPayload> Guard for Pending<U> {
     }
 }
 
-impl<U: SessionPayload> Deref for Pending<U> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.user
-    }
-}
-
-/// Somebody whose login is of [level](crate::Login::level) `LEVEL` or more: 403 `STEP_UP_REQUIRED` otherwise, and 401
-/// where nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to
-/// the user, as the store has it then. The level is raised by [`Session::step_up`].
-pub struct Level<U: SessionPayload, const LEVEL: u8>(Authenticated<U>);
-
-impl<U: SessionPayload, const LEVEL: u8> Level<U, LEVEL> {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        self.0.session()
-    }
-
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
+of_a_user! {
+    /// Somebody whose login is of [level](crate::Login::level) `LEVEL` or more: 403 `STEP_UP_REQUIRED` otherwise, and 401
+    /// where nobody is logged in, as for [`Authenticated`]. Always asks the store, in hybrid mode as well. Dereferences to
+    /// the user, as the store has it then. The level is raised by [`Session::step_up`].
+    pub struct Level<U, const LEVEL: u8>;
 }
 
 impl<U: SessionPayload, const LEVEL: u8> Guard for Level<U, LEVEL> {
@@ -298,79 +242,29 @@ impl<U: SessionPayload, const LEVEL: u8> Guard for Level<U, LEVEL> {
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
         session.require_level(LEVEL).await?;
         // Only now: the user as the store has it.
-        Authenticated::check(session).await.map(Self)
+        Ok(Self { user: session.require_user()?, session })
     }
 }
 
-impl<U: SessionPayload, const LEVEL: u8> Deref for Level<U, LEVEL> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.0
-    }
-}
-
-/// Somebody is logged in as themselves: 403 `FORBIDDEN` while somebody [acts as the user](Session::impersonate), and 401
-/// where nobody is logged in, as for [`Authenticated`]. For what must not be done in another one's name: a new password,
-/// a new second factor, an order. Costs nothing more. Dereferences to the user.
-pub struct NotImpersonated<U: SessionPayload>(Authenticated<U>);
-
-impl<U: SessionPayload> NotImpersonated<U> {
-    /// The session.
-    #[must_use]
-    pub fn session(&self) -> &Session<U> {
-        self.0.session()
-    }
-
-    /// The user, owned.
-    #[must_use]
-    pub fn into_inner(self) -> U {
-        self.0.into_inner()
-    }
+of_a_user! {
+    /// Somebody is logged in as themselves: 403 `FORBIDDEN` while somebody [acts as the user](Session::impersonate), and 401
+    /// where nobody is logged in, as for [`Authenticated`]. For what must not be done in another one's name: a new password,
+    /// a new second factor, an order. Costs nothing more. Dereferences to the user.
+    pub struct NotImpersonated<U>;
 }
 
 impl<U: SessionPayload> Guard for NotImpersonated<U> {
     type Payload = U;
 
     async fn check(session: Session<U>) -> Result<Self, SessionError> {
-        let user = Authenticated::check(session).await?;
-        if user.session.actor().is_some() { Err(user.session.0.acted()) } else { Ok(Self(user)) }
+        let user = session.require_user()?;
+        if session.actor().is_some() { Err(session.0.acted()) } else { Ok(Self { user, session }) }
     }
 }
 
-impl<U: SessionPayload> Deref for NotImpersonated<U> {
-    type Target = U;
-
-    fn deref(&self) -> &U {
-        &self.0
-    }
-}
-
-macro_rules! debug_as_session {
-    ($($name:ident)*) => {$(
-        impl<U: SessionPayload> fmt::Debug for $name<U> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_tuple(stringify!($name)).field(&self.session).finish()
-            }
-        }
-    )*};
-}
-debug_as_session!(Authenticated MaybeAuthenticated Visitor Pending);
-
-impl<U: SessionPayload, const SECONDS: u64> fmt::Debug for Fresh<U, SECONDS> {
+/// Shows the session, and nothing of the user.
+impl<U: SessionPayload> fmt::Debug for MaybeAuthenticated<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fresh").field(&self.0.session).finish()
-    }
-}
-
-impl<U: SessionPayload, const LEVEL: u8> fmt::Debug for Level<U, LEVEL> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Level").field(&self.0.session).finish()
-    }
-}
-
-impl<U: SessionPayload> fmt::Debug for NotImpersonated<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("NotImpersonated").field(&self.0.session).finish()
+        f.debug_tuple("MaybeAuthenticated").field(&self.session).finish()
     }
 }

@@ -92,7 +92,8 @@ impl Place {
                 assert!(self.store.list(named, sample.now).await.expect("an answer").len() >= 3);
             }
             Operation::Revoke => {
-                let ended = self.store.delete_account(named, None, crate::MARK, sample.now).await.expect("an answer");
+                let ended =
+                    self.store.delete_account(named, None, crate::MARK, sample.now).await.expect("an answer");
                 assert_eq!(ended.len(), 3);
             }
         }

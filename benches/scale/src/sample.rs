@@ -51,7 +51,17 @@ impl Sample {
     #[must_use]
     pub fn record(self, number: u64) -> SessionRecord {
         let began = self.now.minus(Duration::from_secs(self.age(number)));
-        SessionRecord::new(id(number), payload(), began, began.plus(Duration::from_secs(DAY))).with(|record| { record.subject = Some(self.subject(number)); record.last_seen = began; record.issued_at = began; record.first_used_at = Some(began); record.ends_at = began.plus(Duration::from_secs(DAY)); record.user_agent = Some(USER_AGENT.to_owned()); record.ip_address = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7))); })
+        SessionRecord::new(id(number), payload(), began, began.plus(Duration::from_secs(DAY))).with(
+            |record| {
+                record.subject = Some(self.subject(number));
+                record.last_seen = began;
+                record.issued_at = began;
+                record.first_used_at = Some(began);
+                record.ends_at = began.plus(Duration::from_secs(DAY));
+                record.user_agent = Some(USER_AGENT.to_owned());
+                record.ip_address = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
+            },
+        )
     }
 
     /// Whether the store's own eyes see what its `create` would have written.
