@@ -116,7 +116,7 @@ pub use event::{EventKind, SessionEvent, SessionObserver};
 pub use flash::Flash;
 pub use flow::{Flow, FlowState, Flows, PostedFields, Relay};
 pub use guard::{Authenticated, Fresh, Guard, Level, MaybeAuthenticated, NotImpersonated, Pending, Visitor};
-pub use id::SessionId;
+pub use id::{Place, SessionId};
 pub use lifetimes::Lifetimes;
 pub use login::Login;
 pub use manager::{Outcome, SessionManager, SessionManagerBuilder};

@@ -9,7 +9,7 @@ use crate::clock::{Clock, RandomSource};
 use crate::cookie::CookieWriter;
 use crate::error::{Challenge, ErrorKind, SessionError};
 use crate::event::{EventKind, SessionEvent, SessionObserver, Who, is_traced};
-use crate::id::SessionId;
+use crate::id::{Place, SessionId};
 use crate::lifetimes::{Lifetimes, Start};
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
@@ -49,16 +49,19 @@ impl<U: SessionPayload> Service<U> {
         self.clock.now()
     }
 
-    pub(crate) fn new_id(&self) -> Result<SessionId, SessionError> {
-        let mut sid = [0; 16];
-        let filled = self.random.fill(&mut sid);
+    /// At this place, or at any.
+    pub(crate) fn new_id(&self, place: Option<Place>) -> Result<SessionId, SessionError> {
+        let mut bytes = [0; SessionId::LEN];
+        let filled = self.random.fill(&mut bytes);
         filled.map_err(|error| SessionError::new(ErrorKind::Randomness, self.now()).source_is(error))?;
-        Ok(SessionId::from_bytes(sid))
+        let [_, _, random @ ..] = bytes;
+        Ok(place.map_or(SessionId::from_bytes(bytes), |place| SessionId::new(place, random)))
     }
 
     /// Claims and terms for a login, good from now on. `before` are those of the session that it goes on with.
     pub(crate) fn begin(
         &self,
+        place: Option<Place>,
         generation: Option<u64>,
         is_guest: bool,
         options: &LoginOptions,
@@ -78,8 +81,14 @@ impl<U: SessionPayload> Service<U> {
         if expires_at <= now {
             return refuse(ErrorKind::Expired, "the login is so old that its session would be over");
         }
-        let claims =
-            Claims { sid: self.new_id()?, generation, issued_at: now, expires_at, authenticated_at, ends_by };
+        let claims = Claims {
+            sid: self.new_id(place)?,
+            generation,
+            issued_at: now,
+            expires_at,
+            authenticated_at,
+            ends_by,
+        };
         Ok((claims, Terms { ends_by, ..terms }.unless_usual()))
     }
 

@@ -170,7 +170,7 @@ mod tests {
             is_remembered: false,
             level: 2,
             methods: vec!["pwd".to_owned(), "otp".to_owned()],
-            actor: Some(Actor { sid: SessionId::from_bytes([7; 16]), subject: "alice".to_owned() }),
+            actor: Some(Actor { sid: SessionId::from_bytes([7; 18]), subject: "alice".to_owned() }),
             revalidated_at: Some(Timestamp::from_unix_seconds(1_600_000_000)),
             later: None,
         }

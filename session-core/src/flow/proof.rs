@@ -70,13 +70,13 @@ pub(super) fn place(id: SessionId) -> String {
 }
 
 /// Each part behind its length, so that no two lists of parts are one text.
-fn hash(parts: &[&str]) -> [u8; 16] {
+fn hash<const N: usize>(parts: &[&str]) -> [u8; N] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
-    let mut short = [0; 16];
+    let mut short = [0; N];
     short.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
     short
 }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_proof_is_read_as_it_was_written() {
         for subject in [None, Some([3; 16])] {
-            let id = SessionId::from_bytes([7; 16]);
+            let id = SessionId::from_bytes([7; 18]);
             let proof = Proof { id, ends_at: Timestamp::from_unix_seconds(9), subject, data: b"{}".to_vec() };
             let read = Proof::from_bytes(&proof.to_bytes()).unwrap();
             assert_eq!((read.id, read.ends_at, read.subject), (id, proof.ends_at, subject));

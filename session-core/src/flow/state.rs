@@ -6,19 +6,19 @@ use std::ops::Deref;
 use crate::clock::RandomSource;
 use crate::id::SessionId;
 
-/// The state of a flow: 128 random bits as 22 characters of base64url, to go to whoever sends the browser back (OAuth's
+/// The state of a flow: 144 random bits as 24 characters of base64url, to go to whoever sends the browser back (OAuth's
 /// `state`, RFC 6749 section 10.12). `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FlowState(String);
 
 impl FlowState {
     pub(super) fn random(random: &dyn RandomSource) -> std::io::Result<Self> {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; SessionId::LEN];
         random.fill(&mut bytes)?;
         Ok(Self(SessionId::from_bytes(bytes).to_text()))
     }
 
-    /// The 22 characters.
+    /// The 24 characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -93,7 +93,7 @@ mod tests {
 
     fn token(generation: Option<u64>, issued_at: i64, expires_at: i64) -> Claims {
         Claims {
-            sid: SessionId::from_bytes([1; 16]),
+            sid: SessionId::from_bytes([1; 18]),
             generation,
             issued_at: Timestamp::from_unix_seconds(issued_at),
             expires_at: Timestamp::from_unix_seconds(expires_at),

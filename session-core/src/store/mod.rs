@@ -49,7 +49,8 @@ pub use crate::terms::Terms;
 ///    replaced do not count. Evicted is whoever was seen least recently, then created first. A record that is
 ///    [uncounted](SessionRecord::uncounted) does not count, is not evicted, and evicts nobody.
 /// 8. **Replacing is safe.** `create` makes the new record before (or at once with) deleting the one that it
-///    replaces; if it fails, the old one is still there.
+///    replaces; if it fails, the old one is still there. Both are at one [place](crate::Place): the manager ends what is
+///    elsewhere once the login stands, and a store that is asked to replace that answers a permanent error or does it.
 /// 9. **A rotation needs its predecessor.** With [`Replaces::MustExist`] nothing is created when that record is
 ///    absent or has another version, and a concurrent deletion of the account or the realm either takes the new record
 ///    along or prevents it. A deletion of the predecessor alone prevents it, or comes too late and deletes nothing.
@@ -65,6 +66,10 @@ pub use crate::terms::Terms;
 ///     step as the deletion and, where steps are not rolled back, before it; also where there is nothing to delete.
 ///     `create` with a fence answers [`Created::Overtaken`], in its own atomic step, when either mark differs or the
 ///     realm has none. Marks of accounts live for [a day](Fence::SECONDS). A store may refuse too much, never too little.
+/// 16. **Places may be apart.** The id of an account's session begins with the account's [`Place`](crate::Place), so a
+///     store may keep each place on a machine of its own: what concerns one account is one atomic step, and
+///     [`delete_realm`](Self::delete_realm) is one at each place. Where it fails in the middle it has ended some, and can
+///     be repeated.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The record, if it is there and not expired at `now`.

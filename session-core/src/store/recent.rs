@@ -185,8 +185,8 @@ impl RecentRecords {
     }
 
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
-        // Ids are random, so any byte spreads them.
-        let [byte, ..] = *id.as_bytes();
+        // The end of an id is random.
+        let [.., byte] = *id.as_bytes();
         lock(&self.shards[usize::from(byte) % SHARDS])
     }
 }
@@ -241,7 +241,7 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(30);
 
     fn id(n: u16) -> SessionId {
-        let mut bytes = [0; 16];
+        let mut bytes = [0; SessionId::LEN];
         bytes[1..3].copy_from_slice(&n.to_be_bytes());
         SessionId::from_bytes(bytes)
     }

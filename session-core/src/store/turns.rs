@@ -97,7 +97,7 @@ mod tests {
 
     fn id(n: u64) -> SessionId {
         let [a, b, c, d, e, f, g, h] = n.to_be_bytes();
-        SessionId::from_bytes([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0])
+        SessionId::from_bytes([a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
     fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {

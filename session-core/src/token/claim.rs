@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use sha2::{Digest, Sha256};
 
 use crate::few::{Few, repeated};
 use crate::id::SessionId;
@@ -70,7 +71,7 @@ pub(super) struct Found<'de, 'c> {
     pub(super) aud: Option<bool>,
     /// Whether `iss` is the configured one.
     pub(super) iss: Option<bool>,
-    pub(super) sid: Option<SessionId>,
+    pub(super) sid: Option<Named>,
     pub(super) generation: Option<u64>,
     pub(super) iat: Option<Timestamp>,
     pub(super) exp: Option<Timestamp>,
@@ -206,26 +207,65 @@ impl Visitor<'_> for Is<'_> {
     }
 }
 
-/// A session id in its canonical text form.
+/// Which session, as a token says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// In the canonical text form of ours.
+    Ours(SessionId),
+    /// In a form of somebody else's, of which ours is made.
+    Theirs(SessionId),
+}
+
+impl Named {
+    fn of(text: &str) -> Self {
+        let theirs = || Self::Theirs(id_from(&[b"sid of another form\0", text.as_bytes()]));
+        SessionId::from_text(text).map_or_else(theirs, Self::Ours)
+    }
+
+    /// The id, where it may have any form.
+    pub(super) fn id(self) -> SessionId {
+        match self {
+            Self::Ours(id) | Self::Theirs(id) => id,
+        }
+    }
+
+    /// The id, where it must have ours.
+    pub(super) fn ours(self) -> Option<SessionId> {
+        match self {
+            Self::Ours(id) => Some(id),
+            Self::Theirs(_) => None,
+        }
+    }
+}
+
+/// The id that stands for what has none of ours.
+pub(super) fn id_from(parts: &[&[u8]]) -> SessionId {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    let mut id = [0; SessionId::LEN];
+    id.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+    SessionId::from_bytes(id)
+}
+
 struct Sid;
 
 impl<'de> DeserializeSeed<'de> for Sid {
-    type Value = SessionId;
+    type Value = Named;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<SessionId, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Named, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Sid {
-    type Value = SessionId;
+    type Value = Named;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a session id")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<SessionId, E> {
-        SessionId::from_text(text).ok_or_else(|| E::custom("no session id"))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Named, E> {
+        Ok(Named::of(text))
     }
 }
 

@@ -31,11 +31,10 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 pub use self::algorithm::SigningAlgorithm;
 use self::base64::Buffer;
-use self::claim::Found;
+use self::claim::{Found, Named, id_from};
 use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
 use self::header::Kind;
@@ -72,7 +71,7 @@ pub enum TokenForm {
     /// when the other side is gone.
     ///
     /// Of tokens that others wrote, `iat` and `exp` are required; `exp` counts up to `iat` plus the absolute
-    /// lifetime; without `auth_time` the login was at `iat`; without `sid` a logout ends that one token. `acr` is the
+    /// lifetime; without `auth_time` the login was at `iat`; without `sid` a logout ends that one token, and a `sid` may be any text. `acr` is the
     /// [level](crate::Login::level), as a decimal in a string; more than `"1"` counts only beside an `aud` that
     /// is our realm, since other issuers mean other things by it. A token with `act` is refused.
     Plain,
@@ -360,7 +359,7 @@ impl Codec {
     fn plain_claims(&self, found: &Found<'_, '_>, envelope: &Envelope<'_>) -> Option<Claims> {
         let issued_at = found.iat?;
         Some(Claims {
-            sid: found.sid.unwrap_or_else(|| id_of(envelope)),
+            sid: found.sid.map_or_else(|| id_of(envelope), Named::id),
             generation: found.generation,
             issued_at,
             expires_at: found.exp?.min(issued_at.plus(self.absolute_lifetime)),
@@ -372,7 +371,7 @@ impl Codec {
 
 fn typed_claims(found: &Found<'_, '_>) -> Option<Claims> {
     Some(Claims {
-        sid: found.sid?,
+        sid: found.sid?.ours()?,
         generation: found.generation,
         issued_at: found.iat?,
         expires_at: found.exp?,
@@ -384,10 +383,7 @@ fn typed_claims(found: &Found<'_, '_>) -> Option<Claims> {
 /// The id of a token without one: a hash of what is signed. The signature stays out of it, because ECDSA has
 /// two for one message, and the second one must not be another session.
 fn id_of(envelope: &Envelope<'_>) -> SessionId {
-    let hash: [u8; 32] = Sha256::digest(envelope.signed).into();
-    let mut id = [0; 16];
-    id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-    SessionId::from_bytes(id)
+    id_from(&[envelope.signed])
 }
 
 /// What a login was given beyond the usual, each as a claim.

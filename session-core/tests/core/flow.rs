@@ -115,7 +115,7 @@ in_every_mode! {
         let line = changes.set_cookie().unwrap();
         assert!(line.starts_with("__Host-session-flow-"), "{line}");
         assert!(line.ends_with("; Max-Age=600; Path=/; HttpOnly; Secure; SameSite=Lax"), "{line}");
-        assert!(!line.contains(state.as_str()) && state.len() == 22);
+        assert!(!line.contains(state.as_str()) && state.len() == 24);
         let shown = format!("{flows:?} {state:?} {changes:?}");
         assert!(!shown.contains(state.as_str()) && !shown.contains("verifier"), "{shown}");
     }

@@ -1,6 +1,6 @@
 //! Login and logout, in both modes.
 
-use session_core::testing::{TestRequest, logged_in_cookie};
+use session_core::testing::{Fault, FaultyStore, StoreMethod, TestRequest, logged_in_cookie};
 use session_core::{CookieSettings, Destroyed, ErrorKind, KeyRing, SessionManager};
 
 use crate::support::{Browser, SECRET, Trip, User, World, big_user, user};
@@ -211,4 +211,48 @@ fn the_description_is_fit_for_an_auditor() {
     assert!(world.stateless().describe().contains("copied token"));
     assert!(world.tracked().describe().contains("100 sessions"));
     let _ = KeyRing::from_secret(SECRET);
+}
+
+/// The two may be on two machines, so they are two steps: first the login, then the end of what it replaces.
+#[tokio::test]
+async fn a_login_over_another_accounts_session_is_two_steps_and_one_over_the_own_is_one() {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    let sessions = world.tracked_on(store.clone());
+    for (before, next, calls) in [
+        ("ann", "ann", &[StoreMethod::Create][..]),
+        ("ann", "bob", &[StoreMethod::Create, StoreMethod::Delete]),
+        ("guest", "ann", &[StoreMethod::Create, StoreMethod::Delete]),
+    ] {
+        let browser = Browser::login(&sessions, user(before)).await;
+        let trip = Trip::of(&sessions);
+        trip.receive(&browser.post("/login"));
+        trip.open().await.unwrap();
+        let known = store.calls().len();
+        trip.create(user(next)).await.unwrap();
+        assert_eq!(store.calls()[known..], *calls, "{before} {next}");
+        assert_eq!(browser.clone().who(&sessions).await, None);
+    }
+}
+
+#[tokio::test]
+async fn where_the_second_step_fails_the_login_stands_and_an_event_says_what_is_left() {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    let sessions = world.tracked_on(store.clone());
+    let browser = Browser::login(&sessions, user("ann")).await;
+    let trip = Trip::of(&sessions);
+    trip.receive(&browser.post("/login"));
+    trip.open().await.unwrap();
+    world.events.lock().unwrap().clear();
+    store.inject_by(|method| if method == StoreMethod::Delete { Fault::Fail } else { Fault::None });
+    trip.create(user("bob")).await.unwrap();
+    store.recover();
+    assert_eq!(world.event_names(), ["created", "store_failed"]);
+    let mut bob = browser.clone();
+    assert!(bob.take(&trip.close(&())));
+    assert_eq!(bob.who(&sessions).await.as_deref(), Some("bob"));
+    // It lives until it ends, and is in reach.
+    assert_eq!(world.records(&sessions, "ann").await.len(), 1);
+    assert_eq!(sessions.revoke_account("ann").await.unwrap(), 1);
 }

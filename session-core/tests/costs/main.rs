@@ -115,5 +115,5 @@ const STATELESS_READ: u64 = 6;
 const TRACKED_READ: u64 = 10;
 const STATELESS_LOGIN: u64 = 17;
 const TRACKED_LOGIN: u64 = 26;
-const STATELESS_COOKIE: usize = 318;
-const TRACKED_COOKIE: usize = 290;
+const STATELESS_COOKIE: usize = 321;
+const TRACKED_COOKIE: usize = 293;

@@ -8,7 +8,7 @@ use session_core::store::{
     Account, Create, Created, Fence, Mark, RecordKey, Replaced, Replaces, SessionLimit, SessionRecord,
     SessionStore, Touch,
 };
-use session_core::{RandomSource, SessionId, SystemRandom, Timestamp};
+use session_core::{Place, RandomSource, SessionId, SystemRandom, Timestamp};
 
 /// At most once a minute; idle after an hour.
 pub(crate) const TOUCH: Touch =
@@ -55,7 +55,10 @@ impl Bench {
     }
 
     pub(crate) fn login(&self, subject: &str) -> SessionRecord {
-        self.guest().with(|record| record.subject = Some(subject.into()))
+        self.guest().with(|record| {
+            record.id = random_id_of(subject);
+            record.subject = Some(subject.into());
+        })
     }
 
     pub(crate) async fn stored(&self, subject: &str) -> SessionRecord {
@@ -147,9 +150,15 @@ pub(crate) fn ids(records: &[SessionRecord]) -> BTreeSet<SessionId> {
 }
 
 pub(crate) fn random_id() -> SessionId {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; SessionId::LEN];
     SystemRandom.fill(&mut bytes).unwrap();
     SessionId::from_bytes(bytes)
+}
+
+/// An id that a session of this account could have.
+pub(crate) fn random_id_of(subject: &str) -> SessionId {
+    let [_, _, random @ ..] = *random_id().as_bytes();
+    SessionId::new(Place::of(subject), random)
 }
 
 pub(crate) fn random_mark() -> Mark {

@@ -51,7 +51,7 @@ macro_rules! for_all_cases {
             }
             store "8" "Logs the user out when a login fails; leaves the old session when it does not" {
                 a_login_replaces_the_session_of_its_cookie
-                a_login_replaces_a_session_of_another_account
+                a_predecessor_at_another_place_is_refused_or_replaced
                 a_login_whose_predecessor_is_gone_succeeds
                 a_create_that_fails_leaves_the_old_session
                 a_create_that_fails_twice_says_the_first_reason

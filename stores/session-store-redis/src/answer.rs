@@ -1,15 +1,16 @@
-//! What the scripts answer: a letter and what belongs to it, a number, or ids of 16 bytes each.
+//! What the scripts answer: a letter and what belongs to it, a number, or ids without the byte of their shard.
 
 use redis::Value;
 use session_core::SessionId;
 use session_core::store::{Created, Fence, Mark, Replaced, SessionRecord, StoreError};
 
 use crate::error::unexpected;
+use crate::keys::{REST, id_at};
 use crate::record::decode;
 
-pub(crate) fn created(answer: &Value) -> Result<Created, StoreError> {
+pub(crate) fn created(answer: &Value, shard: u8) -> Result<Created, StoreError> {
     match verdict(answer) {
-        Some((b'D', evicted)) => Ok(Created::Done { evicted: ids_in(evicted) }),
+        Some((b'D', evicted)) => Ok(Created::Done { evicted: ids_in(shard, evicted) }),
         Some((b'T', _)) => Ok(Created::IdTaken),
         Some((b'L', _)) => Ok(Created::LimitReached),
         Some((b'G', _)) => Ok(Created::PredecessorGone),
@@ -36,11 +37,11 @@ pub(crate) fn replaced(answer: &Value) -> Result<Replaced, StoreError> {
 }
 
 /// The sessions of an account: id and record in turn.
-pub(crate) fn listed(answer: Value) -> Result<Vec<SessionRecord>, StoreError> {
+pub(crate) fn listed(answer: Value, shard: u8) -> Result<Vec<SessionRecord>, StoreError> {
     let Value::Array(found) = answer else { return Err(unexpected("list")) };
     let record = |pair: &[Value]| match pair {
         [Value::BulkString(id), Value::BulkString(bytes)] => {
-            let id = ids_in(id).first().copied().ok_or_else(|| unexpected("list"))?;
+            let id = id_at(shard, id).ok_or_else(|| unexpected("list"))?;
             decode(id, bytes)
         }
         _ => Err(unexpected("list")),
@@ -49,9 +50,9 @@ pub(crate) fn listed(answer: Value) -> Result<Vec<SessionRecord>, StoreError> {
 }
 
 /// The sessions of an account that were ended.
-pub(crate) fn ended(answer: &Value) -> Result<Vec<SessionId>, StoreError> {
+pub(crate) fn ended(answer: &Value, shard: u8) -> Result<Vec<SessionId>, StoreError> {
     match answer {
-        Value::BulkString(ids) => Ok(ids_in(ids)),
+        Value::BulkString(ids) => Ok(ids_in(shard, ids)),
         _ => Err(unexpected("delete_account")),
     }
 }
@@ -72,9 +73,8 @@ pub(crate) fn count(answer: &Value, script: &str) -> Result<i64, StoreError> {
     }
 }
 
-pub(crate) fn ids_in(bytes: &[u8]) -> Vec<SessionId> {
-    let ids = bytes.chunks_exact(16).filter_map(|id| id.try_into().ok());
-    ids.map(SessionId::from_bytes).collect()
+pub(crate) fn ids_in(shard: u8, bytes: &[u8]) -> Vec<SessionId> {
+    bytes.chunks_exact(REST).filter_map(|rest| id_at(shard, rest)).collect()
 }
 
 /// The letter, and what follows it.

@@ -85,19 +85,31 @@ async fn connect_cluster(nodes: Vec<ConnectionInfo>, is_cluster: Option<bool>) -
             "this Redis is not part of a cluster: use an address that begins with redis:// or rediss://",
         ));
     }
+    // A key that has moved ahead of its slot is read where it is.
+    let mut reads = cluster_connection(nodes.clone(), 1).await?;
+    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut reads).await;
+    check_cluster(&state.map_err(store_error)?)?;
+    // What may be sent again is sent again by `Link`. And a script must not follow a key: at the other node it would take
+    // for absent what has not moved yet.
+    let changes = cluster_connection(nodes, 0).await?;
+    Ok(Link::cluster(reads, changes))
+}
+
+#[cfg(feature = "cluster")]
+async fn cluster_connection(
+    nodes: Vec<ConnectionInfo>,
+    retries: u32,
+) -> Result<redis::cluster_async::ClusterConnection, StoreError> {
     let client = redis::cluster::ClusterClient::builder(nodes)
         .connection_timeout(CONNECT)
         .response_timeout(LOST)
         .tcp_settings(tcp_settings())
-        // What may be sent again is sent again by `Link`.
-        .retries(0)
+        .retries(retries)
+        .min_retry_wait(1)
+        .max_retry_wait(10)
         .build()
         .map_err(store_error)?;
-    let mut reads = client.get_async_connection().await.map_err(store_error)?;
-    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut reads).await;
-    check_cluster(&state.map_err(store_error)?)?;
-    let changes = client.get_async_connection().await.map_err(store_error)?;
-    Ok(Link::cluster(reads, changes))
+    client.get_async_connection().await.map_err(store_error)
 }
 
 #[cfg(feature = "cluster")]

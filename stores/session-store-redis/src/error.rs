@@ -42,6 +42,11 @@ pub(crate) fn is_not_done(error: &RedisError) -> bool {
     }
 }
 
+/// Whether the keys of one command are at two nodes just now.
+pub(crate) fn slot_is_moving(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::TryAgain)
+}
+
 /// Whether the server is a replica, which cannot be written or has lost its primary. What stopped a script is in the
 /// words of the answer: before Redis 7 always, and later when the replica refuses old data.
 fn is_of_replica(error: &RedisError) -> bool {

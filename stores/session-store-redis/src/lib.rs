@@ -32,16 +32,16 @@
 //! | operation | commands | work of the server |
 //! |---|---|---|
 //! | read, also one that moves last-seen | 1, or less | two keys; once per interval a script, and the index |
-//! | login, with account index, limit, eviction and replacement | 1 | a few keys; at the limit the account's sessions |
+//! | login, with account index, limit, eviction and replacement | 1 | 5 commands in a script, 6 with an attempt; one login in eight tidies the index; at the limit the account's sessions |
 //! | update, refresh, logout | 1 | a few keys |
 //! | list, revoke an account | 1 | the account's sessions |
-//! | end everybody | 1, then a sweep in the background | constant; the sweep takes 500 keys at a time |
+//! | end everybody | 256, then a sweep in the background | constant; the sweep takes 500 keys at a time |
 //!
-//! Each is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
+//! Each but the last is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
 //! starts later, and no update, refresh or login can undo it. A script that Redis forgot (`SCRIPT FLUSH`, a restart,
 //! a failover) is sent again with the call that misses it.
 //!
-//! Reads of a realm that arrive together go together: at most four commands are under way, and who comes then goes with
+//! Reads of a realm (in a cluster: of a shard) that arrive together go together: at most four commands are under way, and who comes then goes with
 //! the next, up to 64 sessions in one. With 64 clients that is about twice the reads a second of a plain `GET` of each
 //! record; with one client 0.85 times. So it costs the program 1.5 microseconds of CPU a read at 64 clients (a plain
 //! `GET` 3.3), and 12 alone (10.5).
@@ -52,23 +52,29 @@
 //! A session takes about 220 bytes of Redis and its payload and user agent, account index included (measured: a
 //! million sessions with a payload of 39 bytes, 257 bytes each with one session an account, 247 with four).
 //!
-//! # One realm, one slot
+//! # A realm as large as the cluster
 //!
-//! All keys of a realm (one manager's sessions) share a hash tag and so a slot of the cluster. A token names a session
-//! and not its account, while a login changes the account's index, the session that it replaces and those that it
-//! evicts, and a revocation ends every session of the index. Only in one slot can that be one step, and only one step
-//! keeps the promises above without a second lookup on every read.
+//! A session's id begins with the [place](session_core::Place) of its account, so its token names one of 256 shards. All
+//! keys of a shard share a hash tag and so a slot of the cluster, and the shards of a realm are spread over all slots: on
+//! three or six nodes each has its part of one realm's sessions within 4 %, whatever the realm is called. An account's
+//! sessions, its index, limit and revocations are in one shard. A login changes the index, the session that it replaces
+//! and those that it evicts, a revocation ends every session of the index: only in one slot can that be one step, and only
+//! one step keeps the promises above without a second lookup on every read.
 //!
-//! The price: **a cluster makes a realm available, not bigger.** A realm is served by one primary at a time, which
-//! reads some hundred thousand sessions a second and keeps a million in about 300 MB. Several realms spread over the
-//! nodes. While a realm's slot is being moved to another node, its sessions may be unavailable (503); nothing is lost.
+//! - **A node that fails** takes its part of the sessions with it until its replica serves (503), and nobody else's.
+//! - **A login over the session of another account** (or of a guest) is two steps: the new one first. Where the second
+//!   fails, the login stands, an event says so, and the old session lives until it ends.
+//! - **A slot that is being moved** is read all the while. Logins, changes and logouts of the accounts in it may fail
+//!   until it has arrived (503); nothing that was acknowledged is lost.
+//! - **Who chooses subjects** can choose them in one shard. Let a program choose them: numbers, UUIDs.
+//! - A single server has the same keys, so that it can become a cluster; reads of all its shards go together.
 //!
-//! | key | what |
+//! | key, for instance of the shard 0x7F | what |
 //! |---|---|
-//! | `session:{realm}` | the epoch: which records are good |
-//! | `session:{realm}.` and the id | a session |
-//! | `session:{realm}#` and a number | the sessions of the accounts in one of 16,384 buckets, by subject |
-//! | `session:{realm}!` | who was revoked within the last day: a mark of 16 bytes by subject, for logins that began before |
+//! | `session:{realm/GO}` | the epoch: which records are good |
+//! | `session:{realm/GO}` and the id without its first byte | a session |
+//! | `session:{realm/GO}#` and a byte | the sessions of the accounts in one of 64 buckets, by subject |
+//! | `session:{realm/GO}!` | who was revoked within the last day: a mark of 16 bytes by subject, for logins that began before |
 //!
 //! `session` is the [prefix](RedisStore::key_prefix); characters of the realm that Redis gives a meaning are
 //! percent-encoded. Every key has a time to live, that of the longest session it is needed for: Redis removes what has
@@ -77,10 +83,11 @@
 //! decided by the clock of the manager, not by that of Redis: times to live are counted from it and have a minute to
 //! spare.
 //!
-//! **Ending everybody** ([`revoke_everyone`](session_core::SessionManager::revoke_everyone)) changes the epoch. Every
-//! record carries the epoch it was made in, and every read and every script compares. So all sessions end in one step,
-//! however many there are, those included that are just being rotated; logins from then on are newer. What is left of
-//! the old ones is removed by a task in the background, in steps of well below a millisecond. The answer says how many
+//! **Ending everybody** ([`revoke_everyone`](session_core::SessionManager::revoke_everyone)) changes the epoch of every
+//! shard. Every record carries the epoch it was made in, and every read and every script compares. So all sessions of a
+//! shard end in one step, however many there are, those included that are just being rotated; logins from then on are
+//! newer. Where a shard cannot be reached the others end all the same, and the error says to repeat it. What is left of
+//! the old sessions is removed by a task in the background, in steps of well below a millisecond. The answer says how many
 //! that task removed within a second; it goes on after that, and what it does not reach ends in its own time.
 //!
 //! # When Redis evicts
@@ -94,9 +101,9 @@
 //!   session takes its place in the index again when last-seen is written, so at most an interval (a minute) after its
 //!   next use; that also keeps the index of sessions in use among the last keys that `lru` and `lfu` choose. Whoever
 //!   asks is always in their own list.
-//! - the realm's epoch: everybody is logged out. It is in use with every read and lives longest, so only `random`
+//! - a shard's epoch: one in 256 is logged out. It is in use with every read and lives longest, so only `random`
 //!   policies choose it early.
-//! - the realm's marks: every [login that has begun](session_core::SessionManager::attempt) is refused, and can be begun
+//! - a shard's marks: every [login that has begun](session_core::SessionManager::attempt) is refused, and can be begun
 //!   anew.
 //!
 //! So a Redis that evicts cannot promise that a revocation reaches every session of an account. If you must share one with
@@ -104,8 +111,8 @@
 //!
 //! # Invalidation of what ended elsewhere
 //!
-//! A logout, a revocation, an eviction and a replacement tell the realm's channel, which is named as its key
-//! `session:{realm}`, within the script that ends the session: no further round trip.
+//! A logout, a revocation, an eviction and a replacement tell the realm's channel `session:{realm}` within
+//! the script that ends the session: no further round trip. That everybody was ended is told once, by a command of its own.
 //! [`listen`](core::store::SessionStore::listen) hears it on a connection of its own. That is how managers with a cache
 //! of records drop what another process ended at once; when news are lost, the cache's bound is what holds.
 //!
@@ -129,7 +136,7 @@
 //! * Replication is asynchronous: a failover can undo what the old primary acknowledged last. `min-replicas-to-write`
 //!   narrows that, and nothing closes it; who cannot accept it uses a SQL store. Reads go to the primary.
 //! * With ACLs: `~session:* &session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl +pexpire +hget
-//!   +hset +hdel +hrandfield +publish +subscribe`, on a cluster also `+cluster`. Without `+publish` or the channels
+//!   +hmget +hset +hdel +hrandfield +publish +subscribe`, on a cluster also `+cluster`. Without `+publish` or the channels
 //!   `&session:*` sessions still end, and nobody else hears of it; without `+subscribe`
 //!   [`listen`](core::store::SessionStore::listen) is a permanent error.
 //!
@@ -180,6 +187,8 @@ mod record;
 mod scan;
 mod script;
 mod seen;
+#[cfg(feature = "cluster")]
+mod slots;
 mod store;
 mod subscriber;
 mod sweep;

@@ -10,7 +10,7 @@ use redis::{Client, Cmd, RedisResult, Value};
 
 use crate::error::{is_no_script, is_not_done, needs_new_connection, stale_replica};
 use crate::info::Role;
-use crate::keys::Base;
+use crate::keys::{Base, Realm};
 use crate::patience::CONNECT;
 use crate::script::Script;
 use crate::watch::Watch;
@@ -110,7 +110,7 @@ impl Link {
         }
     }
 
-    /// Sends a command to the server that has the realm.
+    /// Sends a command to the server that has the shard.
     pub(crate) async fn send(&self, command: Cmd, base: &Base, repeat: Repeat) -> RedisResult<Value> {
         let mut repeats = u32::from(matches!(repeat, Repeat::Read | Repeat::Once));
         let mut attempt = 1;
@@ -130,6 +130,25 @@ impl Link {
         }
     }
 
+    /// Whether the shards of a realm are on several servers.
+    pub(crate) fn is_spread(&self) -> bool {
+        !matches!(self, Self::Single(_))
+    }
+
+    /// A shard on each of the servers, by which it is reached.
+    pub(crate) async fn nodes(&self, realm: &Realm) -> RedisResult<Vec<Base>> {
+        match self {
+            Self::Single(_) => Ok(vec![realm.shard(0)]),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => {
+                let mut slots = redis::cmd("CLUSTER");
+                slots.arg("SLOTS");
+                let ranges = self.send(slots, &realm.shard(0), Repeat::Once).await?;
+                Ok(crate::slots::one_on_each(&ranges, realm))
+            }
+        }
+    }
+
     /// Takes other connections, if it makes them itself.
     pub(crate) fn renew(&self) {
         match self {
@@ -144,7 +163,7 @@ impl Link {
 
     #[cfg_attr(
         not(feature = "cluster"),
-        expect(unused_variables, reason = "a single server has every realm")
+        expect(unused_variables, reason = "a single server has every shard")
     )]
     async fn send_once(&self, command: &Cmd, base: &Base, repeat: Repeat) -> RedisResult<Value> {
         match self {
@@ -158,7 +177,7 @@ impl Link {
     }
 }
 
-/// The primary of the realm's slot, also on a connection that reads from replicas.
+/// The primary of the shard's slot, also on a connection that reads from replicas.
 #[cfg(feature = "cluster")]
 fn primary_of(base: &Base) -> RoutingInfo {
     let route = Route::new(base.slot(), SlotAddr::Master);

@@ -11,21 +11,21 @@ use session_core::store::{
     Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
     SessionStore, StoreError, Touch,
 };
-use session_core::{SessionId, Timestamp};
+use session_core::{Place, SessionId, Timestamp};
 
 use crate::answer;
 use crate::argument::{self, KEPT_BEYOND_END, duration, number, seconds, time_to_live};
 use crate::connect::connect;
 use crate::count::count;
 use crate::error::{store_error, unexpected};
-use crate::keys::{Base, Prefix, bucket_of};
+use crate::keys::{Base, Prefix, rest_of, shard_of};
 use crate::link::{Link, Repeat};
 use crate::reads::Reads;
 use crate::record::{decode, encode};
 use crate::script::{self, Script};
 use crate::seen::Seen;
 use crate::subscriber::Subscriber;
-use crate::sweep::sweep;
+use crate::sweep::{end_epochs, sweep};
 
 /// How long a read waits for last-seen to be written: Redis can hold back changes while it answers reads.
 const TOUCH_PATIENCE: Duration = Duration::from_millis(500);
@@ -103,7 +103,7 @@ impl RedisStore {
     /// What the script that touches answers; `None` when Redis did not run it to its end, or not in time.
     async fn touch(&self, base: &Base, id: SessionId, touch: Touch, now: Timestamp) -> Option<Value> {
         let arguments: [&[u8]; 8] = [
-            id.as_bytes(),
+            rest_of(&id),
             &seconds(now),
             &duration(touch.interval),
             &touch.idle_timeout.map_or_else(|| number(-1), duration),
@@ -142,7 +142,7 @@ impl From<redis::cluster_async::ClusterConnection> for RedisStore {
 impl SessionStore for RedisStore {
     /// One `MGET` of the realm's epoch and the record, together with others that are read just now.
     async fn read(&self, key: RecordKey<'_>, now: Timestamp) -> Result<Option<SessionRecord>, StoreError> {
-        let found = self.reads.read(&self.prefix.realm(key.realm), key.id).await.map_err(store_error)?;
+        let found = self.reads.read(self.prefix.realm(key.realm), key.id).await.map_err(store_error)?;
         let record = found.map(|bytes| decode(key.id, &bytes)).transpose()?;
         Ok(record.filter(|record| now < record.ends_at))
     }
@@ -164,7 +164,7 @@ impl SessionStore for RedisStore {
                 return Ok(record);
             }
         }
-        let record = match self.touch(&self.prefix.realm(key.realm), key.id, touch, now).await {
+        let record = match self.touch(&self.prefix.shard_of(key.realm, key.id), key.id, touch, now).await {
             Some(Value::BulkString(bytes)) => decode(key.id, &bytes)?,
             Some(Value::Nil) => return Ok(None),
             Some(_) => return Err(unexpected("touch")),
@@ -181,26 +181,27 @@ impl SessionStore for RedisStore {
         options: Create,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
-        let base = self.prefix.realm(realm);
+        let base = self.prefix.shard_of(realm, record.id);
         let replaced = options.replaces.map(Replaces::id);
+        check_place(record, replaced)?;
         let required = match options.replaces {
             Some(Replaces::MustExist { version, .. }) => version.to_be_bytes().to_vec(),
             Some(Replaces::IfPresent(_)) | None => Vec::new(),
         };
         let (limit, evicts) = argument::limit(options.limit);
         let arguments: [&[u8]; 9] = [
-            record.id.as_bytes(),
+            rest_of(&record.id),
             &encode(record)?,
             &time_to_live(record, now),
             &seconds(now),
-            replaced.as_ref().map_or(&[], |id| id.as_bytes()),
+            replaced.as_ref().map_or(&[], rest_of),
             &required,
             &limit,
             evicts,
             &argument::marks(options.fence),
         ];
         let answer = self.run(&script::CREATE, &base, &arguments, Repeat::Never).await?;
-        let created = answer::created(&answer)?;
+        let created = answer::created(&answer, base.shard)?;
         if matches!(created, Created::Done { .. }) {
             self.seen.note(record.id, record.last_seen);
         }
@@ -213,10 +214,11 @@ impl SessionStore for RedisStore {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let base = self.prefix.realm(realm);
+        let base = self.prefix.shard_of(realm, record.id);
+        check_place(record, None)?;
         let before = record.version.checked_sub(1).map(u64::to_be_bytes);
         let arguments: [&[u8]; 5] = [
-            record.id.as_bytes(),
+            rest_of(&record.id),
             &encode(record)?,
             &time_to_live(record, now),
             &seconds(now),
@@ -227,23 +229,24 @@ impl SessionStore for RedisStore {
     }
 
     async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
-        let base = self.prefix.realm(key.realm);
-        let answer = self.run(&script::DELETE, &base, &[key.id.as_bytes()], Repeat::Never).await?;
+        let base = self.prefix.shard_of(key.realm, key.id);
+        let answer = self.run(&script::DELETE, &base, &[rest_of(&key.id)], Repeat::Never).await?;
         Ok(answer::count(&answer, "delete")? > 0)
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
-        let base = self.prefix.realm(account.realm);
-        let arguments: [&[u8]; 2] = [&bucket_of(account.subject), account.subject.as_bytes()];
-        let mut records = answer::listed(self.run(&script::LIST, &base, &arguments, Repeat::Once).await?)?;
+        let (base, place) = self.prefix.account(account);
+        let arguments: [&[u8]; 2] = [&place, account.subject.as_bytes()];
+        let answer = self.run(&script::LIST, &base, &arguments, Repeat::Once).await?;
+        let mut records = answer::listed(answer, base.shard)?;
         records.retain(|record| now < record.ends_at);
         Ok(records)
     }
 
-    /// A pass over all keys of the server (of a cluster: of the node that has the realm), 500 at a time, with two
-    /// commands for each step that meets sessions of the realm: a second or two for a million keys, in steps of well
-    /// below a millisecond of the server's time. Meanwhile it keeps the ids, about 35 bytes a session. Sessions that begin
-    /// or end while it counts may be counted or not.
+    /// A pass over all keys of the server (of a cluster: of every node), 500 at a time, and a command for every 64 sessions
+    /// that are found in a shard: a second or two for a million keys, in steps of well below a millisecond of the server's
+    /// time. Meanwhile it keeps the ids, about 35 bytes a session. Sessions that begin or end while it counts, and those of
+    /// a slot that moves, may be counted or not.
     async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
         count(&self.link, &self.prefix.realm(realm), now).await.map_err(store_error)
     }
@@ -251,7 +254,7 @@ impl SessionStore for RedisStore {
     /// One command. It writes when the realm has no mark, which [a day](Fence::SECONDS) without a login or a revocation
     /// can bring about; and makes the marks live for another day when less than half of one is left.
     async fn fence(&self, account: Account<'_>, fresh: Mark, _now: Timestamp) -> Result<Fence, StoreError> {
-        let base = self.prefix.realm(account.realm);
+        let (base, _) = self.prefix.account(account);
         let arguments: [&[u8]; 3] = [account.subject.as_bytes(), fresh.as_bytes(), &argument::marks_live()];
         answer::fence(&self.run(&script::FENCE, &base, &arguments, Repeat::Once).await?)
     }
@@ -263,26 +266,29 @@ impl SessionStore for RedisStore {
         fresh: Mark,
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let base = self.prefix.realm(account.realm);
+        let (base, place) = self.prefix.account(account);
         let arguments: [&[u8]; 6] = [
-            &bucket_of(account.subject),
+            &place,
             account.subject.as_bytes(),
-            keep.as_ref().map_or(&[], |id| id.as_bytes()),
+            // What is in another shard is none of the account's.
+            keep.as_ref().filter(|id| shard_of(**id) == base.shard).map_or(&[], rest_of),
             &seconds(now),
             fresh.as_bytes(),
             &argument::marks_live(),
         ];
-        answer::ended(&self.run(&script::DELETE_ACCOUNT, &base, &arguments, Repeat::Never).await?)
+        let answer = self.run(&script::DELETE_ACCOUNT, &base, &arguments, Repeat::Never).await?;
+        answer::ended(&answer, base.shard)
     }
 
-    /// Ends every session of the realm in one step, whatever their number, then removes what is left of them in the
-    /// background. Answers how many it has removed after at most a second; the rest is removed uncounted.
+    /// Ends every session of the realm in one step for each of its 256 shards, whatever their number, then removes what is
+    /// left of them in the background. Answers how many it has removed after at most a second; the rest is removed
+    /// uncounted. Where a shard cannot be ended the others are, and the error says to repeat it.
     async fn delete_realm(&self, realm: &str, _fresh: Mark) -> Result<u64, StoreError> {
-        let base = self.prefix.realm(realm);
-        let answer = self.run(&script::END_EPOCH, &base, &[], Repeat::Once).await?;
-        match answer::count(&answer, "delete_realm")? {
-            0 => Ok(0),
-            _ => Ok(sweep(self.link.clone(), base).await),
+        let realm = self.prefix.realm(realm);
+        if end_epochs(&self.link, &realm).await.map_err(store_error)? {
+            Ok(sweep(self.link.clone(), realm).await)
+        } else {
+            Ok(0)
         }
     }
 
@@ -299,7 +305,7 @@ impl SessionStore for RedisStore {
         heard: &(dyn Fn(Invalidation) + Send + Sync),
     ) -> Result<(), StoreError> {
         match &self.subscriber {
-            Some(subscriber) => Err(subscriber.listen(&self.prefix.realm(realm), heard).await),
+            Some(subscriber) => Err(subscriber.listen(&self.prefix.realm(realm).channel(), heard).await),
             None => Ok(()),
         }
     }
@@ -308,6 +314,18 @@ impl SessionStore for RedisStore {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// An account's sessions are in its shard, where each promise is kept in one step.
+fn check_place(record: &SessionRecord, replaced: Option<SessionId>) -> Result<(), StoreError> {
+    let (place, account) = (record.id.place(), record.subject.as_deref().map(Place::of));
+    if account.is_some_and(|account| account != place) || replaced.is_some_and(|id| id.place() != place) {
+        return Err(StoreError::permanent(
+            "a session must have an id of its account's place, and can take the place of one there only: make it with \
+             SessionId::new(Place::of(subject), ..)",
+        ));
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for RedisStore {

@@ -1,4 +1,4 @@
-//! The news about sessions that ended: one channel for each realm, with the name of the realm's key.
+//! The news about sessions that ended: one channel for each realm.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,10 @@ use tokio::time::timeout;
 
 use crate::answer::ids_in;
 use crate::error::store_error;
-use crate::keys::Base;
 use crate::patience::{CONNECT, LOST};
 
-/// What the scripts say when everybody was ended; otherwise they say ids.
-const EVERYONE: &[u8] = b"*";
+/// What is said when everybody was ended. The scripts say the byte of a shard, and what follows it in the ids.
+pub(crate) const EVERYONE: &[u8] = b"*";
 
 /// Makes connections that hear. On a cluster every node passes every message on, so one of them is enough.
 pub(crate) struct Subscriber {
@@ -32,7 +31,7 @@ impl Subscriber {
     /// Calls `heard` until the connection is lost, and says why.
     pub(crate) async fn listen(
         &self,
-        channel: &Base,
+        channel: &str,
         heard: &(dyn Fn(Invalidation) + Send + Sync),
     ) -> StoreError {
         let (mut sink, mut stream) = match self.subscribe(channel).await {
@@ -44,7 +43,7 @@ impl Subscriber {
                 Ok(Some(message)) => news_in(message.get_payload_bytes()).for_each(heard),
                 Ok(None) => return lost("Redis closed the connection that tells of ended sessions"),
                 // Silence. Subscribing again changes nothing, needs no further permission and must be answered.
-                Err(_) => match within_time(sink.subscribe(channel.as_bytes())).await {
+                Err(_) => match within_time(sink.subscribe(channel)).await {
                     Ok(()) => {}
                     Err(error) => return error,
                 },
@@ -53,7 +52,7 @@ impl Subscriber {
     }
 
     /// A subscribed connection to the first node that gives one.
-    async fn subscribe(&self, channel: &Base) -> Result<(PubSubSink, PubSubStream), StoreError> {
+    async fn subscribe(&self, channel: &str) -> Result<(PubSubSink, PubSubStream), StoreError> {
         let first = self.first.fetch_add(1, Ordering::Relaxed) % self.nodes.len().max(1);
         let mut last = lost("no node of Redis can be listened to");
         for node in self.nodes.iter().cycle().skip(first).take(self.nodes.len()) {
@@ -66,9 +65,9 @@ impl Subscriber {
     }
 }
 
-async fn subscribe(node: &Client, channel: &Base) -> RedisResult<(PubSubSink, PubSubStream)> {
+async fn subscribe(node: &Client, channel: &str) -> RedisResult<(PubSubSink, PubSubStream)> {
     let mut connection = node.get_async_pubsub().await?;
-    connection.subscribe(channel.as_bytes()).await?;
+    connection.subscribe(channel).await?;
     Ok(connection.split())
 }
 
@@ -86,5 +85,6 @@ async fn within_time<T>(answer: impl Future<Output = RedisResult<T>>) -> Result<
 /// What a message says; nothing, if it is none of ours.
 fn news_in(message: &[u8]) -> impl Iterator<Item = Invalidation> {
     let everyone = (message == EVERYONE).then_some(Invalidation::EveryoneEnded);
-    everyone.into_iter().chain(ids_in(message).into_iter().map(Invalidation::Ended))
+    let ended = message.split_first().map(|(shard, ids)| ids_in(*shard, ids)).unwrap_or_default();
+    everyone.into_iter().chain(ended.into_iter().map(Invalidation::Ended))
 }

@@ -103,7 +103,7 @@ pub(crate) fn first_id<DB: Engine>(row: &DB::Row) -> Result<SessionId, Error> {
 }
 
 pub(crate) fn id(bytes: &[u8]) -> Result<SessionId, Error> {
-    bytes.try_into().map(SessionId::from_bytes).map_err(|_| garbage("a session id is not 16 bytes long"))
+    bytes.try_into().map(SessionId::from_bytes).map_err(|_| garbage("a session id is not 18 bytes long"))
 }
 
 fn text(bytes: Vec<u8>) -> Result<String, Error> {

@@ -69,7 +69,7 @@ impl<DB: Dialect> Store<DB> {
         let sql = Statements::new::<DB>(&tables);
         let store = Self { connections, tables, touches: Touches::default(), sending, sql };
         // A table of somebody else's with our name shows here.
-        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 16]) };
+        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 18]) };
         store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
     }
 

@@ -162,7 +162,7 @@ mod tests {
 
     fn id(n: u16) -> SessionId {
         let [high, low] = n.to_be_bytes();
-        SessionId::from_bytes([high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+        SessionId::from_bytes([high, low, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -177,7 +177,7 @@ impl Stateless {
         if options.attempt.is_some() {
             return Err(op.error(ErrorKind::StoreRequired));
         }
-        let (claims, terms) = op.begin(None, user.subject().is_none(), options, before)?;
+        let (claims, terms) = op.begin(None, None, user.subject().is_none(), options, before)?;
         let current = Current::stateless(user, claims, terms);
         let issued = issue(op, &current)?;
         Ok(LoggedIn { current, issued, replaced: self.endable(op, present) })

@@ -6,12 +6,11 @@ use super::super::current::{Current, Endable, Issued, LoggedIn, Present};
 use super::{Tracked, decode, issue, key, opened, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
-use crate::id::SessionId;
+use crate::id::{Place, SessionId};
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
 use crate::store::{Create, Created, Fence, Replaces, SessionRecord};
-use crate::terms::Terms;
 
 /// Ids are random: a second one that is taken says that the source is not.
 const IDS: usize = 3;
@@ -37,7 +36,9 @@ impl Tracked {
         let record = new_record(op, subject.as_deref(), payload, options, None)?;
         let mut replaced = self.endable(op, present, subject.as_deref()).await?;
         drop(subject);
-        let first = (!replaced.is_empty()).then(|| replaced.remove(0));
+        // Another place may be on another machine: what is there is ended once the login stands.
+        let beside = replaced.iter().position(|ended| ended.id.place() == record.id.place());
+        let first = beside.map(|at| replaced.remove(at));
         let replaces = first.as_ref().map(|first| Replaces::IfPresent(first.id));
         let stored = self.store_new(op, record, replaces, fence).await?;
         // The predecessor of a login need not be as it was read.
@@ -61,7 +62,7 @@ impl Tracked {
             let old = self.live_record(op, &current.claims).await?;
             let user = Arc::new(decode(op, &old)?);
             let fence = fence_of(op, options, old.subject())?;
-            let record = new_record(op, old.subject(), old.payload.clone(), options, old.terms.as_deref())?;
+            let record = new_record(op, old.subject(), old.payload.clone(), options, Some(&old))?;
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
             if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces), fence).await? {
                 op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
@@ -90,7 +91,7 @@ impl Tracked {
                     tell_created(op, &record, &evicted);
                     return Ok(Stored::Done(Box::new(record), issued));
                 }
-                Created::IdTaken => record.id = op.new_id()?,
+                Created::IdTaken => record.id = op.new_id(Some(record.id.place()))?,
                 Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
                 Created::PredecessorGone => return Err(op.error(ErrorKind::NotFound)),
                 Created::PredecessorChanged => return Ok(Stored::PredecessorChanged),
@@ -130,9 +131,11 @@ pub(super) fn new_record<U: SessionPayload>(
     subject: Option<&str>,
     payload: Vec<u8>,
     options: &LoginOptions,
-    before: Option<&Terms>,
+    before: Option<&SessionRecord>,
 ) -> Result<SessionRecord, SessionError> {
-    let (claims, terms) = op.begin(Some(0), subject.is_none(), options, before)?;
+    let place = subject.map(Place::of).or(before.map(|old| old.id.place()));
+    let before = before.and_then(|old| old.terms.as_deref());
+    let (claims, terms) = op.begin(place, Some(0), subject.is_none(), options, before)?;
     let mut record = SessionRecord::new(claims.sid, payload, claims.authenticated_at, claims.expires_at);
     record.issued_at = claims.issued_at;
     record.first_used_at = Some(claims.issued_at);

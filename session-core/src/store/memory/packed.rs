@@ -149,7 +149,7 @@ mod tests {
 
     fn record(subject: Option<String>, user_agent: Option<String>, payload: Vec<u8>) -> SessionRecord {
         SessionRecord {
-            id: SessionId::from_bytes([1; 16]),
+            id: SessionId::from_bytes([1; 18]),
             subject,
             version: 2,
             payload,

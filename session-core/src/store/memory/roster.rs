@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use super::marks::Marks;
 use crate::id::SessionId;
 
-const FIRST: SessionId = SessionId::from_bytes([0; 16]);
-const LAST: SessionId = SessionId::from_bytes([u8::MAX; 16]);
+const FIRST: SessionId = SessionId::from_bytes([0; 18]);
+const LAST: SessionId = SessionId::from_bytes([u8::MAX; 18]);
 
 /// Session ids ordered by a keyed hash of their subject. Subjects whose hashes collide are told apart by their
 /// records, which are looked at anyway; in exchange an entry is 24 bytes however long the subject is.

@@ -178,9 +178,9 @@ fn registered_claims_are_required() {
 }
 
 #[test]
-fn a_sid_is_22_canonical_characters() {
+fn a_sid_is_24_canonical_characters() {
     for value in
-        ["\"\"", "\"short\"", "1", "null", "\"MDEyMzQ1Njc4OWFiY2RlZh\"", "\"MDEyMzQ1Njc4OWFiY2RlZg==\""]
+        ["\"\"", "\"short\"", "1", "null", "\"MDEyMzQ1Njc4OWFiY2RlZg\"", "\"MDEyMzQ1Njc4OWFiY2RlZmd=\""]
     {
         claims_are_refused(&claims_with("sid", Some(value)));
     }
@@ -239,7 +239,7 @@ fn an_issuer_is_checked_when_configured() {
 fn claims_that_are_there_twice_are_refused() {
     let twice = |member: &str| good_claims().replacen('{', &format!("{{{member},"), 1);
     for member in [
-        r#""sid":"MDEyMzQ1Njc4OWFiY2RlZg""#,
+        r#""sid":"MDEyMzQ1Njc4OWFiY2RlZmdo""#,
         r#""iat":1800000000"#,
         r#""exp":1"#,
         r#""auth_time":1"#,

@@ -49,7 +49,7 @@ fn now() -> Timestamp {
 
 fn claims() -> Claims {
     Claims {
-        sid: SessionId::from_bytes(*b"0123456789abcdef"),
+        sid: SessionId::from_bytes(*b"0123456789abcdefgh"),
         generation: None,
         issued_at: now(),
         expires_at: at(NOW + 86_400),
@@ -133,7 +133,7 @@ fn claims_with(name: &str, value: Option<&str>) -> String {
     let mut members = vec![
         ("userId", r#""ada""#),
         ("role", r#""admin""#),
-        ("sid", r#""MDEyMzQ1Njc4OWFiY2RlZg""#),
+        ("sid", r#""MDEyMzQ1Njc4OWFiY2RlZmdo""#),
         ("iat", &iat),
         ("exp", &exp),
         ("auth_time", &auth_time),

@@ -152,7 +152,7 @@ fn a_type_that_denies_unknown_fields_sees_no_registered_claim() {
 #[test]
 fn claims_may_stand_anywhere_between_the_payloads_fields() {
     let claims = format!(
-        r#"{{"exp":{0},"userId":"ada","sid":"MDEyMzQ1Njc4OWFiY2RlZg","iat":{0},"role":"admin","aud":"__Host-session","auth_time":{0}}}"#,
+        r#"{{"exp":{0},"userId":"ada","sid":"MDEyMzQ1Njc4OWFiY2RlZmdo","iat":{0},"role":"admin","aud":"__Host-session","auth_time":{0}}}"#,
         NOW
     );
     assert_eq!(verify(&codec(), &by_hand(our_header(), claims)).unwrap().1, ada());

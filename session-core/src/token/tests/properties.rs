@@ -8,7 +8,7 @@ use super::*;
 use crate::token::claim::Claim;
 
 prop_compose! {
-    fn any_claims()(sid in any::<[u8; 16]>(), iat in 0..=NOW, exp in 0..=253_402_300_799_i64, auth in 0..=NOW)
+    fn any_claims()(sid in any::<[u8; SessionId::LEN]>(), iat in 0..=NOW, exp in 0..=253_402_300_799_i64, auth in 0..=NOW)
         -> Claims
     {
         Claims {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use session_core::store::{Create, Created, Fence, Replaces, SessionLimit, SessionStore};
 
-use crate::bench::{Bench, done, ids, must, random_id};
+use crate::bench::{Bench, done, ids, must, random_id_of};
 use crate::races::{ROUNDS, both};
 
 /// A login behind a fence, and nothing else.
@@ -93,7 +93,7 @@ pub async fn an_overtaken_login_says_so_before_the_rest(store: Arc<dyn SessionSt
     let fence = bench.fence("ann").await;
     bench.delete_account("ann", None).await;
     let (old, other) = (bench.stored("ann").await, bench.stored("ann").await);
-    let gone = Replaces::MustExist { id: random_id(), version: 0 };
+    let gone = Replaces::MustExist { id: random_id_of("ann"), version: 0 };
     for replaces in [gone, must(&old), Replaces::IfPresent(old.id)] {
         let options = Create::new(Some(replaces), Some(SessionLimit::Refuse(1))).behind(Some(fence));
         assert_eq!(bench.create_with(&bench.login("ann"), options).await, Created::Overtaken);

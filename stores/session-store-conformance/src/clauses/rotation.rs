@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use session_core::store::{Create, Created, Replaced, Replaces, SessionStore};
 
-use crate::bench::{Bench, done, evict, must, next, random_id};
+use crate::bench::{Bench, done, evict, must, next, random_id_of};
 use crate::races::{ROUNDS, at_once, both, the_only};
 
 pub async fn a_rotation_needs_its_predecessor(store: Arc<dyn SessionStore>) {
@@ -14,7 +14,7 @@ pub async fn a_rotation_needs_its_predecessor(store: Arc<dyn SessionStore>) {
     let expired = bench.login("ann").with(|record| record.ends_at = bench.at(10));
     assert_eq!(bench.create(&expired).await, done());
     let new = bench.login("ann");
-    for id in [random_id(), elsewhere.id, expired.id, new.id] {
+    for id in [random_id_of("ann"), elsewhere.id, expired.id, new.id] {
         let options = Create::new(Some(Replaces::MustExist { id, version: 0 }), Some(evict(1)));
         assert_eq!(bench.later(10).create_with(&new, options).await, Created::PredecessorGone);
     }

@@ -1,17 +1,19 @@
 -- id, record, ttl, now, id to replace or '', its version or '', limit or -1, whether to evict, marks of the fence or ''
-local id, record, ttl, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local id, record, ttl, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local replaced, required, most, evicts = ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8] == '1'
 local fence = ARGV[9]
-local subject, bucket = account(record)
+local subject, bucket = account(id, record)
+-- Every so many logins, by a byte that is random.
+local TIDIES, LOOKED_AT, ACCOUNTS, OF_EACH = 8, 16, 16, 2
 
 -- Whether the realm or the account was ended since the login began. What Redis has lost is not what it was.
 local function overtaken()
   if fence == '' then
     return false
   end
-  local realm = (epoch or '') .. (redis.call('HGET', marks, '') or '')
-  local mark = subject and redis.call('HGET', marks, subject) or ''
-  return fence ~= realm .. string.sub(mark, 1, 16)
+  local found = redis.call('HMGET', marks, '', subject or '')
+  local mark = subject and found[2] or ''
+  return fence ~= (epoch or '') .. (found[1] or '') .. string.sub(mark, 1, 16)
 end
 
 -- What is wrong with the predecessor, if this version of it must be there.
@@ -46,8 +48,9 @@ end
 -- The sessions that count against the limit. Ids that lead nowhere are taken down as `gone`.
 local function living(ids, gone)
   local found = {}
-  for at = 1, #ids, 16 do
-    local other = string.sub(ids, at, at + 15)
+  local others = ids_in(bucket, ids)
+  for place = 1, #others do
+    local other = others[place]
     local loaded = not gone[other] and load(other)
     if not loaded then
       gone[other] = true
@@ -61,7 +64,7 @@ end
 -- The ids of those that make room for the new session, which are then `gone`; nil if it has no room.
 local function room(ids, gone)
   local evicted = {}
-  if most < 0 or #ids / 16 < most or uncounted(record) then
+  if most < 0 or #ids / LISTED < most or uncounted(record) then
     return evicted -- without a look at each: there are never more sessions that count than ids
   end
   local others = living(ids, gone)
@@ -80,62 +83,67 @@ local function room(ids, gone)
   return evicted
 end
 
--- An index without the dead of its first two ids; those that live go to its end, so that all get their turn.
-local function tidy(ids)
-  local kept = {}
-  for at = 1, math.min(#ids, 32), 16 do
-    local other = string.sub(ids, at, at + 15)
-    if load(other) then
-      kept[#kept + 1] = other
-    end
-  end
-  return string.sub(ids, 33) .. table.concat(kept)
+-- An index without the dead of its first ids; those that live go to its end, so that all get their turn.
+local function tidy(ids, most)
+  return string.sub(ids, most * LISTED + 1) .. list_of(ids_in(bucket, ids, most), load)
 end
 
--- Puts the session into the index of its account, and tidies two other accounts so that no index grows with the dead.
-local function enlist(ids, others)
-  write_ids(redis.call, bucket, subject, tidy(ids) .. id)
-  outlive(bucket, ttl)
-  for at = 1, #others, 2 do
-    local before = others[at + 1]
-    local after = tidy(before)
-    if #after < #before and others[at] ~= subject then
-      write_ids(redis.call, bucket, others[at], after)
+-- So that no index grows with the dead: other accounts of the bucket, two for each login. None of it must fail a login.
+local function tidy_others()
+  local others = redis.pcall('HRANDFIELD', bucket, ACCOUNTS, 'WITHVALUES')
+  for at = 1, others.err and 0 or #others, 2 do
+    local name, before = others[at], others[at + 1]
+    local after = name ~= subject and tidy(before, OF_EACH)
+    if after and #after < #before then
+      write_ids(redis.pcall, bucket, name, after)
     end
+  end
+end
+
+-- Puts the session into the index of its account.
+local function enlist(ids)
+  local is_its_turn = string.byte(id, -1) % TIDIES == 0
+  write_ids(redis.call, bucket, subject, (is_its_turn and tidy(ids, LOOKED_AT) or ids) .. string.sub(id, 2))
+  outlive_bucket(bucket, ttl)
+  if is_its_turn then
+    tidy_others()
   end
 end
 
 local function begin_epoch()
-  epoch = string.sub(id, 1, 4) -- random, so that no epoch that was lost comes back
-  redis.call('SET', base, epoch, 'PX', ttl)
+  epoch = string.sub(id, -4) -- random, so that no epoch that was lost comes back
+  held = epoch
 end
 
 local function end_replaced(old)
   redis.call('DEL', session(replaced))
-  if old and account(old) ~= subject then
+  if old and account(replaced, old) ~= subject then
     unlist(replaced, old)
   end
 end
 
-if load(id) then
-  return refuse('T')
+-- An id that is taken is the first of several reasons.
+local function refuse_or_taken(why)
+  return refuse(load(id) and 'T' or why)
 end
+
 if overtaken() then
-  return refuse('O')
+  return refuse_or_taken('O')
 end
 local old = replaced ~= '' and load(replaced)
 local wrong = objection(old)
 if wrong then
-  return refuse(wrong)
+  return refuse_or_taken(wrong)
 end
 local ids = subject and redis.call('HGET', bucket, subject) or ''
 local gone = { [replaced] = true }
 local evicted = room(ids, gone)
 if not evicted then
-  return refuse('L')
+  return refuse_or_taken('L')
 end
--- Asked before anything is written: who lacks the permission must not find a session stored.
-local others = subject and redis.call('HRANDFIELD', bucket, 2, 'WITHVALUES')
+if (old or #evicted > 0) and load(id) then
+  return refuse('T')
+end
 
 -- A login that ends a session makes room for itself. The new one comes first all the same, so that the old one is still
 -- there if it is refused.
@@ -145,9 +153,15 @@ end
 if not epoch then
   begin_epoch()
 end
-store(id, record, ttl)
+if not redis.call('SET', session(id), dated(record), 'PX', ARGV[3], 'NX') then
+  if load(id) then
+    return refuse('T')
+  end
+  redis.call('SET', session(id), dated(record), 'PX', ARGV[3]) -- what is of an earlier epoch is no session
+end
+outlive(now, ttl)
 if subject then
-  enlist(without(ids, gone), others)
+  enlist(without(bucket, ids, gone))
 end
 for place = 1, #evicted do
   redis.call('DEL', session(evicted[place]))

@@ -1,5 +1,5 @@
--- bucket, subject, id to keep or '', now, fresh mark, milliseconds that marks live
-local bucket, subject, keep, now = base .. '#' .. ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- place of the account without the shard, subject, id to keep or '', now, fresh mark, milliseconds that marks live
+local bucket, subject, keep, now = bucket_of(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 local fresh, ttl = ARGV[5], tonumber(ARGV[6])
 
 local function failed(answer)
@@ -31,10 +31,9 @@ end
 set_mark()
 local ids = redis.call('HGET', bucket, subject) or ''
 local kept, ended = '', {}
-for at = 1, #ids, 16 do
-  local id = string.sub(ids, at, at + 15)
+for _, id in ipairs(ids_in(bucket, ids)) do
   if id == keep then
-    kept = id
+    kept = string.sub(id, 2)
   else
     local record = load(id)
     if record and now < ends_at(record) then

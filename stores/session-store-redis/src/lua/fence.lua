@@ -14,7 +14,7 @@ if epoch then
   prolong(base)
 else
   epoch = string.sub(fresh, 1, 4)
-  redis.call('SET', base, epoch, 'PX', ttl)
+  redis.call('SET', base, epoch, 'PX', ttl) -- the first login renews it
 end
 if not instance then
   instance = string.sub(fresh, 5)

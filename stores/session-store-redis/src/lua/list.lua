@@ -1,8 +1,7 @@
--- bucket, subject
-local ids = redis.call('HGET', base .. '#' .. ARGV[1], ARGV[2]) or ''
+-- place of the account without the shard, subject
+local bucket = bucket_of(ARGV[1])
 local found = {}
-for at = 1, #ids, 16 do
-  local id = string.sub(ids, at, at + 15)
+for _, id in ipairs(ids_in(bucket, redis.call('HGET', bucket, ARGV[2]) or '')) do
   local record = load(id)
   if record then
     found[#found + 1] = id

@@ -11,8 +11,13 @@ end
 if string.sub(old, 6, 13) ~= ARGV[5] then
   return refuse('C')
 end
-if account(old) ~= account(record) then
+if account(id, old) ~= account(id, record) then
   return refuse('S')
 end
-store(id, record, ttl)
+redis.call('SET', session(id), dated(record), 'PX', ttl)
+outlive(now, tonumber(ttl))
+local _, bucket = account(id, record)
+if bucket then
+  outlive_bucket(bucket, tonumber(ttl))
+end
 return 'D'

@@ -62,16 +62,20 @@ end
 
 -- Redis may have evicted the index: a session that is used takes its place in it again. This look also keeps the index
 -- among what was used of late, so that sessions are not evicted after it.
-local function relist(id, record)
-  local subject, bucket = account(record)
-  local ids = subject and (redis.call('HGET', bucket, subject) or '')
-  local at = ids and string.find(ids, id, 1, true)
-  while at and at % 16 ~= 1 do
-    at = string.find(ids, id, at + 1, true)
+local function relist(id, record, ttl)
+  local subject, bucket = account(id, record)
+  if not subject then
+    return
   end
-  if ids and not at then
-    write_ids(redis.call, bucket, subject, ids .. id)
+  local ids, listed = redis.call('HGET', bucket, subject) or '', string.sub(id, 2)
+  local at = string.find(ids, listed, 1, true)
+  while at and at % LISTED ~= 1 do
+    at = string.find(ids, listed, at + 1, true)
   end
+  if not at then
+    write_ids(redis.call, bucket, subject, ids .. listed)
+  end
+  outlive_bucket(bucket, ttl)
 end
 
 local record = load(id)
@@ -91,6 +95,8 @@ if idle >= 0 then
 end
 record = string.sub(record, 1, 5) .. version .. string.sub(record, 14, 18) .. struct.pack('>I5', now)
   .. string.sub(record, 24, 28) .. struct.pack('>I5', ends) .. string.sub(record, 34)
-relist(id, record)
-store(id, record, string.format('%.0f', math.max(ends - now, 0) * 1000 + tonumber(ARGV[5])))
+local ttl = math.max(ends - now, 0) * 1000 + tonumber(ARGV[5])
+relist(id, record, ttl)
+redis.call('SET', session(id), record, 'PX', string.format('%.0f', ttl))
+outlive(now, ttl)
 return record

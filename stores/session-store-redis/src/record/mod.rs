@@ -3,13 +3,12 @@
 //! | bytes | what |
 //! |---|---|
 //! | 0 | version of this layout: 1, or 2 with terms or uncounted |
-//! | 1 to 4 | the realm's epoch; written by the scripts |
+//! | 1 to 4 | the shard's epoch; written by the scripts |
 //! | 5 to 12 | version of the record |
 //! | 13 to 32 | authenticated at, last seen, expires at, ends at: seconds, 5 bytes each |
-//! | 33 and 34 | the account's bucket |
-//! | 35 | length of the subject, 0 for a guest |
-//! | 36 and 37 | where the subject begins, counted from the end; 0 when it follows this header |
-//! | 38 | layout 2 only: 1 when the session is uncounted, otherwise 0 |
+//! | 33 | length of the subject, 0 for a guest |
+//! | 34 and 35 | where the subject begins, counted from the end; 0 when it follows this header |
+//! | 36 | layout 2 only: 1 when the session is uncounted, otherwise 0 |
 //!
 //! The subject, if the payload does not contain it as most do; generation, issued at and first use (as numbers of
 //! variable length, the times as differences to authenticated at); user agent, address; in layout 2 the terms; payload.
@@ -27,7 +26,7 @@ use std::sync::Arc;
 use session_core::store::{SessionRecord, StoreError, Terms};
 use session_core::{SessionId, Timestamp};
 
-use crate::keys::{Epoch, bucket_of};
+use crate::keys::Epoch;
 
 const PLAIN: u8 = 1;
 /// With terms, or uncounted.
@@ -70,10 +69,9 @@ fn put_header(to: &mut Vec<u8>, layout: u8, record: &SessionRecord) {
     }
 }
 
-/// Where the subject is: its bucket, its length, and its place in the payload, which is also the answer.
+/// Where the subject is: its length, and its place in the payload, which is also the answer.
 fn put_place(to: &mut Vec<u8>, subject: Option<&str>, payload: &[u8]) -> Result<u16, StoreError> {
     let place = subject.map_or(0, |subject| place_in(payload, subject));
-    to.extend_from_slice(&subject.map_or([0; 2], bucket_of));
     to.push(subject_len(subject)?);
     to.extend_from_slice(&place.to_be_bytes());
     Ok(place)
@@ -135,7 +133,7 @@ struct Reader<'a>(&'a [u8]);
 impl<'a> Reader<'a> {
     fn record(&mut self, id: SessionId, layout: u8) -> Option<SessionRecord> {
         let mut record = self.header(id)?;
-        let [_bucket @ .., length, high, low] = self.array::<5>()?;
+        let [length, high, low] = self.array()?;
         record.uncounted = layout == MARKED && self.flag()?;
         record.subject = self.subject(length, u16::from_be_bytes([high, low]))?;
         self.generation(&mut record)?;

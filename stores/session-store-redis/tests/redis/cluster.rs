@@ -13,66 +13,96 @@ use crate::support::{Bench, Cluster, Server, ask, done, evicting, needs_redis, r
 /// How many sessions, indexes and epochs of a realm each node holds.
 fn spread(cluster: &Cluster, bench: &Bench) -> BTreeMap<u16, usize> {
     let count = |node: &Server| {
-        let keys: Vec<Vec<u8>> =
-            redis::cmd("KEYS").arg(format!("{}*", bench.base())).query(&mut node.admin()).unwrap();
+        let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg(bench.all()).query(&mut node.admin()).unwrap();
         (node.port, keys.len())
     };
     cluster.nodes.iter().map(count).filter(|(_, keys)| *keys > 0).collect()
 }
 
-/// The place of the node that has the realm.
-fn home(cluster: &Cluster, bench: &Bench) -> usize {
-    let port = *spread(cluster, bench).keys().next().unwrap();
-    cluster.nodes.iter().position(|node| node.port == port).unwrap()
+/// The slot of Ann's shard.
+fn slot_of(cluster: &Cluster, bench: &Bench) -> u16 {
+    ask(&mut cluster.nodes[0].admin(), &["CLUSTER", "KEYSLOT", &bench.base()])
 }
 
+/// A realm of which Ann is on this node, as the slots were given out, and logged in.
 pub(crate) async fn bench_on(cluster: &Cluster, store: &RedisStore, place: usize) -> Bench {
     loop {
         let bench = Bench::new(store.clone());
-        bench.stored("ann").await;
-        if home(cluster, &bench) == place {
+        if usize::from(slot_of(cluster, &bench)) / 5_462 == place {
+            bench.stored("ann").await;
             return bench;
         }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_realm_is_in_one_slot_and_realms_spread() {
-    needs_redis!();
-    let cluster = Cluster::shared();
-    let store = cluster.store().await;
-    let mut used = BTreeMap::new();
-    for _ in 0..30 {
-        let bench = Bench::new(store.clone());
-        let first = bench.stored("ann").await;
-        for subject in ["ann", "bob", "carl"] {
-            bench.create(&bench.login(subject), evicting(2)).await;
-        }
-        bench.create(&bench.login("carl"), replacing(Replaces::IfPresent(first.id))).await;
-        let spread = spread(cluster, &bench);
-        assert_eq!(spread.len(), 1, "one node has them all");
-        let slot: u16 = ask(&mut cluster.nodes[0].admin(), &["CLUSTER", "KEYSLOT", &bench.base()]);
-        let keys: usize = ask(
-            &mut cluster.nodes[home(cluster, &bench)].admin(),
-            &["CLUSTER", "COUNTKEYSINSLOT", &slot.to_string()],
-        );
-        // A realm of another test may share the slot.
-        assert!(keys >= spread.values().sum::<usize>());
-        used.extend(spread);
-    }
-    assert_eq!(used.len(), 3, "every node has some realm");
+/// How many commands each node has run on keys, in scripts and outside.
+fn commands(cluster: &Cluster) -> Vec<u64> {
+    let count = |node: &Server| {
+        let stats: String = ask(&mut node.admin(), &["INFO", "commandstats"]);
+        let calls = |line: &str| {
+            let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let counts = ["get", "set", "mget", "hset", "hmget", "evalsha", "eval"].contains(&name);
+            rest.split(',').next()?.parse::<u64>().ok().filter(|_| counts)
+        };
+        stats.lines().filter_map(calls).sum()
+    };
+    cluster.nodes.iter().map(count).collect()
+}
+
+/// Whether no node has done more than a tenth above or below the mean.
+fn are_even(counts: &[u64]) -> bool {
+    let mean = counts.iter().sum::<u64>() / counts.len() as u64;
+    counts.iter().all(|count| count.abs_diff(mean) <= mean / 10)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_is_ended_on_the_node_that_has_them() {
+async fn a_realm_is_spread_over_all_nodes_and_so_are_its_logins_and_reads() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = Bench { realm: "__Host-session".into(), ..Bench::new(cluster.store().await) };
+    let since = |before: &[u64]| -> Vec<u64> {
+        commands(&cluster).iter().zip(before).map(|(after, before)| after - before).collect()
+    };
+    let (mut ids, before) = (Vec::new(), commands(&cluster));
+    for number in 0..6_000 {
+        ids.push(bench.stored(&format!("user-{number}")).await.id);
+    }
+    let (logins, before) = (since(&before), commands(&cluster));
+    for id in &ids {
+        assert!(bench.read(*id).await.is_some());
+    }
+    let reads = since(&before);
+    println!("commands on each node: {logins:?} for 6,000 logins, {reads:?} for 6,000 reads");
+    assert!(are_even(&logins) && are_even(&reads));
+    assert_eq!(spread(&cluster, &bench).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_in_one_slot() {
+    needs_redis!();
+    let cluster = Cluster::shared();
+    let bench = Bench::new(cluster.store().await);
+    let first = bench.stored("ann").await;
+    bench.create(&bench.login("ann"), evicting(1)).await;
+    bench.create(&bench.login("ann"), replacing(Replaces::IfPresent(first.id))).await;
+    bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
+    bench.stored("ann").await;
+    assert_eq!(spread(cluster, &bench).len(), 1, "one node has them all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_is_ended_and_counted_on_every_node() {
     needs_redis!();
     let cluster = Cluster::shared();
     let bench = Bench::new(cluster.store().await);
     for place in 0..1_500 {
         bench.stored(&format!("user-{}", place % 300)).await;
     }
+    assert_eq!(bench.store.count(&bench.realm, bench.now).await.unwrap(), 1_500);
     assert_eq!(bench.store.delete_realm(&bench.realm, crate::MARK).await.unwrap(), 1_500);
-    assert_eq!(spread(cluster, &bench).values().sum::<usize>(), 1, "the epoch stays");
+    assert_eq!(bench.store.count(&bench.realm, bench.now).await.unwrap(), 0);
+    assert!(spread(cluster, &bench).values().sum::<usize>() <= 256, "the epochs stay");
+    assert_eq!(bench.list("user-1").await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +147,7 @@ async fn a_wrong_password_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_node_takes_its_realms_only_and_they_come_back() {
+async fn a_dead_node_takes_its_accounts_only_and_they_come_back() {
     needs_redis!();
     let mut cluster = Cluster::start();
     for node in &cluster.nodes {
@@ -127,7 +157,7 @@ async fn a_dead_node_takes_its_realms_only_and_they_come_back() {
     }
     let store = cluster.store().await;
     let (here, there) = (bench_on(&cluster, &store, 0).await, bench_on(&cluster, &store, 1).await);
-    let record = here.stored("bob").await;
+    let record = here.stored("ann").await;
     wait_for("the append-only file", || {
         let info: String = ask(&mut cluster.nodes[0].admin(), &["INFO", "persistence"]);
         info.contains("aof_rewrite_in_progress:0") && info.contains("aof_enabled:1")
@@ -136,15 +166,15 @@ async fn a_dead_node_takes_its_realms_only_and_they_come_back() {
     let error =
         here.store.create(&here.realm, &here.login("ann"), Create::default(), here.now).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");
-    let login = there.login("carl");
+    let login = there.login("ann");
     let other = eventually(|| there.store.create(&there.realm, &login, Create::default(), there.now)).await;
-    assert_eq!(other, done(), "the other node's realm works");
+    assert_eq!(other, done(), "the other node's accounts work");
     cluster.nodes[0].enable_append_only();
     cluster.nodes[0].run();
     cluster.wait_until_ok();
     let found = eventually(|| here.store.read(here.key(record.id), here.now)).await;
     assert_eq!(found, Some(record));
-    assert_eq!(eventually(|| here.store.list(here.account("ann"), here.now)).await.len(), 1);
+    assert_eq!(eventually(|| here.store.list(here.account("ann"), here.now)).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +183,7 @@ async fn a_slot_that_moved_is_found() {
     let cluster = Cluster::start();
     let bench = bench_on(&cluster, &cluster.store().await, 0).await;
     run(&mut cluster.nodes[0].admin(), &["FLUSHALL"]);
-    let slot: u16 = ask(&mut cluster.nodes[0].admin(), &["CLUSTER", "KEYSLOT", &bench.base()]);
+    let slot = slot_of(&cluster, &bench);
     let target: String = ask(&mut cluster.nodes[2].admin(), &["CLUSTER", "MYID"]);
     // The new owner first, as the cluster specification has it.
     for place in [2, 0, 1] {
@@ -164,7 +194,7 @@ async fn a_slot_that_moved_is_found() {
     }
     let record = bench.stored("ann").await;
     assert_eq!(bench.read(record.id).await, Some(record));
-    assert_eq!(home(&cluster, &bench), 2);
+    assert_eq!(spread(&cluster, &bench).into_keys().collect::<Vec<_>>(), [cluster.nodes[2].port]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,7 +203,7 @@ async fn a_replica_takes_over() {
     let mut cluster = Cluster::start();
     let store = cluster.store().await;
     let bench = bench_on(&cluster, &store, 0).await;
-    let record = bench.stored("bob").await;
+    let record = bench.stored("ann").await;
     let _replica = cluster.replica_of(0);
     cluster.nodes[0].kill();
     let found = eventually(|| bench.store.read(bench.key(record.id), bench.now)).await;
@@ -226,7 +256,7 @@ async fn a_primary_killed_under_load_is_replaced_by_its_replica() {
     needs_redis!();
     let mut cluster = Cluster::start();
     let bench = bench_on(&cluster, &cluster.store().await, 0).await;
-    let record = bench.stored("bob").await;
+    let record = bench.stored("ann").await;
     let replica = cluster.replica_of(0);
     let load = Load::on(&bench);
     load.succeeds(20).await;
@@ -238,6 +268,99 @@ async fn a_primary_killed_under_load_is_replaced_by_its_replica() {
     // What the primary acknowledged last and had not passed on can be lost: replication is asynchronous.
     load.stop("kill -9 of a primary with a replica", &bench).await;
     assert_eq!(bench.read(record.id).await, Some(record));
+}
+
+/// Whoever is on the node that died gets an error that passes; the others notice nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_primary_costs_its_third_a_pause_and_the_others_nothing() {
+    needs_redis!();
+    let mut cluster = Cluster::start();
+    for node in &cluster.nodes {
+        run(&mut node.admin(), &["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let bench = Bench::new(cluster.store().await);
+    let replica = cluster.replica_of(0);
+    let mut records = Vec::new();
+    for number in 0..300 {
+        records.push(bench.stored(&format!("user-{number}")).await);
+    }
+    let own: Vec<Vec<u8>> = redis::cmd("KEYS").arg(bench.all()).query(&mut cluster.nodes[0].admin()).unwrap();
+    let (gone, here): (Vec<_>, Vec<_>) =
+        records.into_iter().partition(|record| own.contains(&bench.session_key(record.id)));
+    println!("{} sessions of 300 are on the node that dies", gone.len());
+    assert!((70..=130).contains(&gone.len()));
+    wait_for("the replica", || {
+        let info: String = ask(&mut replica.admin(), &["INFO", "replication"]);
+        info.contains("master_link_status:up")
+    });
+    cluster.nodes[0].kill();
+    let error = bench.store.read(bench.key(gone[0].id), bench.now).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    for record in &here {
+        let found = bench.store.read(bench.key(record.id), bench.now).await;
+        assert_eq!(found.unwrap().as_ref(), Some(record), "the others are served");
+    }
+    for record in &gone {
+        let found = eventually(|| bench.store.read(bench.key(record.id), bench.now)).await;
+        assert_eq!(found.as_ref(), Some(record), "its replica serves them");
+    }
+}
+
+/// Moves a slot as `redis-cli --cluster reshard` does: key by key, the longest-lived one last.
+fn move_slot(cluster: &Cluster, slot: u16, from: usize, to: usize, mut meanwhile: impl FnMut()) {
+    let id = |place: usize| ask::<String>(&mut cluster.nodes[place].admin(), &["CLUSTER", "MYID"]);
+    let set = |place: usize, what: &str, other: &str| {
+        let words = ["CLUSTER", "SETSLOT", &slot.to_string(), what, other.trim()];
+        run(&mut cluster.nodes[place].admin(), &words);
+    };
+    let (source, target) = (id(from), id(to));
+    set(to, "IMPORTING", &source);
+    set(from, "MIGRATING", &target);
+    let mut admin = cluster.nodes[from].admin();
+    loop {
+        let mut some = redis::cmd("CLUSTER");
+        some.arg("GETKEYSINSLOT").arg(slot).arg(1);
+        let keys: Vec<Vec<u8>> = some.query(&mut admin).unwrap();
+        let Some(key) = keys.first() else { break };
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate.arg("127.0.0.1").arg(cluster.nodes[to].port).arg(key).arg(0).arg(5_000);
+        migrate.exec(&mut admin).unwrap();
+        meanwhile();
+    }
+    for place in [to, from, 3 - to - from] {
+        set(place, "NODE", &target);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_moves_under_load_loses_nothing_and_is_read_all_the_while() {
+    needs_redis!();
+    let cluster = Cluster::start();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let mut records = Vec::new();
+    for _ in 0..50 {
+        records.push(bench.stored("ann").await);
+    }
+    let load = Load::of_subjects(&bench, &["ann"]);
+    load.succeeds(5).await;
+    let slot = slot_of(&cluster, &bench);
+    let runtime = tokio::runtime::Handle::current();
+    let reads = tokio::task::block_in_place(|| {
+        let mut reads = 0;
+        move_slot(&cluster, slot, 0, 1, || {
+            let record = &records[reads % records.len()];
+            let found = runtime.block_on(bench.store.read(bench.key(record.id), bench.now));
+            assert_eq!(found.unwrap().as_ref(), Some(record), "read {reads}");
+            reads += 1;
+        });
+        reads
+    });
+    println!("{reads} reads while {reads} keys moved");
+    load.succeeds(5).await;
+    let log = load.stop("a slot that moves", &bench).await;
+    assert_eq!(log.lost, 0);
+    assert_eq!(slot_of(&cluster, &bench), slot);
+    assert_eq!(spread(&cluster, &bench).into_keys().collect::<Vec<_>>(), [cluster.nodes[1].port]);
 }
 
 fn bulk(text: &str) -> Value {

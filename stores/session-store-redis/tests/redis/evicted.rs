@@ -50,7 +50,7 @@ async fn a_repaired_index_lives_as_long_as_its_sessions_and_counts() {
     evict_indexes(&server, &bench);
     bench.touch(record.id).await.unwrap();
     let mut admin = server.admin();
-    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg(format!("{}*", bench.base())).query(&mut admin).unwrap();
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg(bench.all()).query(&mut admin).unwrap();
     assert_eq!(keys.len(), 3, "session, index, epoch");
     for key in keys {
         let left: i64 = redis::cmd("PTTL").arg(&key).query(&mut admin).unwrap();

@@ -2,7 +2,7 @@
 
 use session_core::store::{Create, Created, Fence, Mark, SessionStore as _};
 
-use crate::support::{Bench, Server, ask, done, needs_redis, run};
+use crate::support::{Bench, Server, ask, done, needs_redis, neighbours, run};
 
 fn mark(byte: u8) -> Mark {
     Mark::from_bytes([byte; 16])
@@ -66,15 +66,16 @@ async fn where_a_mark_cannot_be_set_all_go_and_every_login_is_overtaken() {
     needs_redis!();
     let server = Server::shared();
     let bench = Bench::new(server.store().await);
-    let (ann, bob) = (fence(&bench, "ann").await, fence(&bench, "bob").await);
+    let bob = &*neighbours().next().unwrap();
+    let (ann, of_bob) = (fence(&bench, "ann").await, fence(&bench, bob).await);
     let mut admin = server.admin();
     run(&mut admin, &["RENAME", &marks(&bench), &format!("{}?", marks(&bench))]);
     run(&mut admin, &["SET", &marks(&bench), "no hash"]);
     bench.store.delete_account(bench.account("ann"), None, mark(3), bench.now).await.unwrap();
     assert_eq!(ask::<u64>(&mut admin, &["EXISTS", &marks(&bench)]), 0);
     assert_eq!(log_in(&bench, ann).await, Created::Overtaken);
-    let of_bob = Create::new(None, None).behind(Some(bob));
-    assert_eq!(bench.create(&bench.login("bob"), of_bob).await, Created::Overtaken);
+    let behind = Create::new(None, None).behind(Some(of_bob));
+    assert_eq!(bench.create(&bench.login(bob), behind).await, Created::Overtaken);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,8 +90,8 @@ async fn a_fence_writes_only_where_there_is_none() {
         info.lines().find(|line| line.starts_with("rdb_changes_since_last_save")).unwrap().to_owned()
     };
     let before = changes(&mut admin);
-    for subject in ["ann", "bob", "carl"] {
-        assert_eq!(fence(&bench, subject).await, first);
+    for subject in neighbours().take(3) {
+        assert_eq!(fence(&bench, &subject).await, first);
     }
     assert_eq!(changes(&mut admin), before);
 }
@@ -101,8 +102,8 @@ async fn marks_have_a_time_to_live_and_old_ones_are_taken_away() {
     let server = Server::shared();
     let mut bench = Bench::new(server.store().await);
     let mut admin = server.admin();
-    for subject in ["a", "b", "c", "d"] {
-        bench.store.delete_account(bench.account(subject), None, mark(4), bench.now).await.unwrap();
+    for subject in neighbours().take(4) {
+        bench.store.delete_account(bench.account(&subject), None, mark(4), bench.now).await.unwrap();
     }
     let (kept, ttl): (u64, i64) =
         (ask(&mut admin, &["HLEN", &marks(&bench)]), ask(&mut admin, &["PTTL", &marks(&bench)]));
@@ -111,7 +112,7 @@ async fn marks_have_a_time_to_live_and_old_ones_are_taken_away() {
     assert!(ttl > day && ttl < day + 120_000, "{ttl}");
     bench.now = bench.at(Fence::SECONDS + 120);
     for _ in 0..20 {
-        bench.store.delete_account(bench.account("e"), None, mark(5), bench.now).await.unwrap();
+        bench.store.delete_account(bench.account("ann"), None, mark(5), bench.now).await.unwrap();
     }
     assert_eq!(ask::<u64>(&mut admin, &["HLEN", &marks(&bench)]), 1);
 }

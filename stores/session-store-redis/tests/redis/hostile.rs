@@ -7,7 +7,7 @@ use session_core::store::{Create, Created, Replaces, SessionStore, Touch};
 use session_core::{SessionId, Timestamp};
 use std::time::Duration;
 
-use crate::support::{Bench, Server, done, evicting, needs_redis, random_id, replacing};
+use crate::support::{Bench, Server, done, evicting, needs_redis, random_id, random_id_of, replacing};
 
 /// The same at each run.
 struct Cases(TestRunner);
@@ -61,7 +61,6 @@ async fn the_script_that_touches_decides_as_core_does() {
         let generation = cases.draw(numbers());
         let touch = cases.draw(touches(generation));
         let record = bench.login("ann").with(|record| {
-            record.id = random_id();
             record.generation = generation;
             record.version = cases.draw(numbers());
             record.subject = cases.draw(prop_oneof![
@@ -69,6 +68,7 @@ async fn the_script_that_touches_decides_as_core_does() {
                 Just(Some("ann".to_owned())),
                 Just(Some("bob".to_owned()))
             ]);
+            record.id = record.subject.as_deref().map_or_else(random_id, random_id_of);
             record.payload = br#"{"id":"ann"}"#.to_vec();
             record.authenticated_at = cases.draw(times(bench.now));
             record.last_seen = cases.draw(times(bench.now));

@@ -9,7 +9,9 @@ use session_core::store::{Create, Invalidation, Replaces, SessionLimit, SessionS
 use session_store_redis::RedisStore;
 use tokio::task::JoinHandle;
 
-use crate::support::{Bench, Server, ask, done, evicting, needs_redis, random_id, replacing, run, wait_for};
+use crate::support::{
+    Bench, Server, ask, done, evicting, needs_redis, random_id, random_id_of, replacing, run, wait_for,
+};
 
 /// How long news may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,8 +52,13 @@ impl Ear {
 }
 
 fn subscribers(bench: &Bench, servers: &[Server]) -> usize {
-    let on =
-        |server: &Server| ask::<(String, usize)>(&mut server.admin(), &["PUBSUB", "NUMSUB", &bench.base()]).1;
+    let on = |server: &Server| {
+        ask::<(String, usize)>(
+            &mut server.admin(),
+            &["PUBSUB", "NUMSUB", &format!("session:{{{}}}", bench.realm)],
+        )
+        .1
+    };
     servers.iter().map(on).sum()
 }
 
@@ -69,14 +76,14 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     assert_ne!(bench.create(&next, evicting(1)).await, done());
     ear.hears_the_end_of(&[kept.id]);
 
-    let (relogin, rotated) = (bench.login("bob"), bench.login("bob"));
+    let (relogin, rotated) = (bench.login("ann"), bench.login("ann"));
     assert_eq!(bench.create(&relogin, replacing(Replaces::IfPresent(next.id))).await, done());
     ear.hears_the_end_of(&[next.id]);
     let rotation = Replaces::MustExist { id: relogin.id, version: relogin.version };
     assert_eq!(bench.create(&rotated, replacing(rotation)).await, done());
     ear.hears_the_end_of(&[relogin.id]);
 
-    let (other, last) = (bench.stored("bob").await, bench.login("bob"));
+    let (other, last) = (bench.stored("ann").await, bench.login("ann"));
     let both =
         Create::new(Some(Replaces::IfPresent(other.id)), Some(SessionLimit::EvictLeastRecentlySeen(1)));
     assert_ne!(bench.create(&last, both).await, done());
@@ -107,7 +114,7 @@ async fn what_changed_nothing_is_not_told() {
     bench.store.delete_account(bench.account("bob"), None, crate::MARK, bench.now).await.unwrap();
     bench.store.delete_account(bench.account("ann"), Some(record.id), crate::MARK, bench.now).await.unwrap();
     let unknown = bench.login("ann");
-    assert_eq!(bench.create(&unknown, replacing(Replaces::IfPresent(random_id()))).await, done());
+    assert_eq!(bench.create(&unknown, replacing(Replaces::IfPresent(random_id_of("ann")))).await, done());
     let refused = Create::new(Some(Replaces::IfPresent(record.id)), Some(SessionLimit::Refuse(0)));
     assert_ne!(bench.create(&bench.login("ann"), refused).await, done());
     let changed = crate::support::next(&record);

@@ -42,13 +42,19 @@ pub(crate) struct Log {
 
 impl Load {
     pub(crate) fn on(bench: &Bench) -> Self {
+        let subjects: Vec<_> = (0..CLIENTS).map(|place| format!("user-{place}")).collect();
+        Self::of_subjects(bench, &subjects.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Clients that log in as these, in turn.
+    pub(crate) fn of_subjects(bench: &Bench, subjects: &[&str]) -> Self {
         let (stop, failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let start = |place| {
+        let start = |place: usize| {
             let succeeded = Arc::<AtomicU64>::default();
             let log = Log::default();
             let mut client =
                 Client { bench: bench.clone(), log, succeeded: succeeded.clone(), failed: failed.clone() };
-            let (stop, subject) = (stop.clone(), format!("user-{place}"));
+            let (stop, subject) = (stop.clone(), subjects[place % subjects.len()].to_owned());
             let run = async move {
                 while !stop.load(Ordering::Relaxed) {
                     if client.live(&subject).await.is_none() {

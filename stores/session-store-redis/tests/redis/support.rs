@@ -14,7 +14,7 @@ use session_core::store::{
 };
 use session_core::testing::{ManualClock, TestRequest, logged_in_cookie};
 use session_core::{
-    KeyRing, RandomSource, SessionId, SessionManager, SessionPayload, SystemRandom, Timestamp,
+    KeyRing, Place, RandomSource, SessionId, SessionManager, SessionPayload, SystemRandom, Timestamp,
 };
 use session_store_redis::RedisStore;
 use tempfile::TempDir;
@@ -322,17 +322,29 @@ impl Bench {
         Account { realm: &self.realm, subject }
     }
 
-    /// The key of the realm's epoch, and the beginning of all others.
+    /// The key of the epoch of the shard that has Ann, and the beginning of all others there.
     pub(crate) fn base(&self) -> String {
-        format!("session:{{{}}}", self.realm)
+        let [shard, _] = *Place::of("ann").as_bytes();
+        self.base_at(shard)
+    }
+
+    fn base_at(&self, shard: u8) -> String {
+        let [high, low] = [shard >> 4, shard & 15].map(|bits| char::from(b'@' + bits));
+        format!("session:{{{}/{high}{low}}}", self.realm)
+    }
+
+    /// The pattern of all keys of the realm.
+    pub(crate) fn all(&self) -> String {
+        format!("session:{{{}/*", self.realm)
     }
 
     pub(crate) fn session_key(&self, id: SessionId) -> Vec<u8> {
-        [self.base().as_bytes(), b".", id.as_bytes()].concat()
+        let [shard, rest @ ..] = *id.as_bytes();
+        [self.base_at(shard).as_bytes(), &rest].concat()
     }
 
     pub(crate) fn login(&self, subject: &str) -> SessionRecord {
-        SessionRecord::new(random_id(), b"{}".to_vec(), self.now, self.at(86_400)).with(|record| {
+        SessionRecord::new(random_id_of(subject), b"{}".to_vec(), self.now, self.at(86_400)).with(|record| {
             record.subject = Some(subject.into());
             record.last_seen = self.now;
             record.issued_at = self.now;
@@ -431,7 +443,20 @@ pub(crate) fn evicting(most: u32) -> Create {
 }
 
 pub(crate) fn random_id() -> SessionId {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; SessionId::LEN];
     SystemRandom.fill(&mut bytes).unwrap();
     SessionId::from_bytes(bytes)
+}
+
+/// Accounts in the shard of Ann.
+pub(crate) fn neighbours() -> impl Iterator<Item = String> {
+    let [shard, _] = *Place::of("ann").as_bytes();
+    let names = (0..).map(|number| format!("neighbour-{number}"));
+    names.filter(move |name| Place::of(name).as_bytes().first() == Some(&shard))
+}
+
+/// An id that a session of this account could have.
+pub(crate) fn random_id_of(subject: &str) -> SessionId {
+    let [_, _, random @ ..] = *random_id().as_bytes();
+    SessionId::new(Place::of(subject), random)
 }

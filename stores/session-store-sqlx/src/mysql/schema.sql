@@ -1,6 +1,6 @@
 CREATE TABLE IF NOT EXISTS `{table}` (
     realm            VARBINARY(255) NOT NULL,
-    id               BINARY(16) NOT NULL,
+    id               BINARY(18) NOT NULL,
     subject          VARBINARY(255),
     version          BIGINT NOT NULL,
     payload          MEDIUMBLOB NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS `{table}` (
     KEY by_end (ends_at)
 ) ENGINE = InnoDB;
 
--- A table of version 3 or older. MySQL has no ADD COLUMN IF NOT EXISTS.
+-- A table of version 4 or older: no token leads to its sessions. MySQL has no ADD COLUMN IF NOT EXISTS.
 SET @session_store = (
     SELECT IF(sum(column_name = 'ends_at') = 1 AND sum(column_name = 'terms') = 0,
         'ALTER TABLE `{table}` ADD COLUMN terms BLOB, ADD COLUMN uncounted BIGINT', 'DO 0')
@@ -28,6 +28,8 @@ SET @session_store = (
 PREPARE session_store FROM @session_store;
 EXECUTE session_store;
 DEALLOCATE PREPARE session_store;
+DELETE FROM `{table}` WHERE length(id) < 18;
+ALTER TABLE `{table}` MODIFY id BINARY(18) NOT NULL;
 
 -- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.
 CREATE TABLE IF NOT EXISTS `{table}_marks` (

@@ -116,7 +116,7 @@ pub(super) fn channel(table: &str, realm: &str) -> String {
 
 fn payload(invalidation: Invalidation) -> String {
     match invalidation {
-        Invalidation::Ended(id) => format!("{:032x}", u128::from_be_bytes(*id.as_bytes())),
+        Invalidation::Ended(id) => id.to_text(),
         Invalidation::EveryoneEnded => EVERYONE.to_owned(),
     }
 }
@@ -126,8 +126,7 @@ pub(super) fn invalidation(payload: &str) -> Option<Invalidation> {
     if payload == EVERYONE {
         return Some(Invalidation::EveryoneEnded);
     }
-    let id = u128::from_str_radix(payload, 16).ok().filter(|_| payload.len() == 32)?;
-    Some(Invalidation::Ended(SessionId::from_bytes(id.to_be_bytes())))
+    SessionId::from_text(payload).map(Invalidation::Ended)
 }
 
 #[cfg(test)]
@@ -136,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_heard() {
-        for id in [[0; 16], [0xff; 16], *b"0123456789abcdef"].map(SessionId::from_bytes) {
+        for id in [[0; 18], [0xff; 18], *b"0123456789abcdefgh"].map(SessionId::from_bytes) {
             let told = Invalidation::Ended(id);
             assert_eq!(invalidation(&payload(told)), Some(told));
         }
@@ -146,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_others_say_is_ignored() {
-        for payload in ["", "hello", "0", &"g".repeat(32), &"0".repeat(33), &"ü".repeat(16)] {
+        for payload in ["", "hello", "0", &"+".repeat(24), &"0".repeat(25), &"ü".repeat(12)] {
             assert_eq!(invalidation(payload), None, "{payload}");
         }
     }

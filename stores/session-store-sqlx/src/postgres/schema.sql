@@ -28,6 +28,8 @@ BEGIN
     END IF;
 END
 $$;
+-- Of a table of version 4 or older: no token leads to them.
+DELETE FROM "{table}" WHERE length(id) < 18;
 CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
 

@@ -197,7 +197,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn random_id() -> SessionId {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; SessionId::LEN];
     SystemRandom.fill(&mut bytes).unwrap();
     SessionId::from_bytes(bytes)
 }

@@ -172,7 +172,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     });
     let pool = pool.connect(&backend.0.url()).await.unwrap();
     let store = MySqlStore::from_pool_with(pool, options).await.unwrap();
-    let with_id = |id| login("ann").with(|record| record.id = SessionId::from_bytes([id; 16]));
+    let with_id = |id| login("ann").with(|record| record.id = SessionId::from_bytes([id; SessionId::LEN]));
     let [new, passed, blocked, old] = [0x01, 0x10, 0x80, 0xf0].map(with_id);
     for record in [&passed, &blocked, &old] {
         store.create(REALM, record, Create::default(), now()).await.unwrap();

@@ -52,7 +52,7 @@ fn seconds(at: Timestamp) -> i64 {
 
 fn claims(generation: u64, expires_at: i64) -> Claims {
     Claims {
-        sid: SessionId::from_bytes([1; 16]),
+        sid: SessionId::from_bytes([1; 18]),
         generation: Some(generation),
         issued_at: at(expires_at - MAX_AGE),
         expires_at: at(expires_at),
@@ -63,7 +63,7 @@ fn claims(generation: u64, expires_at: i64) -> Claims {
 
 fn record(generation: u64, issued_at: i64, expires_at: i64, first_used_at: Option<i64>) -> SessionRecord {
     SessionRecord {
-        id: SessionId::from_bytes([1; 16]),
+        id: SessionId::from_bytes([1; 18]),
         subject: None,
         version: 0,
         payload: Vec::new(),

@@ -99,7 +99,7 @@ fn a_large_cleanup_goes_on_after_a_batch() {
         for more in 0..=u8::MAX / 8 {
             let mut record = record(0, Some("ann"), 0, Timestamp::EPOCH, Timestamp::EPOCH.plus(MINUTE));
             // All in one shard.
-            record.id = SessionId::from_bytes([id, more, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+            record.id = SessionId::from_bytes([id, more, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
             now(store.create("users", &record, Create::default(), Timestamp::EPOCH)).unwrap();
         }
     }
@@ -116,7 +116,8 @@ fn logins_clear_away_what_has_expired() {
     for day in 0..20 {
         for place in 0..200 {
             let mut record = record(0, Some("ann"), 0, at, at.plus(MINUTE));
-            record.id = SessionId::from_bytes([place, day, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, place]);
+            record.id =
+                SessionId::from_bytes([place, day, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, place]);
             now(store.create("users", &record, Create::default(), at)).unwrap();
         }
         at = at.plus(MINUTE);
@@ -264,7 +265,7 @@ fn storm(store: &MemoryStore, seed: u64) {
 }
 
 fn session(id: u8) -> SessionId {
-    SessionId::from_bytes([id; 16])
+    SessionId::from_bytes([id; 18])
 }
 
 fn record(id: u8, subject: Option<&str>, age: u64, at: Timestamp, ends_at: Timestamp) -> SessionRecord {
