@@ -62,7 +62,7 @@ async fn a_login_here_is_a_session_there() {
     expected["auth_time"] = json!(now);
     expected["aud"] = json!(COOKIE);
     assert_eq!(reading.claims, expected);
-    assert_eq!(reading.claims["sid"].as_str().map(str::len), Some(22));
+    assert_eq!(reading.claims["sid"].as_str().map(str::len), Some(24));
     assert_eq!(jose.read_with(&token, json!({ "audience": COOKIE })).accepted().claims, expected);
 }
 

@@ -149,7 +149,7 @@ async fn jose_can_write_the_typed_form() {
     let sessions = members(&world, secret_keys()).build().unwrap();
     let now = world.clock.now().unix_seconds();
     let mut claims = zoe_in_json();
-    claims["sid"] = json!("AAECAwQFBgcICQoLDA0ODw");
+    claims["sid"] = json!("AAECAwQFBgcICQoLDA0ODxAR");
     claims["aud"] = json!(COOKIE);
     for (name, time) in [("iat", now), ("auth_time", now), ("exp", now + DAY)] {
         claims[name] = json!(time);

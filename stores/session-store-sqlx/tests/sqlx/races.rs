@@ -191,7 +191,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
 
     let mut other = sqlx::MySqlConnection::connect(&backend.0.url()).await.unwrap();
     let mut transaction = other.begin().await.unwrap();
-    let id = "80".repeat(16);
+    let id = "80".repeat(SessionId::LEN);
     let lock = format!("SELECT id FROM {table} WHERE realm = '{REALM}' AND id = x'{id}' FOR UPDATE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *transaction).await.unwrap();
     let deletion = tokio::spawn({
