@@ -1,4 +1,4 @@
-//! The marks of a realm: who was revoked of late, for logins that began before.
+//! Marks of a realm and its accounts: who was revoked of late, for logins that began before.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -11,6 +11,7 @@ const TIDIED: usize = 2;
 
 #[derive(Default)]
 pub(super) struct Marks {
+    /// Since everybody was ended.
     realm: Option<Mark>,
     accounts: HashMap<Box<str>, Mark>,
     /// Until when each is kept, in the order in which they were set.
@@ -18,16 +19,19 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn fence(&mut self, subject: &str, fresh: Mark) -> Fence {
-        Fence::new(*self.realm.get_or_insert(fresh), self.account(subject))
+    /// `first` is the realm's mark from before.
+    pub(super) fn fence(&self, subject: &str, first: Mark) -> Fence {
+        Fence::new(self.realm.unwrap_or(first), self.account(subject))
     }
 
-    pub(super) fn hold(&self, fence: Option<Fence>, subject: Option<&str>) -> bool {
-        fence.is_none_or(|fence| fence.holds(self.realm, subject.and_then(|subject| self.account(subject))))
+    pub(super) fn hold(&self, fence: Option<Fence>, first: Option<Mark>, subject: Option<&str>) -> bool {
+        let account = || subject.and_then(|subject| self.account(subject));
+        fence.is_none_or(|fence| fence.holds(self.realm.or(first), account()))
     }
 
-    pub(super) fn set_realm(&mut self, fresh: Mark) {
-        *self = Self { realm: Some(fresh), ..Self::default() };
+    /// Forgets those of the accounts: the realm's overtakes whoever they would.
+    pub(super) fn of_realm(fresh: Mark) -> Self {
+        Self { realm: Some(fresh), ..Self::default() }
     }
 
     pub(super) fn set_account(&mut self, subject: &str, fresh: Mark, now: Timestamp) {

@@ -27,8 +27,8 @@ use crate::time::Timestamp;
 
 /// Sessions in the memory of this process: for one process, for development and for tests. A restart ends them all.
 ///
-/// Clones share the sessions. Reads and changes of different sessions hardly ever wait for each other; logins and
-/// logouts of one realm take turns of a microsecond or so. Expired records are absent at once and keep their memory
+/// Clones share the sessions. Reads and changes of different sessions hardly ever wait for each other, nor do logins
+/// and logouts of different accounts; those of one account take turns of a microsecond or so. Expired records are absent at once and keep their memory
 /// until later logins take them, two each, or [`delete_expired`](SessionStore::delete_expired) does.
 ///
 /// # Errors

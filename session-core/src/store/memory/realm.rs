@@ -1,13 +1,16 @@
-//! One realm: its records in shards, its accounts in a roster.
+//! One realm: its records in shards by their id, its accounts in rosters by a hash of their subject.
 //!
-//! Whoever adds or removes records holds the roster for writing and then takes shards, one at a time; reads and
-//! replaces take a single shard and nothing else. So the members of an account stand still while a login counts
-//! them, and nothing can deadlock. Only cleanup takes its records, which are expired, before it takes the roster: for
-//! a moment the roster names sessions that are not there, and everybody passes over them.
+//! Records are added only under the roster of their account, so nobody joins an account while a login counts its
+//! members or somebody ends them all. Records are taken away under their shard alone; the roster is told afterwards.
+//! For a moment it then names sessions that are not there, and everybody passes over them.
+//!
+//! Nothing can deadlock: rosters come before shards, a shard is the last lock that anybody takes, and only the end of
+//! everybody takes several rosters, in their order.
 
 use std::array;
+use std::hash::{BuildHasher, RandomState};
 use std::mem;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::packed::Packed;
 use super::roster::Roster;
@@ -20,17 +23,28 @@ use crate::time::Timestamp;
 
 const SHARDS: usize = 64;
 
+/// A record that has left its shard.
+type Taken = (SessionId, Box<Packed>);
+
 /// So many records cleanup deletes under one lock: well below a millisecond.
 const BATCH: usize = 256;
 
 pub(super) struct Realm {
-    roster: RwLock<Roster>,
+    hasher: RandomState,
+    /// The realm's mark until its end is set in every roster.
+    first_mark: OnceLock<Mark>,
+    rosters: [RwLock<Roster>; SHARDS],
     shards: [RwLock<Shard>; SHARDS],
 }
 
 impl Default for Realm {
     fn default() -> Self {
-        Self { roster: RwLock::default(), shards: array::from_fn(|_| RwLock::default()) }
+        Self {
+            hasher: RandomState::new(),
+            first_mark: OnceLock::new(),
+            rosters: array::from_fn(|_| RwLock::default()),
+            shards: array::from_fn(|_| RwLock::default()),
+        }
     }
 }
 
@@ -67,7 +81,7 @@ impl Realm {
     }
 }
 
-/// The roster, then shards.
+/// A roster, then shards.
 impl Realm {
     pub(super) fn create(
         &self,
@@ -76,43 +90,53 @@ impl Realm {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         let packed = Packed::new(record)?;
-        let mut roster = write(&self.roster);
-        if read(self.shard(record.id)).contains(record.id) {
+        let account = self.hash(record);
+        let mut roster = write(self.roster(account));
+        let leaving = match self.admit(&roster, account, record, options, now) {
+            Ok(leaving) => leaving,
+            // A taken id is answered first, and looked for where it is not about to be found anyway.
+            Err(_) if read(self.shard(record.id)).get(record.id).is_some() => return Ok(Created::IdTaken),
+            Err(refused) => return Ok(refused),
+        };
+        if !write(self.shard(record.id)).insert_new(record.id, packed) {
             return Ok(Created::IdTaken);
         }
-        if !roster.marks.hold(options.fence, record.subject()) {
-            return Ok(Created::Overtaken);
-        }
-        if let Err(refused) = self.check_predecessor(options.replaces, now) {
-            return Ok(refused);
-        }
-        let Some(evicted) = self.make_room(&roster, record, options, now) else {
-            return Ok(Created::LimitReached);
+        let predecessor = match self.take_predecessor(record.id, options.replaces) {
+            Ok(predecessor) => predecessor,
+            Err(refused) => {
+                // Nobody has heard of the new id, and no list shows it while the roster is held.
+                write(self.shard(record.id)).remove(record.id);
+                return Ok(refused);
+            }
         };
-        if let Err(refused) = self.take_predecessor(&mut roster, options.replaces) {
-            return Ok(refused);
+        if record.subject.is_some() {
+            roster.insert(account, record.id);
         }
-        self.insert(&mut roster, record.id, packed);
-        let replaced = options.replaces.map(Replaces::id).filter(|id| *id != record.id);
-        for id in evicted.iter().copied().chain(replaced) {
-            self.remove(&mut roster, id);
-        }
-        Ok(Created::Done { evicted })
+        let evicted = self.take_members(leaving, record.subject());
+        drop(roster);
+        let ids = evicted.iter().map(|(id, _)| *id).collect();
+        evicted.iter().chain(&predecessor).for_each(|taken| self.forget(taken));
+        Ok(Created::Done { evicted: ids })
     }
 
     pub(super) fn delete(&self, id: SessionId) -> bool {
-        self.remove(&mut write(&self.roster), id).is_some()
+        let taken = self.take(id);
+        taken.iter().for_each(|taken| self.forget(taken));
+        taken.is_some()
     }
 
     pub(super) fn list(&self, subject: &str, now: Timestamp) -> Vec<SessionRecord> {
-        let roster = read(&self.roster);
-        self.members(&roster, subject, |id, packed| packed.is_live(now).then(|| packed.unpack(id)))
+        let account = self.hasher.hash_one(subject.as_bytes());
+        let roster = read(self.roster(account));
+        self.members(&roster, account, subject, |id, packed| packed.is_live(now).then(|| packed.unpack(id)))
     }
 
     pub(super) fn fence(&self, subject: &str, fresh: Mark) -> Fence {
-        write(&self.roster).marks.fence(subject, fresh)
+        let roster = read(self.roster(self.hasher.hash_one(subject.as_bytes())));
+        roster.marks.fence(subject, *self.first_mark.get_or_init(|| fresh))
     }
 
+    /// Answers those that this call took: a logout that came first has said so.
     pub(super) fn delete_account(
         &self,
         subject: &str,
@@ -120,25 +144,25 @@ impl Realm {
         fresh: Mark,
         now: Timestamp,
     ) -> Vec<SessionId> {
-        let mut roster = write(&self.roster);
+        let account = self.hasher.hash_one(subject.as_bytes());
+        let mut roster = write(self.roster(account));
         roster.marks.set_account(subject, fresh, now);
-        let mut leaving = self
-            .members(&roster, subject, |id, packed| (Some(id) != keep).then(|| (id, packed.is_live(now))));
-        for (id, _) in &leaving {
-            self.remove(&mut roster, *id);
+        let leaving = self.members(&roster, account, subject, |id, _| (Some(id) != keep).then_some(id));
+        let taken = self.take_members(leaving, Some(subject));
+        for (id, _) in &taken {
+            roster.remove(account, *id);
         }
-        leaving.retain(|(_, was_live)| *was_live);
-        leaving.into_iter().map(|(id, _)| id).collect()
+        drop(roster);
+        taken.into_iter().filter(|(_, packed)| packed.is_live(now)).map(|(id, _)| id).collect()
     }
 
     /// Answers how many there were.
     pub(super) fn delete_all(&self, fresh: Mark) -> usize {
-        let mut roster = write(&self.roster);
-        roster.marks.set_realm(fresh);
+        let mut rosters: Vec<_> = self.rosters.iter().map(write).collect();
+        let entries: Vec<_> = rosters.iter_mut().map(|roster| roster.take(fresh)).collect();
         let shards: Vec<Shard> = self.shards.iter().map(|shard| mem::take(&mut *write(shard))).collect();
-        let entries = roster.take();
         // Giving back the memory takes longest: nobody has to wait for it.
-        drop(roster);
+        drop(rosters);
         drop(entries);
         shards.iter().map(Shard::len).sum()
     }
@@ -168,37 +192,47 @@ impl Realm {
             return 0;
         }
         let expired = write(shard).take_expired(now, limit);
-        let mut roster = write(&self.roster);
-        for (id, packed) in &expired {
-            roster.remove(packed.subject(), *id);
-            // Between the locks somebody may have used the id again.
-            if let Some(packed) = read(shard).get(*id) {
-                roster.insert(packed.subject(), *id);
-            }
-        }
-        drop(roster);
+        expired.iter().for_each(|taken| self.forget(taken));
         expired.len()
     }
 }
 
-/// Steps of the above, under the caller's lock.
+/// Steps of the above, under the caller's roster.
 impl Realm {
-    fn check_predecessor(&self, replaces: Option<Replaces>, now: Timestamp) -> Result<(), Created> {
-        let Some(Replaces::MustExist { id, version }) = replaces else { return Ok(()) };
-        match read(self.shard(id)).live(id, now) {
-            None => Err(Created::PredecessorGone),
-            Some(packed) if packed.version() != version => Err(Created::PredecessorChanged),
-            Some(_) => Ok(()),
+    /// The sessions to evict for a login, or why there is none.
+    fn admit(
+        &self,
+        roster: &Roster,
+        account: u64,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Vec<SessionId>, Created> {
+        if !roster.marks.hold(options.fence, self.first_mark.get().copied(), record.subject()) {
+            return Err(Created::Overtaken);
         }
+        if let Some(Replaces::MustExist { id, version }) = options.replaces {
+            predecessor(read(self.shard(id)).live(id, now), version)?;
+        }
+        self.make_room(roster, account, record, options, now).ok_or(Created::LimitReached)
     }
 
-    /// Removes the predecessor of a rotation, unless somebody has changed it since it was looked at: replaces do not
-    /// wait for the roster.
-    fn take_predecessor(&self, roster: &mut Roster, replaces: Option<Replaces>) -> Result<(), Created> {
-        let Some(Replaces::MustExist { id, version }) = replaces else { return Ok(()) };
-        let taken = write(self.shard(id)).remove_version(id, version).ok_or(Created::PredecessorChanged)?;
-        roster.remove(taken.subject(), id);
-        Ok(())
+    /// Removes the record that `added` takes the place of. Logouts and replaces do not wait for a roster: the one that a
+    /// rotation needs may have gone or changed since it was looked at.
+    fn take_predecessor(
+        &self,
+        added: SessionId,
+        replaces: Option<Replaces>,
+    ) -> Result<Option<Taken>, Created> {
+        match replaces {
+            Some(Replaces::MustExist { id, version }) => {
+                let mut shard = write(self.shard(id));
+                predecessor(shard.get(id), version)?;
+                Ok(shard.remove(id).map(|packed| (id, packed)))
+            }
+            Some(Replaces::IfPresent(id)) if id != added => Ok(self.take(id)),
+            _ => Ok(None),
+        }
     }
 
     /// Which sessions to evict so that `record` keeps the limit, or `None` when it is to be refused. For a guest none.
@@ -207,6 +241,7 @@ impl Realm {
     fn make_room(
         &self,
         roster: &Roster,
+        account: u64,
         record: &SessionRecord,
         options: Create,
         now: Timestamp,
@@ -215,7 +250,7 @@ impl Realm {
             return Some(Vec::new());
         };
         let replaced = options.replaces.map(Replaces::id);
-        let mut others = self.members(roster, subject, |id, packed| {
+        let mut others = self.members(roster, account, subject, |id, packed| {
             (packed.counts(now) && Some(id) != replaced).then(|| (packed.seniority(), id))
         });
         match limit {
@@ -232,6 +267,7 @@ impl Realm {
     fn members<T>(
         &self,
         roster: &Roster,
+        account: u64,
         subject: &str,
         view: impl Fn(SessionId, &Packed) -> Option<T>,
     ) -> Vec<T> {
@@ -240,24 +276,64 @@ impl Realm {
             let packed = shard.get(id).filter(|packed| packed.subject() == Some(subject.as_bytes()))?;
             view(id, packed)
         };
-        roster.ids(subject).filter_map(view_own).collect()
+        roster.ids(account).filter_map(view_own).collect()
+    }
+}
+
+/// Records leave, and then the rosters hear of it. Whoever calls `forget` holds no lock.
+impl Realm {
+    /// Those of `ids` that are still there and this account's.
+    fn take_members(&self, ids: Vec<SessionId>, subject: Option<&str>) -> Vec<Taken> {
+        let subject = subject.map(str::as_bytes);
+        let take = |id| write(self.shard(id)).remove_of(id, subject).map(|packed| (id, packed));
+        ids.into_iter().filter_map(take).collect()
     }
 
-    fn insert(&self, roster: &mut Roster, id: SessionId, packed: Packed) {
-        roster.insert(packed.subject(), id);
-        write(self.shard(id)).insert(id, packed);
+    fn take(&self, id: SessionId) -> Option<Taken> {
+        write(self.shard(id)).remove(id).map(|packed| (id, packed))
     }
 
-    fn remove(&self, roster: &mut Roster, id: SessionId) -> Option<Box<Packed>> {
-        let packed = write(self.shard(id)).remove(id)?;
-        roster.remove(packed.subject(), id);
-        Some(packed)
+    /// Takes the roster's entry away, unless somebody has used the id again.
+    fn forget(&self, (id, packed): &Taken) {
+        let Some(subject) = packed.subject() else { return };
+        let account = self.hasher.hash_one(subject);
+        let mut roster = write(self.roster(account));
+        if read(self.shard(*id)).get(*id).is_none_or(|newer| newer.subject() != Some(subject)) {
+            roster.remove(account, *id);
+        }
+    }
+
+    /// A guest has no account, and takes its turn anywhere: so that the end of everybody is before or after it.
+    fn hash(&self, record: &SessionRecord) -> u64 {
+        match record.subject() {
+            Some(subject) => self.hasher.hash_one(subject.as_bytes()),
+            None => self.hasher.hash_one(record.id),
+        }
+    }
+
+    fn roster(&self, account: u64) -> &RwLock<Roster> {
+        &self.rosters[place(account)]
     }
 
     /// Ids are random, so any byte of them spreads evenly.
     fn shard(&self, id: SessionId) -> &RwLock<Shard> {
         let [.., last] = *id.as_bytes();
         &self.shards[usize::from(last) % SHARDS]
+    }
+}
+
+/// The hash is keyed: nobody can choose subjects that meet in one roster.
+fn place(account: u64) -> usize {
+    let [_, place, ..] = account.to_le_bytes();
+    usize::from(place) % SHARDS
+}
+
+/// Whether a rotation finds what it needs.
+fn predecessor(found: Option<&Packed>, version: u64) -> Result<(), Created> {
+    match found {
+        None => Err(Created::PredecessorGone),
+        Some(packed) if packed.version() != version => Err(Created::PredecessorChanged),
+        Some(_) => Ok(()),
     }
 }
 
@@ -276,26 +352,44 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 #[cfg(test)]
 impl Realm {
-    /// Panics unless the roster and the orders of expiry name exactly the records that are there.
+    /// Logs somebody in while the roster of `account` is held; whoever needed it would wait for ever.
+    pub(super) fn log_in_beside(
+        &self,
+        account: &str,
+        record: &SessionRecord,
+        now: Timestamp,
+    ) -> Option<Created> {
+        let held = self.hasher.hash_one(account.as_bytes());
+        let _held = write(self.roster(held));
+        let is_beside = place(self.hash(record)) != place(held);
+        is_beside.then(|| self.create(record, Create::default(), now).ok()).flatten()
+    }
+
+    /// Panics unless the rosters and the orders of expiry name exactly the records that are there.
     pub(super) fn check(&self) {
-        let roster = read(&self.roster);
-        let mut expected = Roster::like(&roster);
+        let mut expected: [Roster; SHARDS] = array::from_fn(|_| Roster::default());
         for shard in &self.shards {
-            read(shard).check(|id, packed| expected.insert(packed.subject(), id));
+            read(shard).check(|id, packed| {
+                let Some(subject) = packed.subject() else { return };
+                let account = self.hasher.hash_one(subject);
+                expected[place(account)].insert(account, id);
+            });
         }
-        assert_eq!(*roster, expected);
+        for (roster, expected) in self.rosters.iter().zip(&expected) {
+            assert_eq!(read(roster).entries(), expected.entries());
+        }
     }
 
     /// Leaves every lock as a thread that panicked would.
     pub(super) fn poison(&self) {
         std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {
-                let _roster = write(&self.roster);
+                let _rosters: Vec<_> = self.rosters.iter().map(write).collect();
                 let _shards: Vec<_> = self.shards.iter().map(write).collect();
                 panic!("on purpose");
             });
             assert!(panicking.join().is_err());
         });
-        assert!(self.roster.is_poisoned() && self.shards.iter().all(RwLock::is_poisoned));
+        assert!(self.rosters.iter().all(RwLock::is_poisoned) && self.shards.iter().all(RwLock::is_poisoned));
     }
 }

@@ -1,5 +1,6 @@
 //! A part of a realm's records, with the order in which they expire.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use super::packed::Packed;
@@ -25,10 +26,6 @@ impl Shard {
         self.len() - self.expiry.iter().take_while(|(ends_at, _)| *ends_at <= now).count()
     }
 
-    pub(super) fn contains(&self, id: SessionId) -> bool {
-        self.records.contains_key(&id)
-    }
-
     /// Expired or not.
     pub(super) fn get(&self, id: SessionId) -> Option<&Packed> {
         self.records.get(&id).map(|packed| &**packed)
@@ -38,9 +35,12 @@ impl Shard {
         self.get(id).filter(|packed| packed.is_live(now))
     }
 
-    pub(super) fn insert(&mut self, id: SessionId, packed: Packed) {
+    /// Whether the id was free.
+    pub(super) fn insert_new(&mut self, id: SessionId, packed: Packed) -> bool {
+        let Entry::Vacant(place) = self.records.entry(id) else { return false };
         self.expiry.insert((packed.ends_at(), id));
-        self.records.insert(id, Box::new(packed));
+        place.insert(Box::new(packed));
+        true
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Box<Packed>> {
@@ -49,8 +49,8 @@ impl Shard {
         Some(packed)
     }
 
-    pub(super) fn remove_version(&mut self, id: SessionId, version: u64) -> Option<Box<Packed>> {
-        self.get(id).filter(|packed| packed.version() == version)?;
+    pub(super) fn remove_of(&mut self, id: SessionId, subject: Option<&[u8]>) -> Option<Box<Packed>> {
+        self.get(id).filter(|packed| packed.subject() == subject)?;
         self.remove(id)
     }
 

@@ -65,6 +65,21 @@ fn indexes_fit_the_records_after_calls_from_many_threads() {
 }
 
 #[test]
+fn a_login_waits_for_no_other_account() {
+    let (realm, at) = (super::realm::Realm::default(), Timestamp::from_unix_seconds(1_000));
+    let logins = (1..=100).filter_map(|id| {
+        let subject = format!("user-{id}");
+        let login = record(id, Some(&subject), 0, at, at.plus(std::time::Duration::from_secs(60)));
+        realm.log_in_beside("ann", &login, at)
+    });
+    // One in 64 shares Ann's roster, whichever those are.
+    let done =
+        logins.filter(|created| *created == crate::store::Created::Done { evicted: Vec::new() }).count();
+    assert!((80..=100).contains(&done), "{done}");
+    realm.check();
+}
+
+#[test]
 fn a_poisoned_lock_is_recovered() {
     let store = MemoryStore::new();
     let record = record(1, Some("ann"), 0, Timestamp::EPOCH, Timestamp::MAX);
