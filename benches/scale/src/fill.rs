@@ -6,7 +6,7 @@ use std::sync::Arc;
 use session_core::store::{Create, Created, SessionStore};
 
 use crate::db::Db;
-use crate::sample::{REALM, Sample, id};
+use crate::sample::{REALM, Sample};
 
 const CLIENTS: u64 = 64;
 /// Rows of one statement.
@@ -33,7 +33,7 @@ pub async fn through(store: &Arc<dyn SessionStore>, sample: Sample, numbers: Ran
 
 /// In bulk: copies of a row that the store wrote, each with an id, a subject and times of its own.
 pub async fn in_bulk(db: &mut Db, table: &str, sample: Sample, numbers: Range<u64>) {
-    let template = db.literal(id(TEMPLATE).as_bytes());
+    let template = db.literal(sample.id(TEMPLATE).as_bytes());
     let numbers: Vec<u64> = numbers.collect();
     db.run("BEGIN").await;
     for numbers in numbers.chunks(TOGETHER) {
@@ -41,7 +41,7 @@ pub async fn in_bulk(db: &mut Db, table: &str, sample: Sample, numbers: Range<u6
             .iter()
             .map(|&number| {
                 let (id, subject) =
-                    (db.literal(id(number).as_bytes()), db.literal(sample.subject(number).as_bytes()));
+                    (db.literal(sample.id(number).as_bytes()), db.literal(sample.subject(number).as_bytes()));
                 format!(
                     "({id}, {subject}, {})",
                     sample.age(number).cast_signed() - sample.age(TEMPLATE).cast_signed()

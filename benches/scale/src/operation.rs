@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use session_core::store::{Account, Create, Created, RecordKey, SessionLimit, SessionStore, Touch};
 
-use crate::sample::{REALM, Sample, id};
+use crate::sample::{REALM, Sample, id_of};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
@@ -101,7 +101,7 @@ impl Place {
 
     async fn validate(&self, number: u64, interval: Duration) {
         let touch = Touch::new(interval, None, 0, Duration::ZERO);
-        let key = RecordKey { realm: REALM, id: id(number) };
+        let key = RecordKey { realm: REALM, id: self.sample.id(number) };
         let found = self.store.read_and_touch(key, touch, self.sample.now).await.expect("an answer");
         assert!(found.is_some());
     }
@@ -109,7 +109,7 @@ impl Place {
     async fn login(&self, subject: &str, most: u32) -> usize {
         static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
         let mut record = self.sample.record(1);
-        record.id = id(NEXT.fetch_add(1, Ordering::Relaxed));
+        record.id = id_of(subject, NEXT.fetch_add(1, Ordering::Relaxed));
         record.subject = Some(subject.to_owned());
         record.last_seen = self.sample.now;
         let options = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(most)));

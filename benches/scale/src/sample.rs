@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_benches::workload::User;
 use session_core::store::{Account, RecordKey, SessionRecord, SessionStore};
-use session_core::{SessionId, Timestamp};
+use session_core::{Place, SessionId, Timestamp};
 
 pub const REALM: &str = "__Host-session";
 pub const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
@@ -36,6 +36,11 @@ impl Sample {
     }
 
     #[must_use]
+    pub fn id(self, number: u64) -> SessionId {
+        id_of(&self.subject(number), number)
+    }
+
+    #[must_use]
     pub fn subject(self, number: u64) -> String {
         format!("user-{:07}", number % self.accounts())
     }
@@ -51,7 +56,7 @@ impl Sample {
     #[must_use]
     pub fn record(self, number: u64) -> SessionRecord {
         let began = self.now.minus(Duration::from_secs(self.age(number)));
-        SessionRecord::new(id(number), payload(), began, began.plus(Duration::from_secs(DAY))).with(
+        SessionRecord::new(self.id(number), payload(), began, began.plus(Duration::from_secs(DAY))).with(
             |record| {
                 record.subject = Some(self.subject(number));
                 record.last_seen = began;
@@ -67,7 +72,7 @@ impl Sample {
     /// Whether the store's own eyes see what its `create` would have written.
     pub async fn check(self, store: &dyn SessionStore, numbers: impl Iterator<Item = u64>) {
         for number in numbers {
-            let key = RecordKey { realm: REALM, id: id(number) };
+            let key = RecordKey { realm: REALM, id: self.id(number) };
             let found = store.read(key, self.now).await.expect("an answer");
             assert_eq!(found, Some(self.record(number)), "session {number}");
         }
@@ -82,11 +87,11 @@ pub fn payload() -> Vec<u8> {
     serde_json::to_vec(&User::alice()).expect("plain data")
 }
 
-/// Random bytes, and always the same ones.
+/// The id of an account's session: random bytes, and always the same ones.
 #[must_use]
-pub fn id(number: u64) -> SessionId {
+pub fn id_of(subject: &str, number: u64) -> SessionId {
     let (high, low) = (mix(number ^ 0x5eed << 40), mix(number ^ 0xfeed << 44));
-    SessionId::from_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
+    SessionId::new(Place::of(subject), (u128::from(high) << 64 | u128::from(low)).to_be_bytes())
 }
 
 /// The finaliser of splitmix64.

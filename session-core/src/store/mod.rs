@@ -6,6 +6,8 @@ mod hybrid;
 mod memory;
 mod recent;
 mod record;
+mod seen;
+mod together;
 mod turns;
 
 use std::error::Error;
@@ -26,6 +28,8 @@ pub(crate) use hybrid::Hybrid;
 pub use memory::MemoryStore;
 pub(crate) use recent::{Moment, RecentRecords, Whose};
 pub use record::{SessionRecord, Touch};
+pub use seen::Seen;
+pub use together::Together;
 pub(crate) use turns::{Turn, Turns};
 
 pub use crate::terms::Terms;

@@ -186,7 +186,6 @@ mod reads;
 mod record;
 mod scan;
 mod script;
-mod seen;
 #[cfg(feature = "cluster")]
 mod slots;
 mod store;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{Client, Value};
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, Seen, SessionRecord,
     SessionStore, StoreError, Touch,
 };
 use session_core::{Place, SessionId, Timestamp};
@@ -23,7 +23,6 @@ use crate::link::{Link, Repeat};
 use crate::reads::Reads;
 use crate::record::{decode, encode};
 use crate::script::{self, Script};
-use crate::seen::Seen;
 use crate::subscriber::Subscriber;
 use crate::sweep::{end_epochs, sweep};
 

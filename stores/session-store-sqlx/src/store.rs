@@ -1,8 +1,13 @@
 //! A store in SQL, whatever the database: what the three have in common.
 
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 use session_core::store::Touch;
-use session_core::store::{Account, RecordKey, Replaced, SessionRecord, StoreError};
+use session_core::store::{Account, RecordKey, Replaced, SessionRecord, StoreError, Together};
 use session_core::{SessionId, Timestamp};
 use sqlx::{Error, SqlStr};
 
@@ -19,15 +24,21 @@ use crate::touch::Touches;
 
 pub(crate) struct Store<DB: Dialect> {
     pub(crate) connections: Connections<DB>,
+    reads: Together<String, (SessionId, Timestamp), Found>,
     pub(crate) tables: Tables,
     pub(crate) touches: Touches,
     sending: DB::Sending,
     pub(crate) sql: Statements,
 }
 
+/// What there is of a session, and how much that is worth. Whoever shares an answer shares its error.
+type Found = Result<(Option<SessionRecord>, Doubt), Arc<StoreError>>;
+
 /// Those that are the same for all, but for the words of a [`Dialect`].
 pub(crate) struct Statements {
     read: SqlStr,
+    /// Of 2, 4, 8 .. sessions: few statements, so that a connection has prepared all of them soon.
+    read_many: Vec<SqlStr>,
     list: SqlStr,
     live_version: SqlStr,
     replace: SqlStr,
@@ -39,11 +50,19 @@ pub(crate) struct Statements {
     pub(crate) make_mark: SqlStr,
 }
 
+/// A question is for at most 2 to the power of this many sessions.
+const SIZES: u32 = 5;
+
+fn read_of_many(count: usize) -> String {
+    format!("{{select}} realm = ? AND id IN ({}) AND ends_at > ?", vec!["?"; count].join(", "))
+}
+
 impl Statements {
     fn new<DB: Dialect>(tables: &Tables) -> Self {
         let sql = |template: &str| tables.sql::<DB>(template);
         Self {
             read: sql("{select} realm = ? AND id = ? AND ends_at > ?"),
+            read_many: (1..=SIZES).map(|size| sql(&read_of_many(1 << size))).collect(),
             list: sql("{select} realm = ? AND subject = ? AND ends_at > ? {unlimited}"),
             live_version: sql(r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ?"#),
             replace: sql(r#"UPDATE "{table}" SET {assignments}
@@ -67,36 +86,85 @@ impl<DB: Dialect> Store<DB> {
     ) -> Result<Self, StoreError> {
         let tables = Tables::prepare(&connections, &sending, options).await?;
         let sql = Statements::new::<DB>(&tables);
-        let store = Self { connections, tables, touches: Touches::default(), sending, sql };
+        let reads = Together::new(1 << SIZES);
+        let store = Self { connections, reads, tables, touches: Touches::default(), sending, sql };
         // A table of somebody else's with our name shows here.
-        let nobody = RecordKey { realm: "", id: SessionId::from_bytes([0; 18]) };
-        store.read(nobody, Timestamp::EPOCH).await.map(|_| store)
+        let nobody = SessionId::from_bytes([0; SessionId::LEN]);
+        store.find(&store.read_of("", nobody, Timestamp::EPOCH)).await.map(|_| store)
     }
 
     pub(crate) async fn read(
-        &self,
+        self: &Arc<Self>,
         key: RecordKey<'_>,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        Ok(self.find(&self.read_of(key, now)).await?.0.pop())
+        Ok(self.look_up(key, now).await?.0)
+    }
+
+    /// Together with whatever else is read just now.
+    async fn look_up(
+        self: &Arc<Self>,
+        key: RecordKey<'_>,
+        now: Timestamp,
+    ) -> Result<(Option<SessionRecord>, Doubt), StoreError> {
+        let realm = key.realm.to_owned();
+        let (store, of) = (Arc::clone(self), realm.clone());
+        let ask = |keys| async move { store.look_up_all(&of, keys).await };
+        match self.reads.read(&realm, (key.id, now), ask).await {
+            Some(Ok((record, doubt))) => Ok((record.filter(|record| now < record.ends_at), doubt)),
+            Some(Err(error)) => Err(as_told_to_all(error)),
+            None => {
+                Err(StoreError::unavailable("the database answered a question for others alone: try again"))
+            }
+        }
+    }
+
+    async fn look_up_all(&self, realm: &str, keys: Vec<(SessionId, Timestamp)>) -> Vec<Found> {
+        let ids: Vec<SessionId> = keys.iter().map(|(id, _)| *id).collect();
+        // Whose clock is ahead leaves out what is over for them.
+        let now = keys.iter().map(|(_, now)| *now).min().unwrap_or(Timestamp::EPOCH);
+        match self.rows(&self.read_of_all(realm, &ids, now)).await {
+            Ok((rows, doubt)) => {
+                let found: HashMap<SessionId, Found> =
+                    rows.iter().filter_map(|row| found::<DB>(row, doubt)).collect();
+                let absent = || Ok((None, doubt));
+                ids.iter().map(|id| found.get(id).cloned().unwrap_or_else(absent)).collect()
+            }
+            Err(error) => {
+                let error = Arc::new(store_error(error));
+                ids.iter().map(|_| Err(Arc::clone(&error))).collect()
+            }
+        }
+    }
+
+    /// The last one fills the places that are left.
+    fn read_of_all<'a>(&'a self, realm: &'a str, ids: &[SessionId], now: Timestamp) -> Statement<'a> {
+        let size = usize::try_from(ids.len().max(1).next_power_of_two().trailing_zeros()).unwrap_or_default();
+        let (&[first, ..], Some(last)) = (ids, ids.last()) else {
+            return self.read_of(realm, SessionId::from_bytes([0; SessionId::LEN]), now);
+        };
+        let Some(sql) = size.checked_sub(1).and_then(|size| self.sql.read_many.get(size)) else {
+            return self.read_of(realm, first, now);
+        };
+        let places = ids.iter().chain(std::iter::repeat(last)).take(1 << size);
+        places.fold(Statement::new(sql).bind(realm), |statement, id| statement.bind(*id)).bind(now)
     }
 
     /// The record, and as it has to be written if it is time to write down that it was seen.
     #[cfg(any(feature = "sqlite", feature = "mysql"))]
     pub(crate) async fn read_to_touch(
-        &self,
+        self: &Arc<Self>,
         key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<(Option<SessionRecord>, Option<SessionRecord>), StoreError> {
-        let (mut records, doubt) = self.find(&self.read_of(key, now)).await?;
-        let record = records.pop();
+        let (record, doubt) = self.look_up(key, now).await?;
         let seen = record.as_ref().filter(|_| !doubt.read_only).and_then(|record| touch.apply(record, now));
         Ok((record, seen.filter(|_| self.touches.are_worth_trying())))
     }
 
-    fn read_of<'a>(&'a self, key: RecordKey<'a>, now: Timestamp) -> Statement<'a> {
-        Statement::new(&self.sql.read).bind(key.realm).bind(key.id).bind(now)
+    fn read_of<'a>(&'a self, realm: &'a str, id: SessionId, now: Timestamp) -> Statement<'a> {
+        Statement::new(&self.sql.read).bind(realm).bind(id).bind(now)
     }
 
     pub(crate) async fn list(
@@ -105,7 +173,7 @@ impl<DB: Dialect> Store<DB> {
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         let statement = Statement::new(&self.sql.list).bind(account.realm).bind(account.subject).bind(now);
-        Ok(self.find(&statement).await?.0)
+        self.find(&statement).await
     }
 
     pub(crate) async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
@@ -119,15 +187,20 @@ impl<DB: Dialect> Store<DB> {
         record::int::<DB>(row, 0).map(i64::cast_unsigned).map_err(store_error)
     }
 
-    async fn find(&self, statement: &Statement<'_>) -> Result<(Vec<SessionRecord>, Doubt), StoreError> {
+    async fn find(&self, statement: &Statement<'_>) -> Result<Vec<SessionRecord>, StoreError> {
+        let (rows, _) = self.rows(statement).await.map_err(store_error)?;
+        let records = rows.iter().filter_map(|row| record::from_row::<DB>(row).transpose());
+        records.collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    /// The rows of a read, and how much they are worth.
+    async fn rows(&self, statement: &Statement<'_>) -> Result<(Vec<DB::Row>, Doubt), Error> {
         let rows = self.connections.read(|mut db| async move {
             let rows = self.fetch_on(&mut db, statement).await?;
             let doubt = rows.first().map_or(Ok(Doubt::default()), |row| DB::doubt(row, record::WIDTH))?;
             Ok(db.done((rows, doubt)).with(doubt))
         });
-        let (rows, doubt) = rows.await.map_err(store_error)?;
-        let records = rows.iter().filter_map(|row| record::from_row::<DB>(row).transpose());
-        Ok((records.collect::<Result<_, _>>().map_err(store_error)?, doubt))
+        rows.await
     }
 
     pub(crate) async fn replace(
@@ -206,6 +279,36 @@ impl<DB: Dialect> Store<DB> {
         statement: &'a Statement<'_>,
     ) -> Later<'a, Vec<DB::Row>> {
         DB::fetch(db, statement, &self.sending)
+    }
+}
+
+/// The session of a row. What is wrong with one row is an error of that session only.
+fn found<DB: Dialect>(row: &DB::Row, doubt: Doubt) -> Option<(SessionId, Found)> {
+    let id = DB::bytes(row, 0).ok().flatten().and_then(|id| record::id(&id).ok())?;
+    let record = record::from_row::<DB>(row).map_err(|error| Arc::new(store_error(error)));
+    Some((id, record.map(|record| (record, doubt))))
+}
+
+/// An error that several callers get.
+fn as_told_to_all(error: Arc<StoreError>) -> StoreError {
+    let told = error.to_string();
+    let own = if error.is_retryable() { StoreError::unavailable(told) } else { StoreError::permanent(told) };
+    if error.source().is_some() { own.with_source(Cause(error)) } else { own }
+}
+
+/// What caused an error that several callers have.
+#[derive(Debug)]
+struct Cause(Arc<StoreError>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source().map_or(Ok(()), |cause| fmt::Display::fmt(cause, f))
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()?.source()
     }
 }
 

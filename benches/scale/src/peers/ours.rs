@@ -9,7 +9,7 @@ use session_core::store::{Create, Created, RecordKey, SessionLimit, SessionRecor
 use session_core::{SessionId, Timestamp};
 
 use super::{READ, Subject, user};
-use crate::sample::{REALM, USER_AGENT, id};
+use crate::sample::{self, REALM, USER_AGENT};
 
 const TOUCH: Touch = Touch::new(Duration::from_secs(60), None, 0, Duration::ZERO);
 
@@ -50,13 +50,13 @@ pub async fn filled(name: &'static str, store: impl SessionStore) -> Subject {
 
 #[must_use]
 pub fn id_of(nth: u64) -> SessionId {
-    id(nth)
+    sample::id_of(&user(nth).user_id, nth)
 }
 
 fn record(number: u64, now: Timestamp, with_client: bool) -> SessionRecord {
     let user = user(number);
     let ends = now.plus(Duration::from_secs(86_400));
-    SessionRecord::new(id(number), serde_json::to_vec(&user).expect("plain data"), now, ends).with(|record| {
+    SessionRecord::new(id_of(number), serde_json::to_vec(&user).expect("plain data"), now, ends).with(|record| {
         record.subject = Some(user.user_id);
         record.last_seen = now;
         record.issued_at = now;

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 use super::Subject;
 use super::ours::id_of;
-use crate::sample::{REALM, id, payload};
+use crate::sample::{REALM, payload};
 
 /// `GET` of one key and `SET` with a time to live, on one multiplexed connection.
 pub async fn redis(url: &str) -> Subject {
@@ -20,7 +20,9 @@ pub async fn redis(url: &str) -> Subject {
     let load = move |nth| {
         let mut connection = to_read.clone();
         async move {
-            let key = [b"session:{", REALM.as_bytes(), b"}.", id_of(nth).as_bytes()].concat();
+            let [shard, rest @ ..] = *id_of(nth).as_bytes();
+            let letters = [b'@' | shard >> 4, b'@' | shard & 15];
+            let key = [b"session:{", REALM.as_bytes(), b"/", &letters, b"}", &rest].concat();
             let found: Option<Vec<u8>> =
                 redis::cmd("GET").arg(key).query_async(&mut connection).await.expect("an answer");
             assert!(found.is_some());
@@ -30,7 +32,7 @@ pub async fn redis(url: &str) -> Subject {
         let (mut connection, number) = (connection.clone(), next.fetch_add(1, Ordering::Relaxed));
         async move {
             let mut set = redis::cmd("SET");
-            set.arg(id(number).as_bytes()).arg(payload()).arg("NX").arg("EX").arg(86_400);
+            set.arg(id_of(number).as_bytes()).arg(payload()).arg("NX").arg("EX").arg(86_400);
             set.exec_async(&mut connection).await.expect("an answer");
         }
     };

@@ -51,7 +51,7 @@ const REPEATABLE_READ: &str = "ROLLBACK AND NO CHAIN NO RELEASE;
 pub struct MySqlStore(Arc<Inner>);
 
 struct Inner {
-    store: Store<MySql>,
+    store: Arc<Store<MySql>>,
     sql: Statements,
 }
 
@@ -114,7 +114,7 @@ impl MySqlStore {
     }
 
     async fn made(connections: Connections<MySql>, options: &StoreOptions) -> Result<Self, StoreError> {
-        let store = Store::open(connections, (), options).await?;
+        let store = Arc::new(Store::open(connections, (), options).await?);
         let sql = Statements::new(&store.tables);
         Ok(Self(Arc::new(Inner { store, sql })))
     }

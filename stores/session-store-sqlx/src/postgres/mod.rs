@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
+    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, Seen, SessionRecord,
     SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
@@ -40,6 +40,8 @@ use crate::store::{Store, count};
 use crate::touch;
 
 /// Sessions in PostgreSQL 12 or newer. Clones share the connections.
+///
+/// Reads that arrive together go together: at most four statements are under way, of up to 32 sessions each.
 ///
 /// Every call is one round trip, a login with its account index and limit included: that one is a function in the
 /// database, made by the migrations. It takes advisory locks (`pg_advisory_xact_lock`) on 64-bit hashes of realm and
@@ -75,6 +77,8 @@ struct Inner {
     listeners: Listeners,
     /// `None`: it neither tells nor listens.
     outbox: Option<Arc<Outbox>>,
+    /// A plain read goes together with others.
+    seen: Seen,
 }
 
 impl PostgresStore {
@@ -159,7 +163,7 @@ impl PostgresStore {
         let store = Arc::new(Store::open(connections, sending, options).await?);
         let functions = Functions::new(&store.tables);
         let outbox = options.announces().then(|| Arc::new(Outbox::new(store.clone())));
-        Ok(Self(Arc::new(Inner { store, functions, listeners, outbox })))
+        Ok(Self(Arc::new(Inner { store, functions, listeners, outbox, seen: Seen::default() })))
     }
 
     /// Tells other processes, in the background.
@@ -212,13 +216,23 @@ impl SessionStore for PostgresStore {
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let touches = &self.0.store.touches;
+        let (touches, seen) = (&self.0.store.touches, &self.0.seen);
         if !touches.are_worth_trying() {
             return self.read(key, now).await;
         }
+        if seen.is_recent(key.id, now, touch.interval) {
+            let record = self.read(key, now).await?;
+            if record.as_ref().is_none_or(|record| touch.apply(record, now).is_none()) {
+                return Ok(record);
+            }
+        }
         let statement = self.0.functions.read_and_touch(key, touch, now);
         match self.fetch_touching(&statement).await {
-            Ok(row) => functions::touched(&row, touch, now).map_err(store_error),
+            Ok(row) => {
+                let record = functions::touched(&row, touch, now).map_err(store_error)?;
+                record.iter().for_each(|record| seen.note(record.id, record.last_seen));
+                Ok(record)
+            }
             Err(error) => {
                 // A touch that lost against another one says nothing of the next.
                 if Fault::of(&error) != Fault::Conflict {
@@ -240,6 +254,7 @@ impl SessionStore for PostgresStore {
         let rows = self.0.store.fetch(&self.0.functions.create(realm, record, options, now)).await?;
         let (created, replaced) = functions::created(rows).map_err(store_error)?;
         if let Created::Done { evicted } = &created {
+            self.0.seen.note(record.id, record.last_seen);
             let replaced = options.replaces.map(Replaces::id).filter(|_| replaced);
             self.tell_ended(realm, evicted.iter().copied().chain(replaced));
         }

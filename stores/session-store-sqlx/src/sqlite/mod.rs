@@ -71,7 +71,7 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 pub struct SqliteStore(Arc<Inner>);
 
 struct Inner {
-    store: Store<Sqlite>,
+    store: Arc<Store<Sqlite>>,
     file: File,
     /// SQLite lets one writer in, and the others poll: they rather queue here.
     writer: Mutex<()>,
@@ -163,7 +163,7 @@ impl SqliteStore {
         file: File,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let store = Store::open(connections, (), options).await?;
+        let store = Arc::new(Store::open(connections, (), options).await?);
         let sql = Statements::new(&store.tables);
         Ok(Self(Arc::new(Inner { store, file, writer: Mutex::new(()), sql })))
     }
@@ -180,7 +180,7 @@ impl SqliteStore {
     }
 
     /// The store, if what its connections have open is what others find.
-    fn store(&self) -> Result<&Store<Sqlite>, StoreError> {
+    fn store(&self) -> Result<&Arc<Store<Sqlite>>, StoreError> {
         self.0.file.check()?;
         Ok(&self.0.store)
     }

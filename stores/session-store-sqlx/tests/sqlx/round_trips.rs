@@ -72,6 +72,41 @@ async fn every_call_is_one_round_trip() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reads_that_come_together_share_their_questions() {
+    let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let asked = proxy(&server.socket(), &folder.path().join(".s.PGSQL.5432"));
+    let url = format!("postgres://postgres@localhost/sessions?host={}", folder.path().display());
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1).announce(false);
+    let store = Arc::new(PostgresStore::connect_with(&url, options).await.unwrap());
+    let touch = Touch::new(Duration::from_secs(60), Some(Duration::from_secs(3600)), 0, Duration::ZERO);
+    let mut records = Vec::new();
+    for _ in 0..128 {
+        let record = login("ann");
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+        records.push(record);
+    }
+    let read_all = async || {
+        let before = asked.load(Ordering::SeqCst);
+        let reads = records.iter().map(|record| {
+            let (store, id) = (Arc::clone(&store), record.id);
+            tokio::spawn(async move {
+                store.read_and_touch(RecordKey { realm: REALM, id }, touch, now()).await.unwrap()
+            })
+        });
+        let reads: Vec<_> = reads.collect();
+        let found: Vec<_> = join_all(reads).await.into_iter().map(Result::unwrap).collect();
+        assert!(found.iter().zip(&records).all(|(found, record)| found.as_ref() == Some(record)));
+        asked.load(Ordering::SeqCst) - before
+    };
+    // The first round prepares the statements.
+    read_all().await;
+    let asked = read_all().await;
+    println!("{asked} questions for 128 reads");
+    assert!(asked <= 32, "{asked} questions for 128 reads");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logouts_that_come_together_share_their_announcements() {
     let Some(server) = SqlServer::shared(Sql::Postgres) else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -174,6 +174,17 @@ async fn garbage_is_an_error_of_that_session_only<B: Backend>() {
     assert!(!error.is_retryable() && error.source().is_some(), "{error}");
     assert!(error.to_string().contains("delete that row"), "{error}");
     assert!(store.read(RecordKey { realm: REALM, id: sound.id }, now()).await.unwrap().is_some());
+    // Also where they are asked for together.
+    for _ in 0..20 {
+        let (spoilt, absent) = (RecordKey { realm: REALM, id: spoilt.id }, login("carl").id);
+        let sound = RecordKey { realm: REALM, id: sound.id };
+        let (one, other, none) = tokio::join!(
+            store.read(spoilt, now()),
+            store.read(sound, now()),
+            store.read(RecordKey { realm: REALM, id: absent }, now())
+        );
+        assert!(one.is_err() && other.unwrap().is_some() && none.unwrap().is_none());
+    }
     assert!(store.delete(RecordKey { realm: REALM, id: spoilt.id }).await.unwrap(), "it can be ended");
 }
 

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use session_core::store::{Create, Created, RecordKey, SessionLimit, SessionRecord, SessionStore, Touch};
+use session_core::store::{
+    Account, Create, Created, RecordKey, SessionLimit, SessionRecord, SessionStore, Touch,
+};
 use session_store_sqlx::StoreOptions;
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::copy_bidirectional;
@@ -163,8 +165,9 @@ impl Servers {
                 until_ok(|| there.create(REALM, record, Create::default(), now())).await;
             }
         }
-        let reads = records.iter().cycle().take(200);
-        join_all(reads.map(|record| store.read(key(record), now()))).await;
+        // Reads of sessions would go together, by few connections.
+        let ann = Account { realm: REALM, subject: "ann" };
+        join_all((0..200).map(|_| store.list(ann, now()))).await;
         (store, records)
     }
 }

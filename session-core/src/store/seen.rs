@@ -1,9 +1,10 @@
-//! Which sessions were touched not long ago: a hint that lets a read be a plain one.
+//! Which sessions were touched not long ago.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use session_core::{SessionId, Timestamp};
+use crate::id::SessionId;
+use crate::time::Timestamp;
 
 /// 1 MB for the sessions that come back within an interval: about a hundred thousand. More than this cost the slower
 /// command more often, and nothing else.
@@ -11,9 +12,11 @@ const SETS: usize = 1 << 14;
 /// A session can be in any of the places of its set, which share a line of the processor's cache.
 const WAYS: usize = 8;
 
-/// In each place 32 bits of a session's id, and 32 bits of the time it was last seen. A wrong hint costs a command: the
-/// record itself is looked at before anything is concluded.
-pub(crate) struct Seen(Box<[Set]>);
+/// For a store whose plain reads cost less than one that may write: when each of about a hundred thousand sessions was
+/// last seen, in 1 MB. Only a hint: look at the record before you conclude anything. A wrong one costs a statement.
+///
+/// In each place 32 bits of a session's id, and 32 bits of the time.
+pub struct Seen(Box<[Set]>);
 
 #[derive(Default)]
 #[repr(align(64))]
@@ -21,7 +24,8 @@ struct Set([AtomicU64; WAYS]);
 
 impl Seen {
     /// Whether the session was seen less than `interval` before `now`.
-    pub(crate) fn is_recent(&self, id: SessionId, now: Timestamp, interval: Duration) -> bool {
+    #[must_use]
+    pub fn is_recent(&self, id: SessionId, now: Timestamp, interval: Duration) -> bool {
         let (place, tag) = place_of(id);
         let is_this = |known: &AtomicU64| {
             let known = known.load(Ordering::Relaxed);
@@ -31,7 +35,7 @@ impl Seen {
     }
 
     /// Remembers when the session was seen, in the place of whoever of its set was seen least recently.
-    pub(crate) fn note(&self, id: SessionId, last_seen: Timestamp) {
+    pub fn note(&self, id: SessionId, last_seen: Timestamp) {
         let (place, tag) = place_of(id);
         let age = |known: &&AtomicU64| {
             let known = known.load(Ordering::Relaxed);
@@ -47,6 +51,12 @@ impl Seen {
 impl Default for Seen {
     fn default() -> Self {
         Self((0..SETS).map(|_| Set::default()).collect())
+    }
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seen")
     }
 }
 
