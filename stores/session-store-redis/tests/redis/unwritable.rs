@@ -107,7 +107,7 @@ async fn a_cluster_that_holds_back_changes_is_read() {
     needs_redis!();
     let cluster = Cluster::start();
     let bench = bench_on(&cluster, &cluster.store().await, 0).await;
-    let record = bench.stored("bob").await;
+    let record = bench.stored("ann").await;
     run(&mut cluster.nodes[0].admin(), &PAUSE);
     assert_eq!(bench.touch(record.id).await, Some(record.clone()));
     assert_eq!(bench.read(record.id).await, Some(record.clone()));
