@@ -27,7 +27,7 @@ pub struct Limit {
     /// Keys can change while the service runs.
     key: RwLock<Key>,
     cross_origin: CrossOrigin,
-    ended: (AtomicUsize, RwLock<HashSet<[u8; 16]>>),
+    ended: (AtomicUsize, RwLock<HashSet<[u8; 18]>>),
 }
 
 struct Key {
@@ -38,7 +38,7 @@ struct Key {
 /// Who is logged in.
 pub struct Opened {
     pub user: User,
-    sid: [u8; 16],
+    sid: [u8; 18],
     exp: u64,
     auth_time: u64,
     /// The workload's tokens are never due.
@@ -136,8 +136,8 @@ impl Limit {
         if !timely || read.aud != COOKIE || read.r#gen.is_some() {
             return None;
         }
-        let mut sid = [0; 16];
-        if read.sid.len() != 22
+        let mut sid = [0; 18];
+        if read.sid.len() != 24
             || URL_SAFE_NO_PAD.decode(read.sid.as_bytes(), Out::from_slice(&mut sid)).is_err()
         {
             return None;
@@ -197,7 +197,7 @@ impl Limit {
 
     /// A token behind `before` bytes for the cookie's name, with room for `after`, and its own length.
     fn token(&self, opened: &Opened, now: u64, before: usize, after: usize) -> Option<(String, usize)> {
-        let mut sid = [0; 22];
+        let mut sid = [0; 24];
         let _ = URL_SAFE_NO_PAD.encode(&opened.sid, Out::from_slice(&mut sid));
         let mut json = Vec::with_capacity(1024);
         let User { user_id, username, email, role, last_login } = &opened.user;

@@ -15,7 +15,7 @@ impl<const N: usize> Buffer<N> {
 
     /// The bytes behind `text`; `None` when it is not canonical base64url or needs more room.
     #[inline]
-    pub(super) fn decode(&mut self, text: &[u8]) -> Option<&[u8]> {
+    pub(super) fn decode(&mut self, text: &[u8]) -> Option<&mut [u8]> {
         if URL_SAFE_NO_PAD.decoded_length(text).ok()? > N {
             return None;
         }

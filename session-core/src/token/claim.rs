@@ -137,6 +137,11 @@ impl<'de, 'c> Found<'de, 'c> {
         }
     }
 
+    /// Whether any claim was found.
+    pub(super) fn has_claims(&self) -> bool {
+        self.seen != 0
+    }
+
     /// Whether the payload has a name twice.
     pub(super) fn repeats_a_name(&self) -> bool {
         if self.escaped.is_empty() {

@@ -14,6 +14,7 @@ mod jwk;
 mod key;
 mod mac;
 mod material;
+mod own;
 mod payload;
 #[cfg(feature = "asymmetric")]
 mod public_key;
@@ -39,6 +40,7 @@ use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
 use self::header::Kind;
 pub use self::key::Key;
+use self::own::Own;
 use self::payload::payload_json;
 pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
@@ -307,17 +309,44 @@ impl Codec {
 
         let mut buffer = Buffer::<MAX_TOKEN_LEN>::new();
         let json = buffer.decode(envelope.claims).ok_or(refused("the claims are not base64url"))?;
+        if kind == Kind::Session
+            && let Some((claims, user)) = self.read_own(json)
+        {
+            return Ok(Carried { claims: self.timely(claims, None, now)?, terms: None, user: Some(user) });
+        }
+        self.read_any(json, &envelope, kind, now, upgrade)
+    }
+
+    /// The usual token of ours. `None` is for [`read_any`](Self::read_any) to judge.
+    fn read_own<U: DeserializeOwned>(&self, json: &mut [u8]) -> Option<(Claims, U)> {
+        let own = Own::at_the_end_of(json, self.tail.as_bytes())?;
+        let user = own.payload(json, |payload| {
+            let mut found = self.nothing_found();
+            split(payload, &mut found).ok().filter(|_| !found.has_claims() && !found.repeats_a_name())
+        });
+        Some((own.claims, user?))
+    }
+
+    /// Every other one.
+    fn read_any<U: DeserializeOwned>(
+        &self,
+        json: &[u8],
+        envelope: &Envelope<'_>,
+        kind: Kind,
+        now: Timestamp,
+        upgrade: impl FnOnce(Value) -> Option<U>,
+    ) -> Result<Carried<Option<U>>, Refused> {
         let json = std::str::from_utf8(json).map_err(|_| refused("the claims are not UTF-8"))?;
         let mut found = self.nothing_found();
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
-            let claims = self.judge(&found, &envelope, kind, now)?;
+            let claims = self.judge(&found, envelope, kind, now)?;
             return Ok(Carried { claims, terms: found.terms(), user: payload });
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
         found = self.nothing_found();
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
-        let claims = self.judge(&found, &envelope, kind, now)?;
+        let claims = self.judge(&found, envelope, kind, now)?;
         Ok(Carried { claims, terms: found.terms(), user: upgrade(old) })
     }
 
@@ -347,9 +376,13 @@ impl Codec {
             Kind::Plain => self.plain_claims(found, envelope),
             _ => typed_claims(found),
         };
-        let claims = claims.ok_or(refused("a claim is missing"))?;
+        self.timely(claims.ok_or(refused("a claim is missing"))?, found.nbf, now)
+    }
+
+    /// Nothing that a token says lies in the future.
+    fn timely(&self, claims: Claims, nbf: Option<Timestamp>, now: Timestamp) -> Result<Claims, Refused> {
         let latest = now.plus(self.leeway);
-        let times = [Some(claims.issued_at), Some(claims.authenticated_at), found.nbf];
+        let times = [Some(claims.issued_at), Some(claims.authenticated_at), nbf];
         if times.into_iter().flatten().any(|time| time > latest) {
             return Err(Refused { claims: Some(claims), ..refused("the token is from the future") });
         }

@@ -5,6 +5,7 @@ mod asymmetric;
 mod forged;
 mod interop;
 mod jsonwebtoken;
+mod own;
 mod payloads;
 mod properties;
 mod rotation;

@@ -1,0 +1,80 @@
+//! Claims as we write them: behind the payload, in one order and one spelling, so that they are found without a parser.
+//!
+//! Only for what is signed as a token of ours. Anything else about it, another order, one claim more, is for
+//! [`split`](super::split()), which reads every spelling; what is read here, that reads alike.
+
+use super::Claims;
+use crate::id::SessionId;
+use crate::time::Timestamp;
+
+/// Claims that stand at the end of a token's JSON.
+pub(super) struct Own {
+    pub(super) claims: Claims,
+    /// Where the payload's object has to be closed: its last entry ends there.
+    end: usize,
+}
+
+impl Own {
+    /// `tail` is what every token of ours ends with.
+    pub(super) fn at_the_end_of(json: &[u8], tail: &[u8]) -> Option<Self> {
+        let (rest, last) = number_behind(json.strip_suffix(tail)?)?;
+        let (rest, generation, authenticated_at) = match rest.strip_suffix(br#","gen":"#) {
+            Some(rest) => {
+                let (rest, authenticated_at) = number_behind(rest)?;
+                (rest, Some(last), authenticated_at)
+            }
+            None => (rest, None, last),
+        };
+        let (rest, expires_at) = number_behind(rest.strip_suffix(br#","auth_time":"#)?)?;
+        let (rest, issued_at) = number_behind(rest.strip_suffix(br#","exp":"#)?)?;
+        let (rest, sid) = rest.strip_suffix(br#"","iat":"#)?.split_last_chunk::<{ SessionId::TEXT_LEN }>()?;
+        let rest = rest.strip_suffix(br#""sid":""#)?;
+        let claims = Claims {
+            sid: SessionId::from_text(std::str::from_utf8(sid).ok()?)?,
+            generation,
+            issued_at: time(issued_at)?,
+            expires_at: time(expires_at)?,
+            authenticated_at: time(authenticated_at)?,
+            ends_by: None,
+        };
+        Some(Self { claims, end: end_of_payload(rest)? })
+    }
+
+    /// Shows the payload's object to `read`, for which it is closed in its place, and opened again when it was not read.
+    pub(super) fn payload<T>(&self, json: &mut [u8], read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let behind = std::mem::replace(json.get_mut(self.end)?, b'}');
+        let payload = json.get(..=self.end).and_then(|payload| std::str::from_utf8(payload).ok());
+        let payload = payload.and_then(read);
+        if payload.is_none() {
+            *json.get_mut(self.end)? = behind;
+        }
+        payload
+    }
+}
+
+/// Behind the opening brace, or the last comma.
+fn end_of_payload(before: &[u8]) -> Option<usize> {
+    match before {
+        b"{" => Some(1),
+        [.., b','] => before.len().checked_sub(1),
+        _ => None,
+    }
+}
+
+/// The number at the end, as JSON writes it: without a zero in front.
+fn number_behind(text: &[u8]) -> Option<(&[u8], u64)> {
+    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (rest, digits) = text.split_at_checked(text.len().checked_sub(digits)?)?;
+    if matches!(digits, [] | [b'0', _, ..]) {
+        return None;
+    }
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
+    });
+    Some((rest, number?))
+}
+
+fn time(seconds: u64) -> Option<Timestamp> {
+    let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds <= Timestamp::MAX.unix_seconds())?;
+    Some(Timestamp::from_unix_seconds(seconds))
+}
