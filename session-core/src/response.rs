@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::few::Few;
 use crate::time::Timestamp;
 
 /// A header to change on a response that is on its way out. Names are lower case, values are ASCII.
@@ -38,7 +39,7 @@ impl std::fmt::Debug for HeaderChange {
 #[must_use = "without these headers the browser does not learn of the login, the refresh or the logout"]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ResponseChanges {
-    changes: Vec<HeaderChange>,
+    changes: Few<HeaderChange, 2>,
 }
 
 impl ResponseChanges {
@@ -79,10 +80,27 @@ impl ResponseChanges {
 
 impl IntoIterator for ResponseChanges {
     type Item = HeaderChange;
-    type IntoIter = std::vec::IntoIter<HeaderChange>;
+    type IntoIter = IntoChanges;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.changes.into_iter()
+    fn into_iter(self) -> IntoChanges {
+        IntoChanges(self.changes.into_iter())
+    }
+}
+
+/// The changes of [`ResponseChanges`], in order.
+pub struct IntoChanges(smallvec::IntoIter<[HeaderChange; 2]>);
+
+impl Iterator for IntoChanges {
+    type Item = HeaderChange;
+
+    fn next(&mut self) -> Option<HeaderChange> {
+        self.0.next()
+    }
+}
+
+impl std::fmt::Debug for IntoChanges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IntoChanges")
     }
 }
 

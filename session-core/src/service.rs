@@ -137,7 +137,7 @@ impl<U: SessionPayload> Service<U> {
             actor: who.actor.map(str::to_owned),
             session: who.sid.map(|sid| sid.handle(&self.realm)),
             ip_address: client.and_then(|client| client.ip_address),
-            user_agent: client.and_then(|client| client.user_agent.clone()),
+            user_agent: client.and_then(|client| client.user_agent.text()),
             reason,
             detail: detail.map(Cow::into_owned),
         };
@@ -196,7 +196,7 @@ impl<'a, U: SessionPayload> Operation<'a, U> {
 
     /// There is no cookie to carry a refresh that a native client did not ask for.
     pub(crate) fn is_bearer(&self) -> bool {
-        self.received.is_some_and(Received::is_bearer)
+        self.received.is_some_and(|received| received.is_bearer)
     }
 
     /// What a refusal says of authentication depends on what the request shows.

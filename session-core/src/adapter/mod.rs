@@ -22,7 +22,7 @@ mod slots;
 mod types;
 
 pub use crate::request::{CrossOriginRefusal, Headers, RequestHead};
-pub use crate::response::{HeaderChange, PlainResponse, ResponseChanges};
+pub use crate::response::{HeaderChange, IntoChanges, PlainResponse, ResponseChanges};
 pub use crate::session::{Incoming, Slot};
 #[doc(hidden)]
 pub use crate::{__adapter_rejection as rejection, __adapter_types as types};

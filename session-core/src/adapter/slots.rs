@@ -13,14 +13,24 @@ use crate::time::Timestamp;
 
 /// The open slots of one request: one for each manager whose layer it passed.
 #[derive(Clone, Default)]
-pub struct Slots(Few<Entry, 1>);
+pub struct Slots(Few<Arc<dyn Entry>, 1>);
 
-#[derive(Clone)]
-struct Entry {
-    request: Arc<dyn Any + Send + Sync>,
-    cookie: Arc<str>,
+/// A request, whatever its payload is.
+trait Entry: Any + Send + Sync {
+    fn cookie(&self) -> &Arc<str>;
+
     /// The type's name, for the error of a handler that asks for another.
-    payload: &'static str,
+    fn payload(&self) -> &'static str;
+}
+
+impl<U: SessionPayload> Entry for Request<U> {
+    fn cookie(&self) -> &Arc<str> {
+        &self.engine.rules.cookie
+    }
+
+    fn payload(&self) -> &'static str {
+        type_name::<U>()
+    }
 }
 
 impl Slots {
@@ -33,13 +43,12 @@ impl Slots {
         manager: &SessionManager<U>,
     ) -> Result<Option<Slot<U>>, SessionError> {
         let cookie = &manager.0.rules.cookie;
-        if let Some(twin) = self.0.iter().find(|slot| slot.cookie == *cookie) {
-            let same = twin.slot::<U>().is_some_and(|slot| Arc::ptr_eq(&slot.0.engine, &manager.0));
+        if let Some(twin) = self.0.iter().find(|entry| entry.cookie() == cookie) {
+            let same = slot::<U>(twin).is_some_and(|slot| Arc::ptr_eq(&slot.0.engine, &manager.0));
             return if same { Ok(None) } else { Err(two_managers(cookie, manager.0.service.now())) };
         }
         let slot = manager.slot();
-        let entry = Entry { request: slot.0.clone(), cookie: Arc::clone(cookie), payload: type_name::<U>() };
-        self.0.push(entry);
+        self.0.push(Arc::clone(&slot.0) as Arc<dyn Entry>);
         Ok(Some(slot))
     }
 
@@ -58,7 +67,7 @@ impl Slots {
     /// The slot whose payload is `U`; of several the one of the innermost layer.
     #[must_use]
     pub fn get<U: SessionPayload>(&self) -> Option<Slot<U>> {
-        self.0.iter().rev().find_map(Entry::slot)
+        self.0.iter().rev().find_map(slot)
     }
 
     /// Finds the slot for the payload `U` and gives it the request, which is not borrowed from then on.
@@ -67,12 +76,12 @@ impl Slots {
     /// `Misuse` when the request passed no layer for this payload.
     pub fn receive<U: SessionPayload>(&self, head: &impl RequestHead) -> Result<Incoming<U>, SessionError> {
         let slot = self.get::<U>().ok_or_else(|| self.other_payloads::<U>())?;
-        Ok(slot.receive(head))
+        Ok(slot.received(head))
     }
 
     /// No layer for `U`, but perhaps for others: a mistake in a type is the usual reason.
     fn other_payloads<U>(&self) -> SessionError {
-        let there: Vec<&str> = self.0.iter().map(|slot| slot.payload).collect();
+        let there: Vec<&str> = self.0.iter().map(|entry| entry.payload()).collect();
         if there.is_empty() {
             no_layer::<U>()
         } else {
@@ -81,10 +90,10 @@ impl Slots {
     }
 }
 
-impl Entry {
-    fn slot<U: SessionPayload>(&self) -> Option<Slot<U>> {
-        Arc::clone(&self.request).downcast::<Request<U>>().ok().map(Slot)
-    }
+fn slot<U: SessionPayload>(entry: &Arc<dyn Entry>) -> Option<Slot<U>> {
+    let entry = Arc::clone(entry);
+    let entry: Arc<dyn Any + Send + Sync> = entry;
+    entry.downcast::<Request<U>>().ok().map(Slot)
 }
 
 fn two_managers(cookie: &str, at: Timestamp) -> SessionError {
@@ -109,6 +118,6 @@ fn missing<U>(what_is_there: &str) -> SessionError {
 
 impl std::fmt::Debug for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|slot| &slot.cookie)).finish()
+        f.debug_list().entries(self.0.iter().map(|entry| entry.cookie())).finish()
     }
 }

@@ -11,17 +11,15 @@ use crate::request::RequestHead;
 /// So many cookies of our name are tried; more is no browser's doing.
 const MOST: usize = 16;
 
-/// The values of the cookies with our name, in the order of arrival. One buffer holds them all, each behind its length in
-/// two bytes; without such a cookie nothing is allocated. No `Debug`: these are tokens.
-pub(crate) struct Candidates {
-    bytes: Vec<u8>,
-}
+/// The values of the cookies with our name, in the order of arrival. No `Debug`: these are tokens.
+#[derive(Default)]
+pub(crate) struct Candidates<'a>(Few<&'a [u8], 2>);
 
-impl Candidates {
+impl<'a> Candidates<'a> {
     /// Reads the Cookie lines (HTTP/2 may split them, RFC 9113 section 8.2.3). Linear in their length, and done
     /// after [`MOST`] finds. A value longer than any cookie of ours is left out. `others` sees the cookies with other
     /// names.
-    pub(crate) fn from_head<'a>(head: &'a impl RequestHead, name: &str, others: &mut Finder<'_, 'a>) -> Self {
+    pub(crate) fn from_head(head: &'a impl RequestHead, name: &str, others: &mut Finder<'_, 'a>) -> Self {
         let mut lines = head.header("cookie").peekable();
         let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
         if in_jar.is_some() {
@@ -36,30 +34,11 @@ impl Candidates {
         });
         let values = values.chain(in_jar.into_iter().flatten());
         let fitting = values.filter(|value| value.len() <= MAX_SIZE);
-        let mut found = Few::<_, MOST>::new();
-        fitting.take(MOST).for_each(|value| found.push(value));
-        Self::copied(&found)
+        Self(fitting.take(MOST).collect())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.bytes.as_slice();
-        std::iter::from_fn(move || {
-            let (length, behind) = rest.split_first_chunk()?;
-            let (value, behind) = behind.split_at_checked(u16::from_ne_bytes(*length).into())?;
-            rest = behind;
-            Some(value)
-        })
-    }
-
-    fn copied(values: &[&[u8]]) -> Self {
-        let mut bytes = Vec::with_capacity(values.iter().map(|value| 2 + value.len()).sum());
-        for value in values {
-            // None is longer than `MAX_SIZE`.
-            let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
-            bytes.extend_from_slice(&length.to_ne_bytes());
-            bytes.extend_from_slice(value);
-        }
-        Self { bytes }
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().copied()
     }
 }
 
@@ -183,19 +162,11 @@ mod tests {
     #[test]
     fn a_jar_is_read_where_there_is_no_line() {
         let jar = &[("sid", ""), ("side", "a"), ("sid", "token; sid=forged")];
-        let found =
-            Candidates::from_head(&Kept { lines: std::iter::empty(), jar }, "sid", &mut Finder::new("none-"));
+        let kept = Kept { lines: std::iter::empty(), jar };
+        let found = Candidates::from_head(&kept, "sid", &mut Finder::new("none-"));
         assert_eq!(found.iter().collect::<Vec<_>>(), [b"token; sid=forged"]);
         let line = Kept { lines: std::iter::once(&b"other=x"[..]), jar };
         assert_eq!(Candidates::from_head(&line, "sid", &mut Finder::new("none-")).iter().count(), 0);
-    }
-
-    #[test]
-    fn one_buffer_of_the_right_size_holds_all_and_none_holds_nothing() {
-        let request = TestRequest::new("GET", "/").cookie("sid=first; a=b; sid=second");
-        let both = Candidates::from_head(&request, "sid", &mut Finder::new("none-"));
-        assert_eq!((both.bytes.len(), both.bytes.capacity()), (2 + 5 + 2 + 6, 15));
-        assert_eq!(Candidates::from_head(&request, "other", &mut Finder::new("none-")).bytes.capacity(), 0);
     }
 
     #[test]

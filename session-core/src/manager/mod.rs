@@ -45,7 +45,7 @@ impl<U: SessionPayload> SessionManager<U> {
     /// # Errors
     /// `CrossOrigin`.
     pub fn check_origin(&self, head: &impl RequestHead) -> Result<(), SessionError> {
-        let received = self.0.rules.receive(head);
+        let received = self.0.rules.receive(head, |_| {});
         match &received.cross_origin {
             Some(refusal) => Err(self.0.service.refuse_origin(&received.client, refusal)),
             None => Ok(()),

@@ -11,17 +11,18 @@ mod verified;
 
 pub(crate) use current::{Current, Denied, Effect, Endable, Issued, LoggedIn, Opened, Present};
 pub(crate) use named::Named;
+use named::Shown;
 pub(crate) use stateless::{EndedList, Stateless};
 pub use tracked::ReplayPolicy;
 pub(crate) use tracked::{Intent, Tracked, refreshable_in};
+pub(crate) use verified::Verified;
 
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::id::SessionId;
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
-use crate::request::Credential;
-use crate::service::Operation;
+use crate::service::{Operation, Service};
 use crate::time::Timestamp;
 
 pub(crate) enum Mode {
@@ -53,19 +54,31 @@ macro_rules! dispatch {
 }
 
 impl Mode {
-    /// Finds the session of a request among the tokens that it shows.
+    /// Reads the tokens that a request shows.
+    pub(crate) fn verify<U: SessionPayload>(
+        &self,
+        service: &Service<U>,
+        tokens: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Verified<U> {
+        let (codec, now) = (&service.codec, service.now());
+        match self {
+            Self::Stateless(_) => {
+                Verified::of(tokens, now, |token, tries| codec.verify_in(token, now, tries).map(Shown::with))
+            }
+            Self::Tracked(_) => Verified::of(tokens, now, |token, tries| {
+                codec.verify_reference_in(token, now, tries).map(Shown::without)
+            }),
+        }
+    }
+
+    /// Finds the session of a request among them.
     pub(crate) async fn open<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
-        shown: &Credential,
+        shown: &Verified<U>,
         intent: Intent,
     ) -> Opened<U> {
         dispatch!(self, mode => mode.open(op, shown, intent).await)
-    }
-
-    /// The sessions that a request names, for a login or a logout that need not know more.
-    pub(crate) fn named<U: SessionPayload>(&self, op: &Operation<'_, U>, shown: &Credential) -> Named<U> {
-        dispatch!(self, mode => mode.verified(op, shown).named)
     }
 
     /// Asks the store for a session that was opened without it; `None` for any other.

@@ -66,9 +66,10 @@ impl<U> Named<U> {
     }
 
     /// The newest login first.
-    pub(super) fn newest_first(mut self) -> impl Iterator<Item = Shown<U>> {
-        self.0.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
-        self.0.into_iter()
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = &Shown<U>> {
+        let mut shown: Few<&Shown<U>, 1> = self.0.iter().collect();
+        shown.sort_by_key(|shown| Reverse(shown.claims.authenticated_at));
+        shown.into_iter()
     }
 }
 

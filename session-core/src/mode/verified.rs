@@ -4,52 +4,67 @@ use super::named::{Named, Shown};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::payload::SessionPayload;
-use crate::request::Credential;
 use crate::service::Operation;
+use crate::time::Timestamp;
 use crate::token::{Refused, Tries};
 
-pub(super) struct Verified<U> {
-    /// The sessions that the request names under our signature, usable or not.
-    pub(super) named: Named<U>,
+/// The tokens of a request, read when it was received.
+pub(crate) struct Verified<U> {
     /// The newest usable token of each session.
     pub(super) usable: Named<U>,
-    /// The best reason to refuse the others.
-    pub(super) failure: Option<SessionError>,
+    refused: Vec<Refused>,
+    /// When they were.
+    pub(super) at: Timestamp,
 }
 
-impl<U: SessionPayload> Verified<U> {
+impl<U> Verified<U> {
+    /// Of a request that shows none.
+    pub(crate) const NONE: Self = Self { usable: Named::NONE, refused: Vec::new(), at: Timestamp::EPOCH };
+
     pub(super) fn of(
-        op: &Operation<'_, U>,
-        shown: &Credential,
+        tokens: &mut dyn Iterator<Item = &[u8]>,
+        now: Timestamp,
         verify: impl Fn(&[u8], &Tries) -> Result<Shown<U>, Refused>,
     ) -> Self {
-        let mut verified = Self { named: Named::NONE, usable: Named::NONE, failure: None };
+        let mut verified = Self { at: now, ..Self::NONE };
         let tries = Tries::new();
-        for token in shown.tokens() {
+        for token in tokens {
             match verify(token, &tries) {
-                Ok(shown) => {
-                    verified.named.push(shown.clone());
-                    verified.usable.push(shown);
-                }
-                Err(refused) => verified.refuse(op, &refused),
+                Ok(shown) => verified.usable.push(shown),
+                Err(refused) => verified.refused.push(refused),
             }
         }
         verified
     }
 
-    fn refuse(&mut self, op: &Operation<'_, U>, refused: &Refused) {
-        let who = Who::session_or_nobody(refused.claims.map(|claims| claims.sid));
-        let error = if refused.kind == ErrorKind::Invalid {
-            op.unusable(who, refused.reason)
-        } else {
-            op.emit_failure(EventKind::Rejected, who, refused.kind, refused.reason);
-            op.error(refused.kind).detail(refused.reason)
-        };
-        if let Some(claims) = refused.claims {
-            self.named.push(Shown::without(claims));
-        }
-        self.failure = more_telling(self.failure.take(), error);
+    /// The sessions that the request names under our signature, usable or not.
+    pub(super) fn named(&self) -> Named<U> {
+        let mut named = self.usable.clone();
+        self.refused.iter().filter_map(|refused| refused.claims).for_each(|claims| named.also(claims));
+        named
     }
+}
+
+impl<U: SessionPayload> Verified<U> {
+    /// The sessions that the request names, for a login or a logout that need not know more.
+    pub(crate) fn tell(&self, op: &Operation<'_, U>) -> Named<U> {
+        drop(self.refuse(op));
+        self.named()
+    }
+
+    /// Tells of the others. The answer is the best reason to refuse them.
+    pub(super) fn refuse(&self, op: &Operation<'_, U>) -> Option<SessionError> {
+        self.refused.iter().fold(None, |known, refused| more_telling(known, refusal(op, refused)))
+    }
+}
+
+fn refusal<U: SessionPayload>(op: &Operation<'_, U>, refused: &Refused) -> SessionError {
+    let who = Who::session_or_nobody(refused.claims.map(|claims| claims.sid));
+    if refused.kind == ErrorKind::Invalid {
+        return op.unusable(who, refused.reason);
+    }
+    op.emit_failure(EventKind::Rejected, who, refused.kind, refused.reason);
+    op.error(refused.kind).detail(refused.reason)
 }
 
 /// The reason that tells most: an expired session, then one not usable here, then one unknown, then a bad token.

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::login::checked_prefix;
 use super::{Headers, RequestHead, single};
 use crate::error::ConfigError;
+use crate::few::Few;
 
 const MAX_USER_AGENT: usize = 256;
 /// Every kept byte of a User-Agent comes from so many of what was sent.
@@ -182,26 +183,35 @@ fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// The browser, as it says itself: at most 256 bytes, without anything that could change how a log or a page shows
-/// what is around it.
-pub(crate) fn user_agent(head: &impl Headers) -> Option<String> {
-    let value = head.header("user-agent").next()?;
-    let scanned = value.get(..MAX_SCANNED).unwrap_or(value);
-    let kept = value.get(..MAX_USER_AGENT).unwrap_or(value);
-    // As every browser sends it: then each byte is a character that is kept.
-    if kept.iter().fold(!kept.is_empty(), |plain, byte| plain & matches!(byte, 0x20..=0x7e)) {
-        return std::str::from_utf8(kept).ok().map(str::to_owned);
+/// The browser, as it says itself. Few requests need to know, so it is cleaned for those who ask; as long as browsers
+/// make it, keeping it allocates nothing.
+#[derive(Default)]
+pub(crate) struct UserAgent(Few<u8, 160>);
+
+impl UserAgent {
+    pub(super) fn of(head: &impl Headers) -> Self {
+        let sent = head.header("user-agent").next().unwrap_or_default();
+        Self(Few::from_slice(sent.get(..MAX_SCANNED).unwrap_or(sent)))
     }
-    let mut text = String::with_capacity(scanned.len().min(MAX_USER_AGENT));
-    for chunk in scanned.utf8_chunks() {
-        for character in chunk.valid().chars().filter(|&character| is_plain(character)) {
-            if text.len() + character.len_utf8() > MAX_USER_AGENT {
-                return Some(text);
-            }
-            text.push(character);
+
+    /// At most 256 bytes, without anything that could change how a log or a page shows what is around it.
+    pub(crate) fn text(&self) -> Option<String> {
+        let kept = self.0.get(..MAX_USER_AGENT).unwrap_or(&self.0);
+        // As every browser sends it: then each byte is a character that is kept.
+        if kept.iter().fold(!kept.is_empty(), |plain, byte| plain & matches!(byte, 0x20..=0x7e)) {
+            return std::str::from_utf8(kept).ok().map(str::to_owned);
         }
+        let mut text = String::with_capacity(self.0.len().min(MAX_USER_AGENT));
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars().filter(|&character| is_plain(character)) {
+                if text.len() + character.len_utf8() > MAX_USER_AGENT {
+                    return Some(text);
+                }
+                text.push(character);
+            }
+        }
+        (!text.is_empty()).then_some(text)
     }
-    (!text.is_empty()).then_some(text)
 }
 
 /// No control characters, no line or paragraph separators, none that change the direction of text (UAX 9).
@@ -342,7 +352,7 @@ mod tests {
     }
 
     fn agent(value: &[u8]) -> Option<String> {
-        user_agent(&TestRequest::new("GET", "/").header("user-agent", value))
+        UserAgent::of(&TestRequest::new("GET", "/").header("user-agent", value)).text()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::RequestHead;
 use super::bearer::{Bearer, bearer};
-use super::client::{ClientAddress, TrustedProxies, user_agent};
+use super::client::{ClientAddress, TrustedProxies, UserAgent};
 use super::cross_origin::{CrossOrigin, CrossOriginRefusal};
 use super::login::LoginPage;
 use super::navigation::is_navigation;
@@ -27,9 +27,10 @@ pub(crate) struct Rules {
     pub(crate) login_page: Option<LoginPage>,
 }
 
-/// Everything a session needs of its request, owned: the head is gone when an operation runs.
+/// What a session needs of its request beside its tokens, owned: the head is gone when an operation runs.
 pub(crate) struct Received {
-    pub(crate) credential: Credential,
+    /// A bearer token decides alone.
+    pub(crate) is_bearer: bool,
     /// The cookies beside the session's.
     pub(crate) companions: Companions,
     pub(crate) form: Form,
@@ -48,18 +49,23 @@ pub(crate) struct Received {
 #[derive(Default)]
 pub(crate) struct Client {
     pub(crate) ip_address: Option<IpAddr>,
-    pub(crate) user_agent: Option<String>,
+    pub(crate) user_agent: UserAgent,
 }
 
 /// What the client shows. A bearer token decides alone.
-pub(crate) enum Credential {
-    Cookies(Candidates),
-    Bearer(Vec<u8>),
+enum Credential<'a> {
+    Cookies(Candidates<'a>),
+    Bearer(&'a [u8]),
     MalformedBearer,
 }
 
 impl Rules {
-    pub(crate) fn receive(&self, head: &impl RequestHead) -> Received {
+    /// Takes what is needed. `read` gets the tokens, unless the request is one from another origin.
+    pub(crate) fn receive<'a>(
+        &self,
+        head: &'a impl RequestHead,
+        read: impl FnOnce(&mut dyn Iterator<Item = &'a [u8]>),
+    ) -> Received {
         let (credential, companions) = self.credential(head);
         let (mut cross_origin, mut login_redirect) = (None, None);
         // A bearer token is no ambient credential: no other origin can make a browser send it, and no browser navigates
@@ -67,6 +73,9 @@ impl Rules {
         if let Credential::Cookies(_) = credential {
             cross_origin = self.cross_origin.check(head).err();
             login_redirect = self.login_redirect(head);
+        }
+        if cross_origin.is_none() {
+            credential.show(read);
         }
         Received {
             cross_origin,
@@ -76,17 +85,18 @@ impl Rules {
             login_redirect,
             companions,
             challenge: self.challenge(&credential),
-            credential,
+            is_bearer: !matches!(credential, Credential::Cookies(_)),
         }
     }
 
     /// As much of who asks as may be kept.
     fn client(&self, head: &impl RequestHead) -> Client {
         let ip_address = self.proxies.client(head).and_then(|address| self.address.of(address));
-        Client { ip_address, user_agent: if self.user_agent { user_agent(head) } else { None } }
+        let user_agent = if self.user_agent { UserAgent::of(head) } else { UserAgent::default() };
+        Client { ip_address, user_agent }
     }
 
-    fn credential(&self, head: &impl RequestHead) -> (Credential, Companions) {
+    fn credential<'a>(&self, head: &'a impl RequestHead) -> (Credential<'a>, Companions) {
         match if self.bearer { bearer(head) } else { Bearer::Absent } {
             Bearer::Absent => {
                 let mut finder = Finder::new(&self.companions).and_parked(self.parked.as_deref());
@@ -104,7 +114,7 @@ impl Rules {
     }
 
     /// A client that shows a token learns what is wrong with it; one that shows nothing, that it could show one.
-    fn challenge(&self, credential: &Credential) -> Challenge {
+    fn challenge(&self, credential: &Credential<'_>) -> Challenge {
         match credential {
             Credential::Bearer(_) | Credential::MalformedBearer => Challenge::Token,
             Credential::Cookies(cookies) if self.bearer && cookies.iter().next().is_none() => {
@@ -147,20 +157,15 @@ impl Received {
         let parked = self.companions.iter().filter(|cookie| cookie.suffix == PARKED);
         parked.map(|cookie| &*cookie.value)
     }
-
-    pub(crate) fn is_bearer(&self) -> bool {
-        !matches!(self.credential, Credential::Cookies(_))
-    }
 }
 
-impl Credential {
+impl<'a> Credential<'a> {
     /// The tokens to try, in the order of arrival.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
-        let (cookies, bearer) = match self {
-            Self::Cookies(candidates) => (Some(candidates.iter()), None),
-            Self::Bearer(token) => (None, Some(token.as_slice())),
-            Self::MalformedBearer => (None, Some(&[] as &[u8])),
-        };
-        cookies.into_iter().flatten().chain(bearer)
+    fn show(&self, read: impl FnOnce(&mut dyn Iterator<Item = &'a [u8]>)) {
+        match self {
+            Self::Cookies(candidates) => read(&mut candidates.iter()),
+            Self::Bearer(token) => read(&mut std::iter::once(*token)),
+            Self::MalformedBearer => read(&mut std::iter::once(&[] as &[u8])),
+        }
     }
 }

@@ -26,12 +26,12 @@ impl<U: SessionPayload> Session<U> {
 
 impl<U: SessionPayload> Request<U> {
     pub(crate) fn form(&self) -> Form {
-        self.received.get().map_or_else(Form::default, |received| received.form)
+        self.received().map_or_else(Form::default, |received| received.form)
     }
 
     /// Where a browser navigation goes that cannot go on here.
     pub(crate) fn login_page(&self) -> Option<String> {
-        let received = self.received.get().filter(|received| received.login_redirect.is_some())?;
+        let received = self.received().filter(|received| received.login_redirect.is_some())?;
         let page = self.engine.rules.login_page.as_ref()?;
         Some(page.without_return(received.told_prefix.as_deref()))
     }
@@ -47,7 +47,7 @@ impl<U: SessionPayload> Request<U> {
         let state = self.state();
         let changed =
             |shown: &&Companion| !state.companions.iter().any(|(changed, _)| changed.suffix == shown.suffix);
-        let shown = self.received.get().into_iter().flat_map(|received| received.companions.iter());
+        let shown = self.received().into_iter().flat_map(|received| received.companions.iter());
         let set = state.companions.iter().map(|(cookie, _)| cookie);
         shown.filter(changed).chain(set).filter(|cookie| !cookie.value.is_empty()).cloned().collect()
     }
@@ -59,7 +59,7 @@ impl<U: SessionPayload> Request<U> {
 
     /// The cookie as the request shows it, for the first who asks.
     pub(crate) fn shown_once(&self, suffix: &'static str) -> Option<Companion> {
-        let shown = self.received.get()?.companions.iter().find(|cookie| cookie.suffix == suffix)?;
+        let shown = self.received()?.companions.iter().find(|cookie| cookie.suffix == suffix)?;
         self.state().reads(suffix).then(|| shown.clone())
     }
 

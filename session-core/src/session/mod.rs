@@ -117,10 +117,10 @@ impl<U: SessionPayload> Session<U> {
             let state = self.0.state();
             (state.current.clone()?, state.times()?)
         };
-        let client = self.0.received.get().map(|received| &received.client);
+        let client = self.0.received().map(|received| &received.client);
         let (user_agent, ip_address) = match (&current.record, client) {
             (Some(record), _) => (record.user_agent.clone(), record.ip_address),
-            (None, Some(client)) => (client.user_agent.clone(), client.ip_address),
+            (None, Some(client)) => (client.user_agent.text(), client.ip_address),
             (None, None) => (None, None),
         };
         Some(SessionMetadata {

@@ -6,19 +6,25 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::state::{Outgoing, State};
 use crate::engine::Engine;
 use crate::error::{Challenge, ErrorKind, SessionError};
-use crate::mode::{Current, Intent, Opened, Present};
+use crate::mode::{Current, Intent, Named, Opened, Present, Verified};
 use crate::payload::SessionPayload;
-use crate::request::Received;
+use crate::request::{Received, RequestHead};
 use crate::service::Operation;
 use crate::terms::USUAL_LEVEL;
 use crate::time::Timestamp;
 
 pub(crate) struct Request<U: SessionPayload> {
     pub(crate) engine: Arc<Engine<U>>,
-    pub(crate) received: OnceLock<Received>,
+    arrived: OnceLock<Arrived<U>>,
     /// Held while opening and during every operation.
     turn: futures_util::lock::Mutex<()>,
     state: Mutex<State<U>>,
+}
+
+/// What came with the request.
+struct Arrived<U> {
+    received: Received,
+    shown: Verified<U>,
 }
 
 /// Has the turn.
@@ -31,19 +37,41 @@ impl<U: SessionPayload> Request<U> {
     pub(crate) fn new(engine: &Arc<Engine<U>>) -> Arc<Self> {
         Arc::new(Self {
             engine: Arc::clone(engine),
-            received: OnceLock::new(),
+            arrived: OnceLock::new(),
             turn: futures_util::lock::Mutex::new(()),
             state: Mutex::new(State::new()),
         })
     }
 
+    /// Takes what is needed from the request, and reads its tokens; a second call changes nothing.
+    pub(super) fn receive(&self, head: &impl RequestHead) {
+        self.arrived.get_or_init(|| {
+            let Engine { rules, mode, service, .. } = &*self.engine;
+            let mut shown = Verified::NONE;
+            let received = rules.receive(head, |tokens| shown = mode.verify(service, tokens));
+            Arrived { received, shown }
+        });
+    }
+
+    pub(crate) fn received(&self) -> Option<&Received> {
+        self.arrived.get().map(|arrived| &arrived.received)
+    }
+
     /// The turn for an operation. Those of one request run one after the other.
     pub(crate) async fn turn(&self) -> Turn<'_, U> {
         let guard = self.turn.lock().await;
-        Turn { op: Operation::new(&self.engine.service, self.received.get()), _guard: guard }
+        self.turn_of(guard)
+    }
+
+    fn turn_of<'a>(&'a self, guard: futures_util::lock::MutexGuard<'a, ()>) -> Turn<'a, U> {
+        Turn { op: Operation::new(&self.engine.service, self.received()), _guard: guard }
     }
 
     pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
+        if let Some(guard) = self.turn.try_lock() {
+            return self.open_in(&self.turn_of(guard), intent).await;
+        }
+        // Whoever has the turn may have it for long, and have opened the session before.
         if let Some(outcome) = self.outcome() {
             return outcome;
         }
@@ -55,26 +83,28 @@ impl<U: SessionPayload> Request<U> {
         if let Some(outcome) = self.outcome() {
             return outcome;
         }
-        let outcome = match self.admit() {
-            Ok(received) => self.find(&turn.op, received, intent).await,
-            Err(error) => Err(error),
-        };
-        self.state().opened = Some(outcome.clone());
-        outcome
+        match self.admitted() {
+            Ok(arrived) => self.find(&turn.op, &arrived.shown, intent).await,
+            Err(error) => {
+                self.state().opened = Some(Err(error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn find(
         &self,
         op: &Operation<'_, U>,
-        received: &Received,
+        shown: &Verified<U>,
         intent: Intent,
     ) -> Result<(), SessionError> {
-        let Opened { named, outcome } =
-            self.engine.mode.open(op, &received.credential, possible(op, intent)).await;
+        let Opened { named, outcome } = self.engine.mode.open(op, shown, possible(op, intent)).await;
         let mut state = self.state();
         state.named = named;
         // Nothing is lost where the response has left: only a login must be sent.
-        outcome.map(|effect| drop(state.apply(effect)))
+        let outcome = outcome.map(|effect| drop(state.apply(effect)));
+        state.opened = Some(outcome.clone());
+        outcome
     }
 
     /// Asks the store for a session that was opened without it. For any other this is [`open_for`](Self::open_for).
@@ -113,7 +143,8 @@ impl<U: SessionPayload> Request<U> {
     /// looked at now.
     pub(super) fn present(&self, turn: &Turn<'_, U>, received: &Received) -> Present<U> {
         if self.outcome().is_none() {
-            self.state().named = self.engine.mode.named(&turn.op, &received.credential);
+            let named = self.arrived.get().map_or(Named::NONE, |arrived| arrived.shown.tell(&turn.op));
+            self.state().named = named;
         }
         let mut present = self.shown();
         if let Some(tracked) = self.engine.mode.tracked() {
@@ -140,14 +171,19 @@ impl<U: SessionPayload> Request<U> {
 
     /// Refuses a request from another origin, before anything else is looked at.
     pub(crate) fn admit(&self) -> Result<&Received, SessionError> {
-        let Some(received) = self.received.get() else {
+        self.admitted().map(|arrived| &arrived.received)
+    }
+
+    fn admitted(&self) -> Result<&Arrived<U>, SessionError> {
+        let Some(arrived) = self.arrived.get() else {
             return Err(self.error(ErrorKind::Misuse).detail(
                 "the session was used before its slot received the request: call Slot::receive(&head) first",
             ));
         };
-        match &received.cross_origin {
-            None => Ok(received),
-            Some(refusal) => Err(self.engine.service.refuse_origin(&received.client, refusal)),
+        let Received { cross_origin, client, .. } = &arrived.received;
+        match cross_origin {
+            None => Ok(arrived),
+            Some(refusal) => Err(self.engine.service.refuse_origin(client, refusal)),
         }
     }
 
@@ -177,7 +213,7 @@ impl<U: SessionPayload> Request<U> {
             _ if is_pending => self.incomplete(),
             _ => self.error(reason),
         };
-        match self.received.get().and_then(|received| received.login_redirect.clone()) {
+        match self.received().and_then(|received| received.login_redirect.clone()) {
             Some(location) if error.kind().is_unauthenticated() => error.redirect_to(location),
             _ => error,
         }
@@ -198,11 +234,11 @@ impl<U: SessionPayload> Request<U> {
     }
 
     pub(crate) fn is_bearer(&self) -> bool {
-        self.received.get().is_some_and(Received::is_bearer)
+        self.received().is_some_and(|received| received.is_bearer)
     }
 
     pub(crate) fn challenge(&self) -> Challenge {
-        self.received.get().map_or(Challenge::None, |received| received.challenge)
+        self.received().map_or(Challenge::None, |received| received.challenge)
     }
 
     pub(crate) fn error(&self, kind: ErrorKind) -> SessionError {

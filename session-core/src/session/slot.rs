@@ -29,10 +29,16 @@ impl<U: SessionPayload> Slot<U> {
         Self(Request::new(engine))
     }
 
-    /// Takes from the request what the session needs. Does no I/O; a second call changes nothing.
+    /// Takes from the request what the session needs, and verifies its tokens. Does no I/O; a second call changes nothing.
     pub fn receive(&self, head: &impl RequestHead) -> Incoming<U> {
-        self.0.received.get_or_init(|| self.0.engine.rules.receive(head));
+        self.0.receive(head);
         Incoming(Arc::clone(&self.0))
+    }
+
+    /// The same, for whoever needs the slot no more.
+    pub(crate) fn received(self, head: &impl RequestHead) -> Incoming<U> {
+        self.0.receive(head);
+        Incoming(self.0)
     }
 }
 
@@ -41,14 +47,15 @@ impl<U: SessionPayload> Incoming<U> {
     ///
     /// # Errors
     /// The guard's answer.
-    pub async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
+    pub async fn extract<G: Guard<Payload = U>>(self) -> Result<G, SessionError> {
         if G::OPENS {
             // Guards ask for the outcome themselves.
             let _ = self.open().await;
         }
-        let checked = G::check(self.session()).await;
+        let challenge = self.0.challenge();
+        let checked = G::check(Session(self.0)).await;
         // A guard of the application may refuse with an error that knows nothing of the request.
-        checked.map_err(|error| error.challenged(self.0.challenge()))
+        checked.map_err(|error| error.challenged(challenge))
     }
 
     /// Finds out who is logged in: verifies the token and, with a store, reads the record (one round trip). Only

@@ -142,7 +142,7 @@ impl<U: SessionPayload> Trip<U> {
     }
 
     pub(crate) async fn extract<G: Guard<Payload = U>>(&self) -> Result<G, SessionError> {
-        self.incoming().extract().await
+        self.incoming().clone().extract().await
     }
 
     pub(crate) fn close(&self, response: &impl Headers) -> ResponseChanges {

@@ -17,10 +17,10 @@ use crate::event::EventKind;
 use crate::id::SessionId;
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
-use crate::request::Credential;
 use crate::revalidation::Revalidation;
 use crate::service::Operation;
 use crate::terms::Terms;
+use crate::time::Timestamp;
 use crate::token::Claims;
 
 /// A token says everything; what has ended before its time is remembered in this process.
@@ -35,41 +35,35 @@ impl Stateless {
         Self { ended, taken }
     }
 
-    pub(super) fn verified<U: SessionPayload>(
-        &self,
-        op: &Operation<'_, U>,
-        shown: &Credential,
-    ) -> Verified<U> {
-        let now = op.now();
-        Verified::of(op, shown, |token, tries| op.codec.verify_in(token, now, tries).map(Shown::with))
-    }
-
     pub(super) async fn open<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
-        shown: &Credential,
+        shown: &Verified<U>,
         intent: Intent,
     ) -> Opened<U> {
-        let Verified { named, usable, mut failure } = self.verified(op, shown);
-        for Shown { claims, user, terms } in usable.newest_first() {
+        let mut failure = shown.refuse(op);
+        for Shown { claims, user, terms } in shown.usable.newest_first() {
             let Some(user) = user else { continue };
-            match self.take(op, Current::stateless(user, claims, terms), intent).await {
-                Ok(effect) => return Opened { named, outcome: Ok(effect) },
+            let current = Current::stateless(Arc::clone(user), *claims, terms.clone());
+            match self.take(op, current, shown.at, intent).await {
+                Ok(effect) => return Opened { named: shown.named(), outcome: Ok(effect) },
                 Err(error) => failure = more_telling(failure, error),
             }
         }
-        Opened { named, outcome: Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound))) }
+        let outcome = Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound)));
+        Opened { named: shown.named(), outcome }
     }
 
-    /// Takes a verified token as the session, and refreshes it when due.
+    /// Takes a verified token as the session, and refreshes it when due. What was good when the request came is good for it.
     async fn take<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
         current: Current<U>,
+        arrived: Timestamp,
         intent: Intent,
     ) -> Result<Effect<U>, SessionError> {
         self.not_ended(op, &current.claims)?;
-        let standing = op.lifetimes.judge(&current.claims.times(), op.now());
+        let standing = op.lifetimes.judge(&current.claims.times(), arrived);
         if !standing.is_live {
             return Err(op.expired(current.who()));
         }

@@ -129,7 +129,7 @@ impl Tracked {
     ) -> Result<Option<(Current<U>, Issued)>, SessionError> {
         let actor = acted.and_then(Current::actor);
         let is_theirs = |shown: &Shown<U>| actor.is_none_or(|actor| actor.sid == shown.claims.sid);
-        let Some(shown) = parked.newest_first().find(is_theirs) else { return Ok(None) };
+        let Some(shown) = parked.newest_first().find(|shown| is_theirs(shown)) else { return Ok(None) };
         let (own, newer) = match self.use_at(op, op.now(), &shown.claims, Intent::Use).await {
             Ok(Effect::Show(own, issued)) => (own, issued),
             Ok(Effect::Send(own, issued)) => (own, Some(issued)),

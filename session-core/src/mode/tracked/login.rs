@@ -145,7 +145,7 @@ pub(super) fn new_record<U: SessionPayload>(
     record.subject = subject.map(str::to_owned);
     record.ends_at = op.lifetimes.ends_at(&record.times());
     if let Some(client) = op.client() {
-        record.user_agent = client.user_agent.clone();
+        record.user_agent = client.user_agent.text();
         record.ip_address = client.ip_address;
     }
     Ok(record)

@@ -11,34 +11,23 @@ use super::{Tracked, decode, moment, serve};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::Who;
 use crate::payload::SessionPayload;
-use crate::request::Credential;
 use crate::service::Operation;
 use crate::store::SessionRecord;
+use crate::time::Timestamp;
 use crate::token::Claims;
 
 /// Of several sessions in one request at most this many are looked up.
 const STORE_READS: usize = 2;
 
 impl Tracked {
-    pub(in crate::mode) fn verified<U: SessionPayload>(
-        &self,
-        op: &Operation<'_, U>,
-        shown: &Credential,
-    ) -> Verified<U> {
-        let now = op.now();
-        Verified::of(op, shown, |token, tries| {
-            op.codec.verify_reference_in(token, now, tries).map(Shown::without)
-        })
-    }
-
     pub(in crate::mode) async fn open<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
-        shown: &Credential,
+        shown: &Verified<U>,
         intent: Intent,
     ) -> Opened<U> {
-        let Verified { mut named, usable, failure } = self.verified(op, shown);
-        let outcome = self.first_of(op, &mut named, usable, failure, intent).await;
+        let (mut named, failure) = (shown.named(), shown.refuse(op));
+        let outcome = self.first_of(op, &mut named, &shown.usable, failure, intent).await;
         Opened { named, outcome }
     }
 
@@ -46,7 +35,7 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
         named: &mut Named<U>,
-        usable: Named<U>,
+        usable: &Named<U>,
         mut failure: Option<SessionError>,
         intent: Intent,
     ) -> Result<Effect<U>, SessionError> {
@@ -61,7 +50,7 @@ impl Tracked {
                 break;
             }
             reads += 1;
-            match self.take(op, &claims, intent).await {
+            match self.take(op, claims, now, intent).await {
                 Ok(effect) => return Ok(effect),
                 Err(Denied { error, .. }) if !error.kind().is_unauthenticated() => return Err(error),
                 Err(Denied { error, is_replay }) => {
@@ -79,11 +68,12 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
         token: &Claims,
+        now: Timestamp,
         intent: Intent,
     ) -> Result<Effect<U>, Denied> {
         match self.recently_read(op, token, intent) {
             Some(current) => Ok(Effect::Show(current?, None)),
-            None => self.use_at(op, op.now(), token, intent).await,
+            None => self.use_at(op, now, token, intent).await,
         }
     }
 

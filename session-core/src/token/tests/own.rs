@@ -61,7 +61,8 @@ fn a_payload_of_another_type_leaves_the_json_as_it_was() {
 
 #[test]
 fn a_claim_among_the_payload_is_not_of_our_making() {
-    for member in [r#""exp":1"#, r#""sid":"x""#, r#""\u0065xp":1"#, r#""a":1,"a":2"#, r#""act":{"sub":"b"}"#] {
+    for member in [r#""exp":1"#, r#""sid":"x""#, r#""\u0065xp":1"#, r#""a":1,"a":2"#, r#""act":{"sub":"b"}"#]
+    {
         let json = String::from_utf8(written(&codec(), &claims(), &ada())).unwrap();
         let json = json.replacen('{', &format!("{{{member},"), 1);
         assert_eq!(own(&json), None, "{json}");
