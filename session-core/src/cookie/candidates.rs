@@ -20,32 +20,41 @@ impl<'a> Candidates<'a> {
     /// after [`MOST`] finds. A value longer than any cookie of ours is left out. `others` sees the cookies with other
     /// names.
     pub(crate) fn from_head(head: &'a impl RequestHead, name: &str, others: &mut Finder<'_, 'a>) -> Self {
-        let mut lines = head.header("cookie").peekable();
-        let in_jar = lines.peek().is_none().then(|| from_jar(head, name));
-        if in_jar.is_some() {
-            head.jar().for_each(|(name, value)| others.cookie(name, value));
-        }
-        let values = lines.flat_map(pairs).filter_map(|pair| {
-            let value = value_of(pair, name.as_bytes());
-            if value.is_none() {
-                others.pair(pair);
+        let (mut found, mut has_lines) = (Self::default(), false);
+        for line in head.header("cookie") {
+            has_lines = true;
+            for pair in pairs(line) {
+                match value_of(pair, name.as_bytes()) {
+                    Some(value) => found.keep(value),
+                    None => others.pair(pair),
+                }
+                if found.0.len() == MOST {
+                    return found;
+                }
             }
-            value
-        });
-        let values = values.chain(in_jar.into_iter().flatten());
-        let fitting = values.filter(|value| value.len() <= MAX_SIZE);
-        Self(fitting.take(MOST).collect())
+        }
+        if !has_lines {
+            found.keep_of_jar(head, name, others);
+        }
+        found
+    }
+
+    fn keep_of_jar(&mut self, head: &'a impl RequestHead, name: &str, others: &mut Finder<'_, 'a>) {
+        // A cookie that was cleared may stay in a jar, empty.
+        let ours = head.jar().filter(|(known, value)| *known == name && !value.is_empty());
+        ours.take(MOST).for_each(|(_, value)| self.keep(value.as_bytes()));
+        head.jar().for_each(|(name, value)| others.cookie(name, value));
+    }
+
+    fn keep(&mut self, value: &'a [u8]) {
+        if value.len() <= MAX_SIZE {
+            self.0.push(value);
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         self.0.iter().copied()
     }
-}
-
-/// A cookie that was cleared may stay in a jar, empty.
-fn from_jar<'a>(head: &'a impl RequestHead, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let ours = head.jar().filter(move |(known, value)| *known == name && !value.is_empty());
-    ours.map(|(_, value)| value.as_bytes())
 }
 
 /// What stands between the semicolons.

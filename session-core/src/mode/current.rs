@@ -26,7 +26,7 @@ pub(crate) struct Current<U> {
     pub(crate) recent_at: Option<Timestamp>,
 }
 
-/// A token for the client, and what it says.
+/// A token for the client, and what it says. Most requests make none, so whoever may hold one holds a box.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub(crate) token: SessionToken,
@@ -38,9 +38,9 @@ pub(crate) struct Issued {
 /// What a verb did to the session of its request.
 pub(crate) enum Effect<U> {
     /// It stands like this. Its newer token is sent if the response can still carry one.
-    Show(Current<U>, Option<Issued>),
+    Show(Current<U>, Option<Box<Issued>>),
     /// It stands like this, and is lost without its token: that must be sent.
-    Send(Current<U>, Issued),
+    Send(Current<U>, Box<Issued>),
 }
 
 /// What a request opened.
@@ -61,7 +61,7 @@ pub(crate) struct Present<U> {
 /// A new session, and those that it replaces but that have not been ended yet.
 pub(crate) struct LoggedIn<U> {
     pub(crate) current: Current<U>,
-    pub(crate) issued: Issued,
+    pub(crate) issued: Box<Issued>,
     pub(crate) replaced: Vec<Endable>,
 }
 

@@ -62,8 +62,9 @@ impl<U: SessionPayload> Request<U> {
             Outgoing::Nothing => None,
             Outgoing::Clear => Some(writer.clear()),
             // Without a store: a logout that came in between wins over this request's refresh.
-            Outgoing::Send(Issued { claims, .. }) if self.engine.mode.has_ended(claims.sid) => None,
-            Outgoing::Send(Issued { token, claims, is_remembered }) => {
+            Outgoing::Send(issued) if self.engine.mode.has_ended(issued.claims.sid) => None,
+            Outgoing::Send(issued) => {
+                let Issued { token, claims, is_remembered } = &**issued;
                 let lifetime = is_remembered.then(|| claims.expires_at.remaining(claims.issued_at));
                 // Its size was checked when it was made.
                 writer.set(token.expose(), lifetime).ok()

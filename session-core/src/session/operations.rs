@@ -7,7 +7,7 @@ use super::request::{Request, Turn};
 use super::state::Outgoing;
 use crate::error::{ErrorKind, SessionError};
 use crate::login::{Login, LoginOptions};
-use crate::mode::{Current, Destroyed, Effect, Intent, Issued, LoggedIn, Named};
+use crate::mode::{Current, Destroyed, Effect, Intent, LoggedIn, Named};
 use crate::payload::{SessionPayload, is_subject, no_subject};
 use crate::response::SessionToken;
 use crate::terms::USUAL_LEVEL;
@@ -284,7 +284,7 @@ impl<U: SessionPayload> Request<U> {
 
     fn outgoing_token(&self) -> Option<SessionToken> {
         match &self.state().outgoing {
-            Outgoing::Send(Issued { token, .. }) => Some(token.clone()),
+            Outgoing::Send(issued) => Some(issued.token.clone()),
             Outgoing::Nothing | Outgoing::Clear => None,
         }
     }

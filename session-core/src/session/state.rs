@@ -30,7 +30,7 @@ pub(super) struct State<U> {
 /// What the response will do to the client's token.
 pub(super) enum Outgoing {
     Nothing,
-    Send(Issued),
+    Send(Box<Issued>),
     Clear,
 }
 
@@ -90,7 +90,7 @@ impl<U> State<U> {
     pub(super) fn install(
         &mut self,
         current: Current<U>,
-        issued: Issued,
+        issued: Box<Issued>,
         parked: Outgoing,
     ) -> Result<(), ResponseLeft> {
         self.apply(Effect::Send(current, issued))?;
@@ -138,7 +138,7 @@ impl<U> State<U> {
     pub(super) fn held(&self) -> Option<Claims> {
         let shown = self.current.as_ref()?.claims;
         match &self.outgoing {
-            Outgoing::Send(Issued { claims, .. }) if claims.sid == shown.sid => Some(*claims),
+            Outgoing::Send(issued) if issued.claims.sid == shown.sid => Some(issued.claims),
             _ => Some(shown),
         }
     }

@@ -7,6 +7,9 @@ use super::Claims;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
+/// More than any time or generation of ours.
+const MOST: u64 = 1_000_000_000_000_000;
+
 /// Claims that stand at the end of a token's JSON.
 pub(super) struct Own {
     pub(super) claims: Claims,
@@ -61,17 +64,20 @@ fn end_of_payload(before: &[u8]) -> Option<usize> {
     }
 }
 
-/// The number at the end, as JSON writes it: without a zero in front.
-fn number_behind(text: &[u8]) -> Option<(&[u8], u64)> {
-    let digits = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (rest, digits) = text.split_at_checked(text.len().checked_sub(digits)?)?;
-    if matches!(digits, [] | [b'0', _, ..]) {
-        return None;
+/// The number at the end, as JSON writes it: without a zero in front. One of more digits than any of ours has is for the
+/// parser.
+fn number_behind(mut text: &[u8]) -> Option<(&[u8], u64)> {
+    let (mut number, mut unit, mut last) = (0, 1, 0);
+    while let [rest @ .., digit @ b'0'..=b'9'] = text {
+        if unit > MOST {
+            return None;
+        }
+        last = u64::from(digit - b'0');
+        number += last * unit;
+        unit *= 10;
+        text = rest;
     }
-    let number = digits.iter().try_fold(0_u64, |number, digit| {
-        number.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
-    });
-    Some((rest, number?))
+    (unit == 10 || last > 0).then_some((text, number))
 }
 
 fn time(seconds: u64) -> Option<Timestamp> {

@@ -102,9 +102,9 @@ impl Stateless {
         // A logout that came in between wins.
         self.not_ended(op, &current.claims)?;
         match self.renewed(op, &current, user) {
-            Ok(Some((renewed, issued))) => {
-                op.emit(EventKind::Refreshed, renewed.who());
-                Ok(Effect::Show(renewed, Some(issued)))
+            Ok(Some(renewed)) => {
+                op.emit(EventKind::Refreshed, renewed.current().who());
+                Ok(renewed)
             }
             Ok(None) => Ok(Effect::Show(current, None)),
             // An automatic refresh never fails the request: the session goes on with the token that it has.
@@ -121,7 +121,7 @@ impl Stateless {
         op: &Operation<'_, U>,
         current: &Current<U>,
         user: Option<U>,
-    ) -> Result<Option<(Current<U>, Issued)>, SessionError> {
+    ) -> Result<Option<Effect<U>>, SessionError> {
         let (now, claims) = (op.now(), current.claims);
         let expires_at = op.lifetimes.fresh_expiry(claims.start(), now);
         if user.is_none() && expires_at <= claims.expires_at {
@@ -135,7 +135,7 @@ impl Stateless {
         let claims = Claims { issued_at: now, expires_at, ..claims };
         let renewed = Current::stateless(user, claims, current.terms().cloned());
         let issued = issue(op, &renewed)?;
-        Ok(Some((renewed, issued)))
+        Ok(Some(Effect::Show(renewed, Some(issued))))
     }
 
     pub(super) async fn create<U: SessionPayload>(
@@ -295,11 +295,14 @@ fn endable<U: SessionPayload>(shown: &Shown<U>) -> Endable {
     Endable { id: shown.claims.sid, subject, actor: None, expires_at: shown.claims.expires_at, is_live: true }
 }
 
-fn issue<U: SessionPayload>(op: &Operation<'_, U>, current: &Current<U>) -> Result<Issued, SessionError> {
+fn issue<U: SessionPayload>(
+    op: &Operation<'_, U>,
+    current: &Current<U>,
+) -> Result<Box<Issued>, SessionError> {
     let terms = current.terms().map(|terms| &**terms);
     let token = op.token(op.codec.issue_for(&current.claims, terms, &*current.user))?;
     let is_remembered = terms.is_none_or(|terms| terms.is_remembered);
-    Ok(Issued { token, claims: current.claims, is_remembered })
+    Ok(Box::new(Issued { token, claims: current.claims, is_remembered }))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ impl Tracked {
         mut options: LoginOptions,
         own: &SessionRecord,
         held: &Claims,
-    ) -> Result<(LoggedIn<U>, Issued), SessionError> {
+    ) -> Result<(LoggedIn<U>, Box<Issued>), SessionError> {
         let parked = self.parked(op, own, held)?;
         let subject = own.subject().unwrap_or_default().to_owned();
         options.actor = Some(Actor { sid: own.id, subject });
@@ -53,7 +53,7 @@ impl Tracked {
         op: &Operation<'_, U>,
         own: &SessionRecord,
         held: &Claims,
-    ) -> Result<Issued, SessionError> {
+    ) -> Result<Box<Issued>, SessionError> {
         if held.generation < Some(own.generation) {
             return Err(self.kept_changing(op));
         }
@@ -126,7 +126,7 @@ impl Tracked {
         op: &Operation<'_, U>,
         acted: Option<&Current<U>>,
         parked: Named<U>,
-    ) -> Result<Option<(Current<U>, Issued)>, SessionError> {
+    ) -> Result<Option<(Current<U>, Box<Issued>)>, SessionError> {
         let actor = acted.and_then(Current::actor);
         let is_theirs = |shown: &Shown<U>| actor.is_none_or(|actor| actor.sid == shown.claims.sid);
         let Some(shown) = parked.newest_first().find(|shown| is_theirs(shown)) else { return Ok(None) };

@@ -17,7 +17,7 @@ const IDS: usize = 3;
 
 /// What became of a new record.
 pub(super) enum Stored {
-    Done(Box<SessionRecord>, Issued),
+    Done(Box<SessionRecord>, Box<Issued>),
     /// The session that it was made from has another version by now.
     PredecessorChanged,
 }

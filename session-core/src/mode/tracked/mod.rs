@@ -181,7 +181,10 @@ fn payload_of<U: SessionPayload>(
 }
 
 /// The newest token of a session: the same bytes on every node.
-fn issue<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> Result<Issued, SessionError> {
+fn issue<U: SessionPayload>(
+    op: &Operation<'_, U>,
+    record: &SessionRecord,
+) -> Result<Box<Issued>, SessionError> {
     let claims = record.claims();
     issue_for(op, record, claims)
 }
@@ -191,9 +194,9 @@ fn issue_for<U: SessionPayload>(
     op: &Operation<'_, U>,
     record: &SessionRecord,
     claims: Claims,
-) -> Result<Issued, SessionError> {
+) -> Result<Box<Issued>, SessionError> {
     let is_remembered = record.terms.as_ref().is_none_or(|terms| terms.is_remembered);
-    Ok(Issued { token: op.token(op.codec.issue_reference(&claims))?, claims, is_remembered })
+    Ok(Box::new(Issued { token: op.token(op.codec.issue_reference(&claims))?, claims, is_remembered }))
 }
 
 /// A session that was just made.
@@ -207,7 +210,7 @@ fn serve<U: SessionPayload>(
     shown: &Claims,
     record: Arc<SessionRecord>,
     send_token: bool,
-) -> Result<(Current<U>, Option<Issued>), SessionError> {
+) -> Result<(Current<U>, Option<Box<Issued>>), SessionError> {
     let user = Arc::new(decode(op, &record)?);
     let issued = if send_token { Some(issue(op, &record)?) } else { None };
     Ok((Current::tracked(user, *shown, record), issued))

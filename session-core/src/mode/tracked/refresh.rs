@@ -213,6 +213,6 @@ impl Use<'_> {
     }
 }
 
-fn show<U>((current, issued): (Current<U>, Option<Issued>)) -> Effect<U> {
+fn show<U>((current, issued): (Current<U>, Option<Box<Issued>>)) -> Effect<U> {
     Effect::Show(current, issued)
 }
