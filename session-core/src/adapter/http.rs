@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use crate::request::{Headers, RequestHead};
@@ -39,8 +40,26 @@ pub struct HttpHead<'a> {
 
 impl Headers for HeaderMap {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.get_all(name).iter().map(HeaderValue::as_bytes)
+        let values = match asked_each_time(name) {
+            Some(name) => self.get_all(name),
+            None => self.get_all(name),
+        };
+        values.iter().map(HeaderValue::as_bytes)
     }
+}
+
+/// A name made beforehand: any other is parsed with each look.
+fn asked_each_time(name: &str) -> Option<&'static HeaderName> {
+    static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    Some(match name {
+        "cookie" => &header::COOKIE,
+        "upgrade" => &header::UPGRADE,
+        "sec-fetch-site" => &SEC_FETCH_SITE,
+        "user-agent" => &header::USER_AGENT,
+        "vary" => &header::VARY,
+        "cache-control" => &header::CACHE_CONTROL,
+        _ => return None,
+    })
 }
 
 impl Headers for HttpHead<'_> {
