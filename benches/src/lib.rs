@@ -1,5 +1,6 @@
 //! What sessions cost, beside a limit written by hand and beside other libraries.
 
+pub mod chart;
 pub mod counting;
 pub mod limit;
 pub mod measure;

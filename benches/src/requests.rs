@@ -20,6 +20,9 @@ pub const ACTIX_UNUSED: &str = "actix-session in the cookie, unused";
 pub const ACTIX_READ: &str = "actix-session in the cookie, read";
 pub const ACTIX_WRITE: &str = "actix-session in the cookie, read and write";
 
+/// For the picture.
+pub const READS: &[&str] = &[LIMIT_READ, READ, TRACKED, JWT_READ, TOWER_READ, ACTIX_READ];
+
 /// The subject, what it is compared with, and how often of that it may take (goal 3), if there is such a goal.
 pub const COMPARED: &[(&str, &str, Option<f64>)] = &[
     (LIMIT_UNUSED, LIMIT_UNUSED, None),

@@ -12,3 +12,4 @@ pub mod sample;
 pub mod servers;
 pub mod statements;
 pub mod timing;
+pub mod wire;

@@ -1,5 +1,6 @@
-//! Prints times, ratios and allocations, as two tables in Markdown.
+//! Prints times, ratios and allocations, as two tables in Markdown. With a path it draws there what a read costs (SVG).
 
+use session_benches::chart::{self, Bar};
 use session_benches::measure::{Rounds, Subject};
 use session_benches::token::{
     JSONWEBTOKEN, JSONWEBTOKEN_ISSUE, LIMIT_ISSUE, LIMIT_READ, LIMIT_TOKEN, LIMIT_WRITE, READ, READ_NINE,
@@ -17,10 +18,17 @@ fn main() {
         "\n| framework | subject | ns | over bare | ratio to limit | goal | allocations over bare | over limit |"
     );
     println!("|---|---|--:|--:|--:|--:|--:|--:|");
-    print_requests("axum", requests::axum::subjects());
-    print_requests("actix-web", requests::actix::subjects());
-    print_requests("Rocket", requests::rocket::subjects());
+    let frameworks = [
+        ("axum", requests::axum::subjects()),
+        ("actix-web", requests::actix::subjects()),
+        ("Rocket", requests::rocket::subjects()),
+    ];
+    let reads = frameworks.map(|(framework, subjects)| print_requests(framework, subjects));
     println!("\n{}", report::versions());
+    if let Some(path) = std::env::args().nth(1) {
+        let bars: Vec<Bar> = reads.into_iter().flatten().collect();
+        chart::draw(path.as_ref(), "What a read adds to a request, in nanoseconds", &bars);
+    }
 }
 
 fn print_tokens(rounds: &Rounds) {
@@ -47,7 +55,9 @@ fn print_tokens(rounds: &Rounds) {
     }
 }
 
-fn print_requests(framework: &str, subjects: Vec<Subject>) {
+/// The answer is what reads cost.
+fn print_requests(framework: &str, subjects: Vec<Subject>) -> Vec<Bar> {
+    let mut bars = Vec::new();
     let rounds = Rounds::of(subjects, ROUNDS, BATCH);
     let (bare, count) = rounds.whole(requests::BARE);
     println!("| {framework} | bare: {count:.0} allocations | {bare:.0} | | | | | |");
@@ -58,8 +68,16 @@ fn print_requests(framework: &str, subjects: Vec<Subject>) {
         let more = limit.map_or("-".to_owned(), |limit| format!("{:+.0}", allocations - limit.1));
         let goal = goal.filter(|_| limit.is_some()).map_or(String::new(), |goal| format!("{goal:.2}"));
         let whole = rounds.whole(name).0;
+        if requests::READS.contains(&name) {
+            bars.push(Bar {
+                name: format!("{framework}: {name}"),
+                value: over,
+                is_ours: name.starts_with("ours"),
+            });
+        }
         println!(
             "| {framework} | {name} | {whole:.0} | {over:+.0} | {ratio} | {goal} | {allocations:+.0} | {more} |"
         );
     }
+    bars
 }

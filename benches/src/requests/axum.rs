@@ -50,6 +50,35 @@ pub fn subjects() -> Vec<Subject> {
     ]
 }
 
+/// An application to be served, and who asks it for what.
+pub struct Served {
+    pub name: &'static str,
+    pub app: Router,
+    pub path: &'static str,
+    /// Header lines.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Those that read, for the wire.
+#[must_use]
+pub fn served() -> Vec<Served> {
+    let (sessions, in_memory) = (stateless(), tracked());
+    let shown = cookie(&sessions);
+    let (tower, tower_shown) = tower_sessions();
+    let served = |name, app, path, cookie: &str| {
+        let headers = headers(cookie).map(|(name, value)| (name, value.to_owned())).to_vec();
+        Served { name, app, path, headers }
+    };
+    vec![
+        served(BARE, app(), "/bare", &shown),
+        served(LIMIT_READ, app().layer(layer_fn(LimitService)), "/limit", &shown),
+        served(READ, ours(&sessions), "/read", &shown),
+        served(TRACKED, ours(&in_memory), "/read", &cookie(&in_memory)),
+        served(JWT_READ, app().with_state(()), "/jwt", &shown),
+        served(TOWER_READ, tower, "/tower", &tower_shown),
+    ]
+}
+
 /// The same routes everywhere.
 fn app() -> Router {
     Router::new()

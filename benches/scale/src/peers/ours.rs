@@ -56,13 +56,15 @@ pub fn id_of(nth: u64) -> SessionId {
 fn record(number: u64, now: Timestamp, with_client: bool) -> SessionRecord {
     let user = user(number);
     let ends = now.plus(Duration::from_secs(86_400));
-    SessionRecord::new(id_of(number), serde_json::to_vec(&user).expect("plain data"), now, ends).with(|record| {
-        record.subject = Some(user.user_id);
-        record.last_seen = now;
-        record.issued_at = now;
-        record.first_used_at = Some(now);
-        record.ends_at = ends;
-        record.user_agent = with_client.then(|| USER_AGENT.to_owned());
-        record.ip_address = with_client.then_some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
-    })
+    SessionRecord::new(id_of(number), serde_json::to_vec(&user).expect("plain data"), now, ends).with(
+        |record| {
+            record.subject = Some(user.user_id);
+            record.last_seen = now;
+            record.issued_at = now;
+            record.first_used_at = Some(now);
+            record.ends_at = ends;
+            record.user_agent = with_client.then(|| USER_AGENT.to_owned());
+            record.ip_address = with_client.then_some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
+        },
+    )
 }
