@@ -71,6 +71,19 @@ impl Mode {
         }
     }
 
+    /// The session of a request whose one token is good, where that is all there is to say and do.
+    pub(crate) fn open_at_once<U: SessionPayload>(
+        &self,
+        service: &Service<U>,
+        shown: &Verified<U>,
+        intent: Intent,
+    ) -> Option<Current<U>> {
+        match self {
+            Self::Stateless(stateless) => stateless.open_at_once(service, shown, intent),
+            Self::Tracked(_) => None,
+        }
+    }
+
     /// Finds the session of a request among them.
     pub(crate) async fn open<U: SessionPayload>(
         &self,

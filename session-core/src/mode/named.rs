@@ -65,6 +65,14 @@ impl<U> Named<U> {
         self.0.iter()
     }
 
+    /// The one session, if there is no other.
+    pub(super) fn only(&self) -> Option<&Shown<U>> {
+        match &*self.0 {
+            [shown] => Some(shown),
+            _ => None,
+        }
+    }
+
     /// The newest login first.
     pub(super) fn newest_first(&self) -> impl Iterator<Item = &Shown<U>> {
         let mut shown: Few<&Shown<U>, 1> = self.0.iter().collect();

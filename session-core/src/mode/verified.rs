@@ -37,8 +37,13 @@ impl<U> Verified<U> {
         verified
     }
 
+    /// The one token, where it is usable and there is no other.
+    pub(super) fn only(&self) -> Option<&Shown<U>> {
+        if self.refused.is_empty() { self.usable.only() } else { None }
+    }
+
     /// The sessions that the request names under our signature, usable or not.
-    pub(super) fn named(&self) -> Named<U> {
+    pub(crate) fn named(&self) -> Named<U> {
         let mut named = self.usable.clone();
         self.refused.iter().filter_map(|refused| refused.claims).for_each(|claims| named.also(claims));
         named

@@ -69,6 +69,9 @@ impl<U: SessionPayload> Request<U> {
 
     pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
         if let Some(guard) = self.turn.try_lock() {
+            if self.open_at_once(intent) {
+                return Ok(());
+            }
             return self.open_in(&self.turn_of(guard), intent).await;
         }
         // Whoever has the turn may have it for long, and have opened the session before.
@@ -77,6 +80,21 @@ impl<U: SessionPayload> Request<U> {
         }
         let turn = self.turn().await;
         self.open_in(&turn, intent).await
+    }
+
+    /// The way of most requests without a store. The caller holds the turn.
+    fn open_at_once(&self, intent: Intent) -> bool {
+        let Some(arrived) = self.arrived.get().filter(|arrived| arrived.received.cross_origin.is_none()) else {
+            return false;
+        };
+        let mut state = self.state();
+        let current = match state.opened {
+            None => self.engine.mode.open_at_once(&self.engine.service, &arrived.shown, intent),
+            Some(_) => None,
+        };
+        let Some(current) = current else { return false };
+        state.opens(arrived.shown.named(), current);
+        true
     }
 
     pub(crate) async fn open_in(&self, turn: &Turn<'_, U>, intent: Intent) -> Result<(), SessionError> {

@@ -53,6 +53,13 @@ impl<U> State<U> {
         }
     }
 
+    /// Takes over a session for which nothing was written.
+    pub(super) fn opens(&mut self, named: Named<U>, current: Current<U>) {
+        self.named = named;
+        self.current = Some(current);
+        self.opened = Some(Ok(()));
+    }
+
     /// Takes over what a verb did.
     pub(super) fn apply(&mut self, effect: Effect<U>) -> Result<(), ResponseLeft> {
         let (current, issued) = match effect {

@@ -18,7 +18,7 @@ use crate::id::SessionId;
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::revalidation::Revalidation;
-use crate::service::Operation;
+use crate::service::{Operation, Service};
 use crate::terms::Terms;
 use crate::time::Timestamp;
 use crate::token::Claims;
@@ -52,6 +52,26 @@ impl Stateless {
         }
         let outcome = Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound)));
         Opened { named: shown.named(), outcome }
+    }
+
+    /// As [`open`](Self::open) would, without what it has for every other case.
+    pub(super) fn open_at_once<U: SessionPayload>(
+        &self,
+        service: &Service<U>,
+        shown: &Verified<U>,
+        intent: Intent,
+    ) -> Option<Current<U>> {
+        let Shown { claims, user, terms } = shown.only()?;
+        let standing = service.lifetimes.judge(&claims.times(), shown.at);
+        let renews = match intent {
+            Intent::Peek | Intent::UseAsIs => false,
+            Intent::Use => standing.refresh_due,
+            Intent::Refresh => true,
+        };
+        if renews || !standing.is_live || self.has_ended(claims.sid) {
+            return None;
+        }
+        Some(Current::stateless(Arc::clone(user.as_ref()?), *claims, terms.clone()))
     }
 
     /// Takes a verified token as the session, and refreshes it when due. What was good when the request came is good for it.
