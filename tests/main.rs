@@ -5,6 +5,7 @@
 //! | `wire` | HTTP as bytes, a strict cookie jar, transcripts |
 //! | `harness` | one app on three frameworks, on the test's own clock and store |
 //! | `cases` | the contract, one test per case and framework |
+//! | `costs` | what a session adds to a request, in allocations |
 //! | `fleet` | three processes on one store, while all is well and while the store fails |
 //! | `demo` | the demo on every store |
 //! | `repository` | architecture, README |
@@ -16,6 +17,7 @@
 
 mod browser;
 mod cases;
+mod costs;
 mod demo;
 mod fleet;
 mod harness;

@@ -63,9 +63,9 @@ impl Mode {
         let (codec, now) = (&service.codec, service.now());
         match self {
             Self::Stateless(_) => {
-                Verified::of(tokens, now, |token, tries| codec.verify_in(token, now, tries).map(Shown::with))
+                Verified::of(tokens, |token, tries| codec.verify_in(token, now, tries).map(Shown::with))
             }
-            Self::Tracked(_) => Verified::of(tokens, now, |token, tries| {
+            Self::Tracked(_) => Verified::of(tokens, |token, tries| {
                 codec.verify_reference_in(token, now, tries).map(Shown::without)
             }),
         }

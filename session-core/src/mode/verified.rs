@@ -5,7 +5,6 @@ use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
 use crate::payload::SessionPayload;
 use crate::service::Operation;
-use crate::time::Timestamp;
 use crate::token::{Refused, Tries};
 
 /// The tokens of a request, read when it was received.
@@ -13,20 +12,17 @@ pub(crate) struct Verified<U> {
     /// The newest usable token of each session.
     pub(super) usable: Named<U>,
     refused: Vec<Refused>,
-    /// When they were.
-    pub(super) at: Timestamp,
 }
 
 impl<U> Verified<U> {
     /// Of a request that shows none.
-    pub(crate) const NONE: Self = Self { usable: Named::NONE, refused: Vec::new(), at: Timestamp::EPOCH };
+    pub(crate) const NONE: Self = Self { usable: Named::NONE, refused: Vec::new() };
 
     pub(super) fn of(
         tokens: &mut dyn Iterator<Item = &[u8]>,
-        now: Timestamp,
         verify: impl Fn(&[u8], &Tries) -> Result<Shown<U>, Refused>,
     ) -> Self {
-        let mut verified = Self { at: now, ..Self::NONE };
+        let mut verified = Self::NONE;
         let tries = Tries::new();
         for token in tokens {
             match verify(token, &tries) {

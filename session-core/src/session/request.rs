@@ -84,7 +84,8 @@ impl<U: SessionPayload> Request<U> {
 
     /// The way of most requests without a store. The caller holds the turn.
     fn open_at_once(&self, intent: Intent) -> bool {
-        let Some(arrived) = self.arrived.get().filter(|arrived| arrived.received.cross_origin.is_none()) else {
+        let Some(arrived) = self.arrived.get().filter(|arrived| arrived.received.cross_origin.is_none())
+        else {
             return false;
         };
         let mut state = self.state();

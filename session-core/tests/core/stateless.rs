@@ -24,6 +24,21 @@ async fn a_token_is_good_one_second_before_its_expiry_and_gone_at_it() {
 }
 
 in_every_mode! {
+    /// Its body may take its time: a list that has forgotten the logout meanwhile must not let it in.
+    async fn a_request_that_came_before_its_token_expired_and_asks_afterwards_is_refused(world, sessions) {
+        let ann = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_399);
+        let waiting = Trip::of(&sessions);
+        waiting.receive(&ann.request("POST", "/slow"));
+        ann.log_out(&sessions).await;
+        world.advance(86_400);
+        for _ in 0..10 {
+            Browser::login(&sessions, user("eve")).await.log_out(&sessions).await;
+        }
+        let refused = waiting.open().await.unwrap_err();
+        assert!(refused.kind().is_unauthenticated(), "{refused}");
+    }
+
     async fn what_ended_does_not_come_back_when_a_clock_that_was_ahead_is_set_right(world, sessions) {
         let mut ann = Browser::login(&sessions, user("ann")).await;
         ann.clone().log_out(&sessions).await;

@@ -20,7 +20,6 @@ use crate::payload::SessionPayload;
 use crate::revalidation::Revalidation;
 use crate::service::{Operation, Service};
 use crate::terms::Terms;
-use crate::time::Timestamp;
 use crate::token::Claims;
 
 /// A token says everything; what has ended before its time is remembered in this process.
@@ -45,7 +44,7 @@ impl Stateless {
         for Shown { claims, user, terms } in shown.usable.newest_first() {
             let Some(user) = user else { continue };
             let current = Current::stateless(Arc::clone(user), *claims, terms.clone());
-            match self.take(op, current, shown.at, intent).await {
+            match self.take(op, current, intent).await {
                 Ok(effect) => return Opened { named: shown.named(), outcome: Ok(effect) },
                 Err(error) => failure = more_telling(failure, error),
             }
@@ -62,28 +61,31 @@ impl Stateless {
         intent: Intent,
     ) -> Option<Current<U>> {
         let Shown { claims, user, terms } = shown.only()?;
-        let standing = service.lifetimes.judge(&claims.times(), shown.at);
+        if self.has_ended(claims.sid) {
+            return None;
+        }
+        // Only now: when a token expires the list may forget that its session has ended.
+        let standing = service.lifetimes.judge(&claims.times(), service.now());
         let renews = match intent {
             Intent::Peek | Intent::UseAsIs => false,
             Intent::Use => standing.refresh_due,
             Intent::Refresh => true,
         };
-        if renews || !standing.is_live || self.has_ended(claims.sid) {
+        if renews || !standing.is_live {
             return None;
         }
         Some(Current::stateless(Arc::clone(user.as_ref()?), *claims, terms.clone()))
     }
 
-    /// Takes a verified token as the session, and refreshes it when due. What was good when the request came is good for it.
+    /// Takes a verified token as the session, and refreshes it when due.
     async fn take<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
         current: Current<U>,
-        arrived: Timestamp,
         intent: Intent,
     ) -> Result<Effect<U>, SessionError> {
         self.not_ended(op, &current.claims)?;
-        let standing = op.lifetimes.judge(&current.claims.times(), arrived);
+        let standing = op.lifetimes.judge(&current.claims.times(), op.now());
         if !standing.is_live {
             return Err(op.expired(current.who()));
         }
