@@ -1,4 +1,4 @@
-//! Redis, alone or as a cluster of three, on free ports of the loopback address.
+//! Redis, alone or as a cluster of three primaries with a replica each, on free ports of the loopback address.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -19,11 +19,13 @@ pub struct Redis {
     kept: Kept,
 }
 
-/// Three servers that share the slots.
+/// Three primaries that share the slots, and a replica of each.
 pub struct RedisCluster {
-    /// In the order of their slots.
+    /// The primaries in the order of their slots, then their replicas in the same order.
     pub nodes: Vec<Redis>,
 }
+
+const PRIMARIES: usize = 3;
 
 impl Redis {
     /// What makes it keep whatever it acknowledged.
@@ -39,11 +41,17 @@ impl Redis {
 
     /// One with these options, for a test that does harm to it.
     pub fn start(options: &[&str]) -> Option<Self> {
-        let program = program("redis-server", "redis-server")?;
-        let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut server = Self { port: free_port(), program, options, kept: Kept::new() };
+        let [port, ..] = free_ports(1)[..] else { return None };
+        let mut server = Self::on(port, options)?;
         server.restart();
         Some(server)
+    }
+
+    /// One that is not started yet.
+    fn on(port: u16, options: &[&str]) -> Option<Self> {
+        let program = program("redis-server", "redis-server")?;
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Some(Self { port, program, options, kept: Kept::new() })
     }
 
     /// `redis://127.0.0.1:` and the port.
@@ -58,13 +66,25 @@ impl Redis {
 
     /// Starts it on the data that it has; returns when it answers, all data loaded.
     pub fn restart(&mut self) {
+        self.launch();
+        self.wait();
+    }
+
+    fn launch(&mut self) {
         let folder = self.kept.folder().display().to_string();
         let mut words = vec![self.program.display().to_string()];
         words.extend(["--bind", "127.0.0.1", "--loglevel", "warning", "--dir"].map(str::to_owned));
         words.extend([folder, "--port".to_owned(), self.port.to_string()]);
         words.extend(self.options.iter().cloned());
         self.kept.start(&words, "KILL");
-        wait_for("Redis", || self.kept.log(), || self.connect().is_some());
+    }
+
+    fn wait(&self) {
+        self.wait_for("Redis", || self.connect().is_some());
+    }
+
+    fn wait_for(&self, what: &str, ready: impl FnMut() -> bool) {
+        wait_for(what, || self.kept.log(), ready);
     }
 
     /// Ends it at once, as a crash would.
@@ -110,28 +130,53 @@ impl RedisCluster {
 
     /// One whose nodes have these options, for a test that does harm to it.
     pub fn start(options: &[&str]) -> Option<Self> {
-        let nodes: Vec<Redis> = (0..3).map(|_| Self::node(options)).collect::<Option<_>>()?;
-        let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
-        for (place, (node, (first, last))) in nodes.iter().zip(ranges).enumerate() {
-            node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
-            node.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
-        }
-        let first = &nodes[0];
-        let known: String = first.run(&["CLUSTER", "NODES"]);
-        let bus = known.split_once('@').unwrap().1.split([' ', ',']).next().unwrap().to_owned();
-        for node in &nodes[1..] {
-            node.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &first.port.to_string(), &bus]);
-        }
-        let cluster = Self { nodes };
-        cluster.wait();
+        // All at once, and so different ones: a node has two.
+        let ports = free_ports(4 * PRIMARIES);
+        let ports: Vec<&[u16]> = ports.chunks(2).collect();
+        let nodes = ports.iter().map(|ports| Self::node(ports, options)).collect::<Option<_>>()?;
+        let mut cluster = Self { nodes };
+        cluster.launch();
+        cluster.introduce(&ports);
+        cluster.replicate();
         Some(cluster)
     }
 
-    /// A node that belongs to no cluster yet.
-    pub fn node(options: &[&str]) -> Option<Redis> {
-        let bus = free_port().to_string();
-        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port", &bus];
-        Redis::start(&[&own, options].concat())
+    /// One that gives a replica what it has without waiting for others.
+    fn node(ports: &[u16], options: &[&str]) -> Option<Redis> {
+        let [port, bus] = *ports else { return None };
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"];
+        let more = ["--repl-diskless-sync-delay", "0", "--cluster-port", &bus.to_string()];
+        Redis::on(port, &[&own, &more, options].concat())
+    }
+
+    fn launch(&mut self) {
+        self.nodes.iter_mut().for_each(Redis::launch);
+        self.nodes.iter().for_each(Redis::wait);
+    }
+
+    /// Gives out the slots, and introduces each to all before it: quicker than to let it be told of them.
+    fn introduce(&self, ports: &[&[u16]]) {
+        let ranges = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
+        for (place, node) in self.nodes.iter().enumerate() {
+            node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
+            if let Some((first, last)) = ranges.get(place) {
+                node.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            }
+            for other in &ports[..place] {
+                let [port, bus] = [other[0], other[1]].map(|port| port.to_string());
+                node.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+            }
+        }
+        self.agree();
+    }
+
+    fn replicate(&self) {
+        let (primaries, replicas) = self.nodes.split_at(PRIMARIES);
+        for (primary, replica) in primaries.iter().zip(replicas) {
+            let primary: String = primary.run(&["CLUSTER", "MYID"]);
+            replica.run::<()>(&["CLUSTER", "REPLICATE", primary.trim()]);
+        }
+        self.are_linked();
     }
 
     /// `redis-cluster://` and all nodes.
@@ -142,8 +187,9 @@ impl RedisCluster {
 
     /// Starts all nodes on the data that they have; returns when they agree that all is well.
     pub fn restart(&mut self) {
-        self.nodes.iter_mut().for_each(Redis::restart);
-        self.wait();
+        self.launch();
+        self.agree();
+        self.are_linked();
     }
 
     /// Ends all nodes at once, as a power failure would.
@@ -166,20 +212,34 @@ impl RedisCluster {
         self.nodes.iter().for_each(Redis::resume);
     }
 
-    fn wait(&self) {
+    /// Waits until every node knows every other, and all is well.
+    fn agree(&self) {
         for node in &self.nodes {
-            wait_for(
-                "the Redis cluster",
-                || node.kept.log(),
-                || {
-                    let info: String = node.run(&["CLUSTER", "INFO"]);
-                    info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-                },
-            );
+            node.wait_for("the Redis cluster", || {
+                let (info, known): (String, String) =
+                    (node.run(&["CLUSTER", "INFO"]), node.run(&["CLUSTER", "NODES"]));
+                let all_are_known = known.lines().count() == self.nodes.len() && !known.contains("handshake");
+                info.contains("cluster_state:ok") && all_are_known
+            });
+        }
+    }
+
+    /// Waits until every replica has its primary's data, and every node knows of it and would vote for it.
+    fn are_linked(&self) {
+        for node in &self.nodes {
+            node.wait_for("the replicas of the Redis cluster", || {
+                let (info, known): (String, String) =
+                    (node.run(&["INFO", "replication"]), node.run(&["CLUSTER", "NODES"]));
+                let is_linked =
+                    info.contains("master_link_status:up") || info.contains("state=online,offset=");
+                is_linked && known.lines().filter(|line| line.contains("slave")).count() == PRIMARIES
+            });
         }
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// So many at once, and so different ones.
+fn free_ports(count: usize) -> Vec<u16> {
+    let bound: Vec<_> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
+    bound.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

@@ -1,4 +1,4 @@
-//! Three nodes that share the slots.
+//! Three primaries that share the slots, each with a replica.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -149,7 +149,7 @@ async fn a_wrong_password_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_node_takes_its_accounts_only_and_they_come_back() {
     needs_redis!();
-    let mut cluster = Cluster::start();
+    let mut cluster = Cluster::without_replicas();
     for node in &cluster.nodes {
         run(&mut node.admin(), &["CONFIG", "SET", "appendonly", "yes"]);
         run(&mut node.admin(), &["CONFIG", "SET", "appendfsync", "always"]);
@@ -204,7 +204,7 @@ async fn a_replica_takes_over() {
     let store = cluster.store().await;
     let bench = bench_on(&cluster, &store, 0).await;
     let record = bench.stored("ann").await;
-    let _replica = cluster.replica_of(0);
+    cluster.is_in_sync(0);
     cluster.nodes[0].kill();
     let found = eventually(|| bench.store.read(bench.key(record.id), bench.now)).await;
     assert_eq!(found, Some(record.clone()));
@@ -236,7 +236,7 @@ async fn a_graceful_failover_under_load_loses_nothing() {
     needs_redis!();
     let cluster = Cluster::start();
     let bench = bench_on(&cluster, &cluster.store().await, 0).await;
-    let replica = cluster.replica_of(0);
+    let replica = &cluster.replicas[0];
     let load = Load::on(&bench);
     load.succeeds(20).await;
     run(&mut replica.admin(), &["CLUSTER", "FAILOVER"]);
@@ -257,13 +257,13 @@ async fn a_primary_killed_under_load_is_replaced_by_its_replica() {
     let mut cluster = Cluster::start();
     let bench = bench_on(&cluster, &cluster.store().await, 0).await;
     let record = bench.stored("ann").await;
-    let replica = cluster.replica_of(0);
+    cluster.is_in_sync(0);
     let load = Load::on(&bench);
     load.succeeds(20).await;
     cluster.nodes[0].kill();
     load.fails(1).await;
     println!("recovered {:?} after the first failure", load.succeeds(1).await);
-    assert_eq!(ask::<Vec<Value>>(&mut replica.admin(), &["ROLE"]).first(), Some(&bulk("master")));
+    assert_eq!(ask::<Vec<Value>>(&mut cluster.replicas[0].admin(), &["ROLE"]).first(), Some(&bulk("master")));
     load.succeeds(20).await;
     // What the primary acknowledged last and had not passed on can be lost: replication is asynchronous.
     load.stop("kill -9 of a primary with a replica", &bench).await;
@@ -279,7 +279,6 @@ async fn a_killed_primary_costs_its_third_a_pause_and_the_others_nothing() {
         run(&mut node.admin(), &["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
     }
     let bench = Bench::new(cluster.store().await);
-    let replica = cluster.replica_of(0);
     let mut records = Vec::new();
     for number in 0..300 {
         records.push(bench.stored(&format!("user-{number}")).await);
@@ -289,10 +288,7 @@ async fn a_killed_primary_costs_its_third_a_pause_and_the_others_nothing() {
         records.into_iter().partition(|record| own.contains(&bench.session_key(record.id)));
     println!("{} sessions of 300 are on the node that dies", gone.len());
     assert!((70..=130).contains(&gone.len()));
-    wait_for("the replica", || {
-        let info: String = ask(&mut replica.admin(), &["INFO", "replication"]);
-        info.contains("master_link_status:up")
-    });
+    cluster.is_in_sync(0);
     cluster.nodes[0].kill();
     let error = bench.store.read(bench.key(gone[0].id), bench.now).await.unwrap_err();
     assert!(error.is_retryable(), "{error}");

@@ -77,11 +77,15 @@ pub(crate) struct Server {
 impl Server {
     /// One of its own, for a test that disturbs it.
     pub(crate) fn start(options: &[&str]) -> Self {
-        let options = options.iter().map(|&option| option.to_owned()).collect();
-        let folder = TempDir::with_prefix("session-redis-").unwrap();
-        let mut server = Self { port: free_port(), options, folder, running: None };
+        let mut server = Self::on(free_port(), options);
         server.run();
         server
+    }
+
+    /// One that is not started yet.
+    fn on(port: u16, options: &[&str]) -> Self {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self { port, options, folder: TempDir::with_prefix("session-redis-").unwrap(), running: None }
     }
 
     /// One that tests share; each uses realms of its own.
@@ -91,6 +95,12 @@ impl Server {
     }
 
     pub(crate) fn run(&mut self) {
+        self.launch();
+        self.wait();
+    }
+
+    /// Starts it, and does not wait until it answers.
+    fn launch(&mut self) {
         let mut child = Command::new("sh")
             .args(["-c", WATCH, "sh"])
             .arg(self.folder.path())
@@ -105,7 +115,6 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         self.running = Some((child, line.trim().parse().unwrap()));
-        self.wait();
     }
 
     #[cfg(feature = "cluster")]
@@ -140,16 +149,6 @@ impl Server {
         }
     }
 
-    /// Waits until this replica has what its primary had.
-    #[cfg(feature = "cluster")]
-    pub(crate) fn is_in_sync(&self) {
-        let mut admin = self.admin();
-        wait_for("replication", || {
-            let info: String = ask(&mut admin, &["INFO", "replication"]);
-            info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0")
-        });
-    }
-
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -178,10 +177,13 @@ impl Drop for Server {
     }
 }
 
-/// Three nodes that share the slots.
+/// Three primaries that share the slots, each with a replica.
 #[cfg(feature = "cluster")]
 pub(crate) struct Cluster {
+    /// The primaries, in the order of their slots.
     pub(crate) nodes: Vec<Server>,
+    /// The replica of each, in the same order.
+    pub(crate) replicas: Vec<Server>,
 }
 
 #[cfg(feature = "cluster")]
@@ -192,65 +194,94 @@ impl Cluster {
     }
 
     pub(crate) fn start() -> Self {
-        let nodes: Vec<Server> = (0..3).map(|_| Self::node()).collect();
-        let ranges = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
-        for (place, (node, (first, last))) in nodes.iter().zip(ranges).enumerate() {
+        let mut cluster = Self::meet(6);
+        let replicas = cluster.nodes.split_off(3);
+        for (replica, primary) in replicas.iter().zip(&cluster.nodes) {
+            let primary: String = ask(&mut primary.admin(), &["CLUSTER", "MYID"]);
+            run(&mut replica.admin(), &["CLUSTER", "REPLICATE", primary.trim()]);
+        }
+        cluster.replicas = replicas;
+        cluster.wait_for_replicas();
+        cluster
+    }
+
+    /// Where nobody takes the place of a node that fails.
+    pub(crate) fn without_replicas() -> Self {
+        Self::meet(3)
+    }
+
+    /// So many nodes, of which the first three have the slots.
+    fn meet(count: usize) -> Self {
+        // All at once, and so twice as many different ones: a node has two.
+        let ports = free_ports(2 * count);
+        let mut nodes: Vec<_> = ports.chunks(2).map(|ports| Self::node(ports[0], ports[1])).collect();
+        nodes.iter_mut().for_each(Server::launch);
+        nodes.iter().for_each(Server::wait);
+        for (place, node) in nodes.iter().enumerate() {
             let mut admin = node.admin();
             run(&mut admin, &["CLUSTER", "SET-CONFIG-EPOCH", &(place + 1).to_string()]);
-            run(&mut admin, &["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            if let Some((first, last)) = SLOTS.get(place) {
+                run(&mut admin, &["CLUSTER", "ADDSLOTSRANGE", first, last]);
+            }
+            // Each all others before it: quicker than to be told of them.
+            for ports in ports.chunks(2).take(place) {
+                run(
+                    &mut admin,
+                    &["CLUSTER", "MEET", "127.0.0.1", &ports[0].to_string(), &ports[1].to_string()],
+                );
+            }
         }
-        for node in &nodes[1..] {
-            node.meet(&nodes[0]);
-        }
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, replicas: Vec::new() };
         cluster.wait_until_ok();
         cluster
     }
 
-    /// A node that belongs to no cluster yet.
-    pub(crate) fn node() -> Server {
-        let bus = free_port().to_string();
-        let options =
-            ["--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port"];
-        Server::start(&[&options[..], &[&bus]].concat())
+    /// A node that belongs to no cluster yet, and gives a replica what it has without waiting for others.
+    fn node(port: u16, bus: u16) -> Server {
+        let options = ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
+        let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port"];
+        Server::on(port, &[&options[..], &own, &[&bus.to_string()]].concat())
     }
 
     pub(crate) fn wait_until_ok(&self) {
-        for node in &self.nodes {
+        let count = self.nodes.len() + self.replicas.len();
+        for node in self.nodes.iter().chain(&self.replicas) {
             let mut admin = node.admin();
             wait_for("the cluster", || {
                 let info: String = ask(&mut admin, &["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                let known: String = ask(&mut admin, &["CLUSTER", "NODES"]);
+                let all_are_known = known.lines().count() == count && !known.contains("handshake");
+                info.contains("cluster_state:ok") && all_are_known
             });
         }
     }
 
-    /// One more node, that has everything one of these has, and could take its place.
-    pub(crate) fn replica_of(&self, place: usize) -> Server {
-        let replica = Self::node();
-        replica.meet(&self.nodes[place]);
-        let mut admin = replica.admin();
-        let primary: String = ask(&mut self.nodes[place].admin(), &["CLUSTER", "MYID"]);
-        wait_for("the replica to know the primary", || {
-            let known: String = ask(&mut admin, &["CLUSTER", "NODES"]);
-            known.contains(primary.trim()) && !known.contains("handshake")
-        });
-        run(&mut admin, &["CLUSTER", "REPLICATE", primary.trim()]);
-        replica.is_in_sync();
-        let mut admin_of_primary = self.nodes[place].admin();
-        wait_for("the primary to pass on what it writes", || {
-            let info: String = ask(&mut admin_of_primary, &["INFO", "replication"]);
-            info.lines().any(|line| line.contains("state=online") && !line.contains("offset=0,"))
-        });
-        // Every node must know of the replica, or nobody votes for it.
-        let id: String = ask(&mut admin, &["CLUSTER", "MYID"]);
-        for node in &self.nodes {
-            wait_for("the others to know the replica", || {
-                let known: String = ask(&mut node.admin(), &["CLUSTER", "NODES"]);
-                known.lines().any(|line| line.contains(id.trim()) && line.contains("slave"))
+    /// Every node must know of the replicas, or nobody votes for them; and each must have its primary's data.
+    fn wait_for_replicas(&self) {
+        for node in self.nodes.iter().chain(&self.replicas) {
+            let mut admin = node.admin();
+            wait_for("all to know the replicas", || {
+                let known: String = ask(&mut admin, &["CLUSTER", "NODES"]);
+                known.lines().filter(|line| line.contains("slave")).count() == self.replicas.len()
             });
         }
-        replica
+        (0..self.replicas.len()).for_each(|place| self.is_in_sync(place));
+    }
+
+    /// Waits until the replica at this place has all that its primary has acknowledged.
+    pub(crate) fn is_in_sync(&self, place: usize) {
+        let (mut primary, mut replica) = (self.nodes[place].admin(), self.replicas[place].admin());
+        let field = |admin: &mut Connection, name: &str| -> String {
+            let info: String = ask(admin, &["INFO", "replication"]);
+            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.unwrap_or_default().to_owned()
+        };
+        wait_for("the replica to have what its primary has", || {
+            let offset = field(&mut primary, "master_repl_offset");
+            field(&mut primary, "slave0").contains("state=online")
+                && field(&mut replica, "master_link_status") == "up"
+                && field(&mut replica, "slave_repl_offset") == offset
+        });
     }
 
     pub(crate) fn url(&self) -> String {
@@ -264,13 +295,7 @@ impl Cluster {
 }
 
 #[cfg(feature = "cluster")]
-impl Server {
-    pub(crate) fn meet(&self, other: &Self) {
-        let info: String = ask(&mut other.admin(), &["CLUSTER", "NODES"]);
-        let bus = info.split_once('@').unwrap().1.split([' ', ',']).next().unwrap().to_owned();
-        run(&mut self.admin(), &["CLUSTER", "MEET", "127.0.0.1", &other.port.to_string(), &bus]);
-    }
-}
+const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
 
 pub(crate) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -281,7 +306,12 @@ pub(crate) fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    free_ports(1)[0]
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    let bound: Vec<_> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
+    bound.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 pub(crate) fn ask<T: redis::FromRedisValue>(connection: &mut Connection, words: &[&str]) -> T {
