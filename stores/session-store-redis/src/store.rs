@@ -21,7 +21,7 @@ use crate::error::{store_error, unexpected};
 use crate::keys::{Base, Prefix, rest_of, shard_of};
 use crate::link::{Link, Repeat};
 use crate::reads::Reads;
-use crate::record::{decode, encode};
+use crate::record::{decode, encode, version_bytes};
 use crate::script::{self, Script};
 use crate::subscriber::Subscriber;
 use crate::sweep::{end_epochs, sweep};
@@ -184,7 +184,7 @@ impl SessionStore for RedisStore {
         let replaced = options.replaces.map(Replaces::id);
         check_place(record, replaced)?;
         let required = match options.replaces {
-            Some(Replaces::MustExist { version, .. }) => version.to_be_bytes().to_vec(),
+            Some(Replaces::MustExist { version, .. }) => version_bytes(version),
             Some(Replaces::IfPresent(_)) | None => Vec::new(),
         };
         let (limit, evicts) = argument::limit(options.limit);
@@ -215,7 +215,7 @@ impl SessionStore for RedisStore {
     ) -> Result<Replaced, StoreError> {
         let base = self.prefix.shard_of(realm, record.id);
         check_place(record, None)?;
-        let before = record.version.checked_sub(1).map(u64::to_be_bytes);
+        let before = record.version.checked_sub(1).map(version_bytes);
         let arguments: [&[u8]; 5] = [
             rest_of(&record.id),
             &encode(record)?,

@@ -21,18 +21,20 @@ local function objection(old)
   if required == '' then
     return nil
   end
-  if not old or ends_at(old) <= now then
+  local found = old and times(old)
+  if not old or found and found.ends <= now then
     return 'G'
   end
-  return string.sub(old, 6, 13) ~= required and 'C' or nil
+  return (not found or found.version ~= required) and 'C' or nil
 end
 
 -- Of a record that these scripts do not know nothing is known: it leaves first.
-local function seniority(other, loaded)
-  if known(loaded) then
-    return { id = other, seen = time(loaded, 19), since = time(loaded, 14) }
-  end
-  return { id = other, seen = 0, since = 0 }
+local UNKNOWN = { seen = 0, since = 0, ends = math.huge }
+
+-- Whether a session does not count towards the limit of its account.
+local function uncounted(loaded)
+  local found = byte_at(loaded, 1) == 2 and times(loaded)
+  return found and byte_at(loaded, found.at[6]) == 1
 end
 
 local function leaves_first(a, b)
@@ -52,10 +54,11 @@ local function living(ids, gone)
   for place = 1, #others do
     local other = others[place]
     local loaded = not gone[other] and load(other)
-    if not loaded then
+    local read = loaded and (times(loaded) or UNKNOWN)
+    if not read then
       gone[other] = true
-    elseif now < ends_at(loaded) and not uncounted(loaded) then
-      found[#found + 1] = seniority(other, loaded)
+    elseif now < read.ends and not uncounted(loaded) then
+      found[#found + 1] = { id = other, seen = read.seen, since = read.since }
     end
   end
   return found
@@ -102,7 +105,7 @@ end
 
 -- Puts the session into the index of its account.
 local function enlist(ids)
-  local is_its_turn = string.byte(id, -1) % TIDIES == 0
+  local is_its_turn = byte_at(id, -1) % TIDIES == 0
   write_ids(redis.call, bucket, subject, (is_its_turn and tidy(ids, LOOKED_AT) or ids) .. string.sub(id, 2))
   outlive_bucket(bucket, ttl)
   if is_its_turn then

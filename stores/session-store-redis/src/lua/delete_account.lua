@@ -11,7 +11,7 @@ local function tidy()
   local others = redis.pcall('HRANDFIELD', marks, 2, 'WITHVALUES')
   for at = 1, failed(others) and 0 or #others, 2 do
     local mark = others[at + 1]
-    if #mark == 21 and time(mark, 17) + ttl / 1000 <= now then
+    if #mark == 21 and struct.unpack('>I5', mark, 17) + ttl / 1000 <= now then
       redis.pcall('HDEL', marks, others[at])
     end
   end

@@ -2,6 +2,7 @@
 -- An id here is that of a session without its first byte, which names the shard. Its own first byte names the bucket, and
 -- is left out where a bucket lists it: 64 bytes, four sessions, are the longest that Redis packs tightly.
 local LISTED = 16
+local byte_at = string.byte -- at hand: numbers are read byte by byte
 local base = KEYS[1]
 local held = redis.call('GET', base)
 local epoch = held and string.sub(held, 1, 4)
@@ -28,44 +29,96 @@ local function load(id)
   end
 end
 
--- How long the header of a record is, in the layouts that these scripts know (record/mod.rs has them).
-local HEADERS = { 36, 37 }
-
-local function header(record)
-  return HEADERS[string.byte(record, 1)]
-end
-
--- Whether this version of the scripts knows what the bytes mean.
+-- Whether this version of the scripts knows what the bytes mean (record/mod.rs says it).
 local function known(record)
-  local length = header(record)
-  return length and #record >= length
+  local layout = byte_at(record, 1)
+  return layout == 1 or layout == 2
 end
 
--- Whether a session does not count towards the limit of its account.
-local function uncounted(record)
-  return known(record) and header(record) == 37 and string.byte(record, 37) == 1
+-- The subject, empty for a guest, and where the numbers behind it begin; nil if the record is damaged.
+local function subject_in(record)
+  local length, place, low = byte_at(record, 6, 8)
+  local body = 8
+  if place and place >= 128 then
+    place, body = low and (place - 128) * 256 + low, 9
+  end
+  if not place then
+    return nil
+  end
+  local from = place > 0 and #record - place + 1 or body
+  if from >= body and from + length - 1 <= #record then
+    return string.sub(record, from, from + length - 1), place > 0 and body or body + length
+  end
+end
+
+-- What the bits of each byte of a number are worth, within its upper or lower part.
+local WORTH = { [0] = 1, 128, 16384, 2097152, 1, 128, 16384, 2097152, 268435456, 34359738368 }
+
+-- A number of variable length without its lower 28 bits, and these: Lua counts in doubles, which hold both parts and not
+-- always the whole. And where the next number begins. nil if the record is damaged.
+local function varint(record, at)
+  local first = at and byte_at(record, at)
+  if first and first < 128 then
+    return 0, first, at + 1 -- as most are
+  end
+  local high, low = 0, 0
+  for place = 0, 9 do
+    local byte = at and byte_at(record, at + place)
+    if not byte then
+      return nil
+    end
+    if place < 4 then
+      low = low + byte % 128 * WORTH[place]
+    else
+      high = high + byte % 128 * WORTH[place]
+    end
+    if byte < 128 and high < 68719476736 then
+      return high, low, at + place + 1
+    end
+  end
 end
 
 -- 9999-12-31T23:59:59Z: what is later is taken for it, as in Rust.
 local LAST = 253402300799
 
-local function time(record, at)
-  return math.min((struct.unpack('>I5', record, at)), LAST)
+local function within_time(seconds)
+  return math.max(0, math.min(seconds, LAST))
 end
 
--- A record of a later version of this crate ends when Redis says so.
-local function ends_at(record)
-  return known(record) and time(record, 29) or math.huge
+-- The distance that a number stands for: odd ones lead backwards.
+local function distance_in(high, low)
+  local number = high * 268435456 + low
+  return low % 2 == 0 and number / 2 or -(number + 1) / 2
 end
 
--- The subject, empty for a guest, and where the rest of the record begins; nil if the record is damaged.
-local function subject_in(record)
-  local length, place = struct.unpack('>I1I2', record, 34)
-  local body = header(record) + 1
-  local from = place > 0 and #record - place + 1 or body
-  if from >= body and from + length - 1 <= #record then
-    return string.sub(record, from, from + length - 1), place > 0 and body or body + length
+-- The times of a record, and where it has its version and what follows it; nil if the record is damaged, or of a later
+-- version of this crate.
+local function times(record)
+  local _, version_at = subject_in(record)
+  local _, _, since_at = varint(record, known(record) and version_at)
+  local since_high, since_low, seen_at = varint(record, since_at)
+  local seen_high, seen_low, expires_at = varint(record, seen_at)
+  local expires_high, expires_low, ends_at = varint(record, expires_at)
+  local ends_high, ends_low, behind = varint(record, ends_at)
+  if not ends_high then
+    return nil
   end
+  local since = within_time(since_high * 268435456 + since_low)
+  local expires = within_time(since + distance_in(expires_high, expires_low))
+  return {
+    since = since,
+    seen = within_time(since + distance_in(seen_high, seen_low)),
+    expires = expires,
+    ends = within_time(expires + distance_in(ends_high, ends_low)),
+    version = string.sub(record, version_at, since_at - 1),
+    at = { version_at, since_at, seen_at, expires_at, ends_at, behind },
+  }
+end
+
+-- A record that is damaged, or of a later version of this crate, ends when Redis says so.
+local function ends_at(record)
+  local found = times(record)
+  return found and found.ends or math.huge
 end
 
 -- The accounts of a shard share 64 hashes.
@@ -75,7 +128,7 @@ end
 
 -- The subject and the key of the bucket that lists its sessions; nil for a guest.
 local function account(id, record)
-  local subject = known(record) and subject_in(record)
+  local subject = known(record) and subject_in(record) or nil
   if subject and subject ~= '' then
     return subject, bucket_of(id)
   end
@@ -128,7 +181,7 @@ local function unlist(id, record)
 end
 
 -- The byte that all ids of this shard begin with.
-local shard = string.char(string.byte(base, -3) % 16 * 16 + string.byte(base, -2) % 16)
+local shard = string.char(byte_at(base, -3) % 16 * 16 + byte_at(base, -2) % 16)
 
 -- Tells who listens to the realm. Whether that is allowed or works must not decide whether a session ends.
 local function tell(ended)

@@ -2,13 +2,14 @@
 local id, record, ttl, now = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local old = load(id)
-if not old or ends_at(old) <= now then
+local found = old and times(old)
+if not old or found and found.ends <= now then
   return refuse('G')
 end
-if not known(old) then
+if not found then
   return refuse('U')
 end
-if string.sub(old, 6, 13) ~= ARGV[5] then
+if found.version ~= ARGV[5] then
   return refuse('C')
 end
 if account(id, old) ~= account(id, record) then

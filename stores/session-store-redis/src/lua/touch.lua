@@ -3,61 +3,50 @@
 local id, now, interval, idle = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local asks_high, asks_low, grace = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
--- A number of variable length without its lower 28 bits, and these: Lua counts in doubles, which hold both parts and not
--- the whole. And where the next number begins. nil if the record is damaged.
-local function varint(record, at)
-  local high, low = 0, 0
-  for place = 0, 9 do
-    local byte = at and string.byte(record, at + place)
-    if not byte then
-      return nil
-    end
-    if place < 4 then
-      low = low + byte % 128 * 128 ^ place
-    else
-      high = high + byte % 128 * 128 ^ (place - 4)
-    end
-    if byte < 128 and high < 68719476736 then
-      return { high = high, low = low }, at + place + 1
-    end
-  end
-end
-
--- An optional time as record.rs writes it: 0 for none, or one more than the distance, whose odd numbers lead backwards.
-local function optional_time(from, number)
-  local written = number.high * 268435456 + number.low
-  if written > 0 then
-    local by = number.low % 2 == 0 and -written / 2 or (written - 1) / 2
-    return math.max(0, math.min(from + by, LAST))
-  end
-end
-
 -- `Touch::is_by_a_good_token`; false for a damaged record, too.
-local function opens(record)
-  local _, body = subject_in(record)
-  local generation, issued_at = varint(record, body)
-  local _, used_at = varint(record, issued_at)
-  local first_used = varint(record, used_at)
-  if not first_used then
+local function opens(record, found)
+  local begin = found.at[6] + (byte_at(record, 1) == 2 and 1 or 0)
+  local high, low, issued_at = varint(record, begin)
+  local _, _, used_at = varint(record, issued_at)
+  local used_high, used_low = varint(record, used_at)
+  if not used_high then
     return false
   end
   -- Where the parts are far apart this is not exact, and far from 1.
-  local ahead = (generation.high - asks_high) * 268435456 + (generation.low - asks_low)
+  local ahead = (high - asks_high) * 268435456 + (low - asks_low)
   if ahead == 1 then
-    local used = optional_time(time(record, 14), first_used)
-    return not used or now < math.min(used + grace, LAST)
+    local used = used_high * 268435456 + used_low -- 0 for never, or one more than a distance
+    local by = used_low % 2 == 0 and -used / 2 or (used - 1) / 2
+    return used == 0 or now < math.min(within_time(found.since + by) + grace, LAST)
   end
   return ahead < 1
 end
 
+-- The bytes of a number whose parts these are.
+local function bytes_of(high, low)
+  local bytes = {}
+  repeat
+    local more = high > 0 or low > 127
+    bytes[#bytes + 1] = string.char(low % 128 + (more and 128 or 0))
+    low, high = math.floor(low / 128) + high % 128 * 2097152, math.floor(high / 128)
+  until not more
+  return table.concat(bytes)
+end
+
+-- The bytes of a distance in time.
+local function distance(from, to)
+  local by = to < from and (from - to) * 2 - 1 or (to - from) * 2
+  return bytes_of(math.floor(by / 268435456), by % 268435456)
+end
+
 -- The next version; nil when there is none (`SessionRecord::LAST`, 2^63 - 1), and then the record stays as it is.
-local function counted(record)
-  local high, low = struct.unpack('>I4I4', record, 6)
+local function counted(record, found)
+  local high, low = varint(record, found.at[1])
   low = low + 1
-  if low == 4294967296 then
+  if low == 268435456 then
     high, low = high + 1, 0
   end
-  return high < 2147483648 and struct.pack('>I4I4', high, low) or nil
+  return high < 34359738368 and bytes_of(high, low) or nil
 end
 
 -- Redis may have evicted the index: a session that is used takes its place in it again. This look also keeps the index
@@ -79,22 +68,25 @@ local function relist(id, record, ttl)
 end
 
 local record = load(id)
-if not record or ends_at(record) <= now then
+local found = record and times(record)
+if not record or found and found.ends <= now then
   return false
 end
-if not known(record) or now < math.min(time(record, 19) + interval, LAST) or not opens(record) then
+if not found or now < math.min(found.seen + interval, LAST) or not opens(record, found) then
   return record
 end
-local version = counted(record)
+local version = counted(record, found)
 if not version then
   return record
 end
-local ends = time(record, 24)
+local ends = found.expires
 if idle >= 0 then
   ends = math.min(ends, now + idle)
 end
-record = string.sub(record, 1, 5) .. version .. string.sub(record, 14, 18) .. struct.pack('>I5', now)
-  .. string.sub(record, 24, 28) .. struct.pack('>I5', ends) .. string.sub(record, 34)
+local at = found.at
+record = string.sub(record, 1, at[1] - 1) .. version .. string.sub(record, at[2], at[3] - 1)
+  .. distance(found.since, now) .. string.sub(record, at[4], at[5] - 1) .. distance(found.expires, ends)
+  .. string.sub(record, at[6])
 local ttl = math.max(ends - now, 0) * 1000 + tonumber(ARGV[5])
 relist(id, record, ttl)
 redis.call('SET', session(id), record, 'PX', string.format('%.0f', ttl))

@@ -1,21 +1,22 @@
-//! How a record is written: a header of fixed places, which the scripts read too, then what only this crate reads.
+//! How a record is written: first what the scripts read too, then what only this crate reads.
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | version of this layout: 1, or 2 with terms or uncounted |
-//! | 1 to 4 | the shard's epoch; written by the scripts |
-//! | 5 to 12 | version of the record |
-//! | 13 to 32 | authenticated at, last seen, expires at, ends at: seconds, 5 bytes each |
-//! | 33 | length of the subject, 0 for a guest |
-//! | 34 and 35 | where the subject begins, counted from the end; 0 when it follows this header |
-//! | 36 | layout 2 only: 1 when the session is uncounted, otherwise 0 |
+//! | 1 | version of this layout: 1, or 2 with terms or uncounted |
+//! | 4 | the shard's epoch; written by the scripts |
+//! | 1 | length of the subject, 0 for a guest |
+//! | 1, or 2 from 128 on | where the subject begins, counted from the end; 0 when it follows, as it seldom does: most payloads contain it |
+//! | 1 or more | version of the record |
+//! | 5 | authenticated at |
+//! | 1 or more each | last seen and expires at, as distances to that, and ends at, as that to expires at |
+//! | 1 | layout 2 only: 1 when the session is uncounted, otherwise 0 |
+//! | 1 or more each | generation, and issued at and first use as distances to authenticated at |
 //!
-//! The subject, if the payload does not contain it as most do; generation, issued at and first use (as numbers of
-//! variable length, the times as differences to authenticated at); user agent, address; in layout 2 the terms; payload.
-//! Every number is big endian. The epoch keeps its place in every layout to come.
+//! Then user agent, address; in layout 2 the terms; payload. Numbers have seven bits a byte, the lowest first; times are
+//! seconds. That a session of a day has 24 bytes and its payload, and not 41, is one or two steps of Redis' allocator.
+//! The epoch keeps its place in every layout to come.
 //!
-//! Almost every session is written in layout 1, which costs no byte for what it has not, and which earlier versions of
-//! this crate know.
+//! Almost every session is written in layout 1, which costs no byte for what it has not.
 
 #[cfg(test)]
 mod tests;
@@ -40,14 +41,13 @@ pub(crate) fn encode(record: &SessionRecord) -> Result<Vec<u8>, StoreError> {
     let layout = if record.terms.is_some() || record.uncounted { MARKED } else { PLAIN };
     let subject = record.subject.as_deref();
     let text_len = subject.map_or(0, str::len) + record.user_agent.as_deref().map_or(0, str::len);
-    let mut to = Vec::with_capacity(80 + text_len + record.payload.len());
-    put_header(&mut to, layout, record);
-    let place = put_place(&mut to, subject, &record.payload)?;
+    let mut to = Vec::with_capacity(64 + text_len + record.payload.len());
+    to.push(layout);
+    to.extend_from_slice(&Epoch::default());
+    put_subject(&mut to, subject, &record.payload)?;
+    put_times(&mut to, record);
     if layout == MARKED {
         to.push(record.uncounted.into());
-    }
-    if place == 0 {
-        to.extend_from_slice(subject.unwrap_or_default().as_bytes());
     }
     put_generation(&mut to, record);
     put_optional(&mut to, record.user_agent.as_deref().map(str::as_bytes));
@@ -59,22 +59,34 @@ pub(crate) fn encode(record: &SessionRecord) -> Result<Vec<u8>, StoreError> {
     Ok(to)
 }
 
-fn put_header(to: &mut Vec<u8>, layout: u8, record: &SessionRecord) {
-    to.push(layout);
-    to.extend_from_slice(&Epoch::default());
-    to.extend_from_slice(&record.version.to_be_bytes());
-    for time in [record.authenticated_at, record.last_seen, record.expires_at, record.ends_at] {
-        let [_, _, _, seconds @ ..] = time.unix_seconds().to_be_bytes();
-        to.extend_from_slice(&seconds);
-    }
-}
-
-/// Where the subject is: its length, and its place in the payload, which is also the answer.
-fn put_place(to: &mut Vec<u8>, subject: Option<&str>, payload: &[u8]) -> Result<u16, StoreError> {
+/// Its length, and its place in the payload or itself.
+fn put_subject(to: &mut Vec<u8>, subject: Option<&str>, payload: &[u8]) -> Result<(), StoreError> {
     let place = subject.map_or(0, |subject| place_in(payload, subject));
     to.push(subject_len(subject)?);
-    to.extend_from_slice(&place.to_be_bytes());
-    Ok(place)
+    match place.to_be_bytes() {
+        [0, low @ ..0x80] => to.push(low),
+        [high, low] => to.extend_from_slice(&[high | 0x80, low]),
+    }
+    if place == 0 {
+        to.extend_from_slice(subject.unwrap_or_default().as_bytes());
+    }
+    Ok(())
+}
+
+/// The version, and what moves when a session is used.
+fn put_times(to: &mut Vec<u8>, record: &SessionRecord) {
+    put_number(to, record.version);
+    put_number(to, record.authenticated_at.unix_seconds().unsigned_abs());
+    put_number(to, difference(record.authenticated_at, record.last_seen));
+    put_number(to, difference(record.authenticated_at, record.expires_at));
+    put_number(to, difference(record.expires_at, record.ends_at));
+}
+
+/// As it is in a record: the scripts compare the bytes.
+pub(crate) fn version_bytes(version: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1);
+    put_number(&mut bytes, version);
+    bytes
 }
 
 fn put_generation(to: &mut Vec<u8>, record: &SessionRecord) {
@@ -132,10 +144,11 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn record(&mut self, id: SessionId, layout: u8) -> Option<SessionRecord> {
-        let mut record = self.header(id)?;
-        let [length, high, low] = self.array()?;
+        self.take(size_of::<Epoch>())?;
+        let subject = self.subject()?;
+        let mut record = self.times(id)?;
+        record.subject = subject;
         record.uncounted = layout == MARKED && self.flag()?;
-        record.subject = self.subject(length, u16::from_be_bytes([high, low]))?;
         self.generation(&mut record)?;
         record.user_agent = self.user_agent()?;
         record.ip_address = self.ip_address()?;
@@ -146,26 +159,34 @@ impl<'a> Reader<'a> {
         Some(record)
     }
 
-    /// The version and the times; everything else of the record is still to come.
-    fn header(&mut self, id: SessionId) -> Option<SessionRecord> {
-        self.take(size_of::<Epoch>())?;
-        let version = u64::from_be_bytes(self.array()?);
-        let [authenticated_at, last_seen] = [self.time()?, self.time()?];
-        let [expires_at, ends_at] = [self.time()?, self.time()?];
-        let mut record = SessionRecord::new(id, Vec::new(), authenticated_at, expires_at);
-        record.version = version;
-        record.last_seen = last_seen;
-        record.ends_at = ends_at;
-        Some(record)
-    }
-
-    /// The account, from behind the header or from within the payload.
-    fn subject(&mut self, length: u8, place: u16) -> Option<Option<String>> {
-        let subject = match place {
+    /// The account, from here or from within the payload.
+    fn subject(&mut self) -> Option<Option<String>> {
+        let length = self.byte()?;
+        let subject = match self.place()? {
             0 => self.text(length.into())?,
             place => self.last(place.into())?.text(length.into())?,
         };
         Some((length > 0).then_some(subject))
+    }
+
+    fn place(&mut self) -> Option<u16> {
+        match self.byte()? {
+            low @ ..0x80 => Some(low.into()),
+            high => Some(u16::from_be_bytes([high & 0x7f, self.byte()?])),
+        }
+    }
+
+    /// The version and the times; everything else of the record is still to come.
+    fn times(&mut self, id: SessionId) -> Option<SessionRecord> {
+        let version = self.number()?;
+        let authenticated_at = seconds(self.number()?);
+        let last_seen = later(authenticated_at, self.number()?);
+        let expires_at = later(authenticated_at, self.number()?);
+        let mut record = SessionRecord::new(id, Vec::new(), authenticated_at, expires_at);
+        record.version = version;
+        record.last_seen = last_seen;
+        record.ends_at = later(expires_at, self.number()?);
+        Some(record)
     }
 
     fn generation(&mut self, record: &mut SessionRecord) -> Option<()> {
@@ -226,11 +247,6 @@ impl<'a> Reader<'a> {
         self.array().map(|[byte]| byte)
     }
 
-    fn time(&mut self) -> Option<Timestamp> {
-        let seconds = self.take(5)?.iter().fold(0, |high, &low| high << 8 | i64::from(low));
-        Some(Timestamp::from_unix_seconds(seconds))
-    }
-
     fn text(&mut self, len: usize) -> Option<String> {
         String::from_utf8(self.take(len)?.to_vec()).ok()
     }
@@ -264,15 +280,20 @@ fn difference(from: Timestamp, to: Timestamp) -> u64 {
     (by << 1 ^ by >> 63) as u64
 }
 
+fn seconds(number: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(number.try_into().unwrap_or(i64::MAX))
+}
+
 fn later(from: Timestamp, difference: u64) -> Timestamp {
     let by = (difference >> 1) as i64 ^ -((difference & 1) as i64);
     Timestamp::from_unix_seconds(from.unix_seconds().saturating_add(by))
 }
 
-/// Where the subject is in the payload, counted from the end; 0 when it is not there, or too far.
+/// Where the subject is in the payload, counted from the end; 0 when it is not there, or too far for 15 bits.
 fn place_in(payload: &[u8], subject: &str) -> u16 {
     let found = memchr::memmem::find(payload, subject.as_bytes());
-    found.and_then(|at| u16::try_from(payload.len() - at).ok()).unwrap_or(0)
+    let place = found.and_then(|at| u16::try_from(payload.len() - at).ok());
+    place.filter(|place| *place < 1 << 15).unwrap_or(0)
 }
 
 fn subject_len(subject: Option<&str>) -> Result<u8, StoreError> {

@@ -202,8 +202,8 @@ async fn a_record_of_garbage_is_absent_or_an_error_and_can_be_removed() {
     }
     // Of our epoch: cut, of a later layout, with numbers that lead nowhere.
     let later = [&[3], &epoch[..], b"something new"].concat();
-    let lost = [&whole[..33], &[255; 30]].concat();
-    for damaged in [&whole[..5], &whole[..38], &later, &lost] {
+    let lost = [&whole[..8], &[255; 30]].concat();
+    for damaged in [&whole[..5], &whole[..20], &later, &lost] {
         write(damaged);
         let errors = [
             bench.store.read(bench.key(record.id), bench.now).await.map(|_| ()),
