@@ -40,8 +40,9 @@ pub(crate) struct Statements {
     evict: SqlStr,
 }
 
-/// The sessions of an account but the new one and so many others, those last seen first.
-const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ? AND id <> ?
+/// The sessions of an account but those that are `{spared}` and so many others, those last seen first.
+pub(crate) const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ?
+                        AND id NOT IN ({spared})
                         AND uncounted IS NULL
                         ORDER BY last_seen DESC, authenticated_at DESC, id DESC {unlimited} OFFSET ?"#;
 
@@ -55,6 +56,8 @@ impl Statements {
                 .replace("{or_renew}", DB::OR_RENEW);
             tables.sql::<DB>(&template)
         };
+        // The new one.
+        let excess = &EXCESS.replace("{spared}", "?");
         Self {
             insert: sql(r#"INSERT INTO "{table}" (realm, {columns})
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),
@@ -68,8 +71,8 @@ impl Statements {
             predecessor: sql(
                 r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ? {locked}"#,
             ),
-            excess: sql(EXCESS),
-            evict: sql(&DB::EVICT.unwrap_or("{excess}").replace("{excess}", EXCESS)),
+            excess: sql(excess),
+            evict: sql(&DB::EVICT.unwrap_or("{excess}").replace("{excess}", excess)),
         }
     }
 }
@@ -104,7 +107,7 @@ pub(crate) struct Login<'a, DB: LoginDialect> {
     pub(crate) now: Timestamp,
 }
 
-impl<DB: LoginDialect> Login<'_, DB> {
+impl<'a, DB: LoginDialect> Login<'a, DB> {
     /// Writes before it answers: a server that takes no writes refuses it then, and says nothing from what it knows.
     pub(crate) async fn create(&self, db: &mut DB::Connection) -> Result<Created, Error> {
         // Before the record: whoever ends everybody's sessions takes the realm's mark first, too.
@@ -118,10 +121,21 @@ impl<DB: LoginDialect> Login<'_, DB> {
         if let Some(refusal) = self.check_predecessor(db).await? {
             return Ok(refusal);
         }
-        if let Some(id) = self.options.replaces.map(Replaces::id).filter(|id| *id != self.record.id) {
+        if let Some(id) = self.predecessor() {
             self.delete(db, id).await?;
         }
         self.make_room(db).await
+    }
+
+    /// The session that ends with this login.
+    pub(crate) fn predecessor(&self) -> Option<SessionId> {
+        self.options.replaces.map(Replaces::id).filter(|id| *id != self.record.id)
+    }
+
+    /// The account and how many sessions it may have, if the new one counts.
+    pub(crate) fn limit(&self) -> Option<(&'a str, SessionLimit)> {
+        let subject = self.record.subject.as_deref().filter(|_| !self.record.uncounted);
+        subject.zip(self.options.limit)
     }
 
     /// Whether nothing has overtaken the login.
@@ -161,8 +175,7 @@ impl<DB: LoginDialect> Login<'_, DB> {
 
     /// Ends those for whom there is no room beside the new session, or says that there is none.
     async fn make_room(&self, db: &mut DB::Connection) -> Result<Created, Error> {
-        let subject = self.record.subject.as_deref().filter(|_| !self.record.uncounted);
-        let (Some(subject), Some(limit)) = (subject, self.options.limit) else {
+        let Some((subject, limit)) = self.limit() else {
             return Ok(Created::Done { evicted: Vec::new() });
         };
         let (most, sql, refuses) = match limit {

@@ -36,12 +36,36 @@ impl<'a> Statement<'a> {
         for<'t> bool: Encode<'t, DB> + Type<DB>,
         for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
     {
-        let query = sqlx::query(self.sql.clone());
-        self.values.iter().fold(query, |query, value| match value {
-            Value::Int(value) => query.bind(*value),
-            Value::Bool(value) => query.bind(*value),
-            Value::Bytes(value) => query.bind(value.as_deref()),
-        })
+        prepared(self.sql.clone(), self.values.iter())
+    }
+}
+
+/// [`Statement::prepared`], of a text and the values for it.
+pub(crate) fn prepared<'a, DB: Database>(
+    sql: SqlStr,
+    values: impl Iterator<Item = &'a Value<'a>>,
+) -> Query<'static, DB, DB::Arguments>
+where
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+    for<'t> bool: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
+{
+    values.fold(sqlx::query(sql), |query, value| match value {
+        Value::Int(value) => query.bind(*value),
+        Value::Bool(value) => query.bind(*value),
+        Value::Bytes(value) => query.bind(value.as_deref()),
+    })
+}
+
+impl Value<'_> {
+    /// For a statement that outlives the call.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Int(value) => Value::Int(value),
+            Self::Bool(value) => Value::Bool(value),
+            Self::Bytes(value) => Value::Bytes(value.map(|bytes| Cow::Owned(bytes.into_owned()))),
+        }
     }
 }
 

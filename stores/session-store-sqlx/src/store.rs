@@ -203,6 +203,7 @@ impl<DB: Dialect> Store<DB> {
         rows.await
     }
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) async fn replace(
         &self,
         realm: &str,
@@ -217,6 +218,7 @@ impl<DB: Dialect> Store<DB> {
         replaced.await.map_err(store_error)
     }
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) async fn replace_on(
         &self,
         db: &mut DB::Connection,
@@ -224,19 +226,48 @@ impl<DB: Dialect> Store<DB> {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, Error> {
-        let update = record::bind(Statement::new(&self.sql.replace), record)
+        if self.execute_on(db, &self.replace_of(realm, record, now)).await? > 0 {
+            return Ok(Replaced::Done);
+        }
+        let live = self.live_of(realm, record.id, now);
+        Ok(not_replaced(!self.fetch_on(db, &live).await?.is_empty()))
+    }
+
+    /// The statement that replaces one session.
+    pub(crate) fn replace_of<'a>(
+        &'a self,
+        realm: &'a str,
+        record: &'a SessionRecord,
+        now: Timestamp,
+    ) -> Statement<'a> {
+        record::bind(Statement::new(&self.sql.replace), record)
             .bind(realm)
             .bind(record.id)
             .bind(record.version.checked_sub(1).map(u64::cast_signed))
-            .bind(now);
-        if self.execute_on(db, &update).await? > 0 {
-            return Ok(Replaced::Done);
-        }
-        let live = Statement::new(&self.sql.live_version).bind(realm).bind(record.id).bind(now);
-        let is_live = !self.fetch_on(db, &live).await?.is_empty();
-        Ok(if is_live { Replaced::Conflict } else { Replaced::Gone })
+            .bind(now)
     }
 
+    fn live_of<'a>(&'a self, realm: &'a str, id: SessionId, now: Timestamp) -> Statement<'a> {
+        Statement::new(&self.sql.live_version).bind(realm).bind(id).bind(now)
+    }
+
+    /// What became of a session that [`Self::replace_of`] did not change.
+    #[cfg(feature = "sqlite")]
+    pub(crate) async fn why_not_replaced(
+        &self,
+        realm: &str,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Replaced, StoreError> {
+        let live = &self.live_of(realm, id, now);
+        let rows = self.connections.read(|mut db| async move {
+            let rows = self.fetch_on(&mut db, live).await?;
+            Ok(db.done(rows))
+        });
+        rows.await.map(|rows| not_replaced(!rows.is_empty())).map_err(store_error)
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
         Ok(self.execute(&self.delete_of(key)).await? > 0)
     }
@@ -282,6 +313,10 @@ impl<DB: Dialect> Store<DB> {
     }
 }
 
+fn not_replaced(is_live: bool) -> Replaced {
+    if is_live { Replaced::Conflict } else { Replaced::Gone }
+}
+
 /// The session of a row. What is wrong with one row is an error of that session only.
 fn found<DB: Dialect>(row: &DB::Row, doubt: Doubt) -> Option<(SessionId, Found)> {
     let id = DB::bytes(row, 0).ok().flatten().and_then(|id| record::id(&id).ok())?;
@@ -290,7 +325,7 @@ fn found<DB: Dialect>(row: &DB::Row, doubt: Doubt) -> Option<(SessionId, Found)>
 }
 
 /// An error that several callers get.
-fn as_told_to_all(error: Arc<StoreError>) -> StoreError {
+pub(crate) fn as_told_to_all(error: Arc<StoreError>) -> StoreError {
     let told = error.to_string();
     let own = if error.is_retryable() { StoreError::unavailable(told) } else { StoreError::permanent(told) };
     if error.source().is_some() { own.with_source(Cause(error)) } else { own }

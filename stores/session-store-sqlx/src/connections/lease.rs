@@ -44,6 +44,12 @@ impl<DB: Engine> Lease<DB> {
         }
     }
 
+    /// Whether the connection is closed, and a transaction on it with it, when the call is given up.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn ends_with_its_call(&self) -> bool {
+        matches!(self, Self::Own(_))
+    }
+
     /// Answers, unless a transaction on it failed: a database may have ended that by itself, without sqlx's knowledge.
     #[cfg(feature = "sqlite")]
     pub(crate) fn finish<T>(mut self, answer: Result<T, Error>) -> Result<Done<DB, T>, Error> {

@@ -67,10 +67,9 @@ impl LoginDialect for Sqlite {
 /// The statements that are its own.
 pub(super) struct Statements {
     pub(super) login: login::Statements,
+    pub(super) login_at_once: super::login::Statements,
     pub(super) delete_account: SqlStr,
     pub(super) delete_realm: SqlStr,
-    /// How many rows the change before it has changed.
-    pub(super) changes: SqlStr,
     pub(super) delete_expired: SqlStr,
 }
 
@@ -79,11 +78,11 @@ impl Statements {
         let sql = |template: &str| tables.sql::<Sqlite>(template);
         Self {
             login: login::Statements::new::<Sqlite>(tables),
+            login_at_once: super::login::Statements::new(tables),
             delete_account: sql(
                 r#"DELETE FROM "{table}" WHERE realm = ? AND subject = ? AND id IS NOT ? RETURNING id, ends_at"#,
             ),
             delete_realm: sql(r#"DELETE FROM "{table}" WHERE realm = ?"#),
-            changes: sql("SELECT changes()"),
             delete_expired: sql(r#"DELETE FROM "{table}" WHERE rowid IN (
                        SELECT rowid FROM "{table}" WHERE ends_at <= ? ORDER BY ends_at LIMIT ?)"#),
         }

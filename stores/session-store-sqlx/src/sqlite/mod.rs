@@ -2,6 +2,9 @@
 
 mod dialect;
 mod file;
+mod login;
+mod queue;
+mod writer;
 
 use std::fmt;
 use std::future::Future;
@@ -17,16 +20,16 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous};
-use sqlx::{Connection, Error, Sqlite, SqliteConnection};
-use tokio::sync::Mutex;
+use sqlx::{Error, Sqlite, SqliteConnection};
 
 use self::dialect::Statements;
 use self::file::File;
+use self::queue::Queue;
+use self::writer::{Answer, Job, Refused, Step, Stepped, Written};
 use crate::address::{self, Kind};
 use crate::connections::Connections;
 use crate::connections::connect::connect;
 use crate::dialect::Dialect as _;
-use crate::engine::Engine as _;
 use crate::error::{Fault, connect_error, store_error};
 use crate::login::Login;
 use crate::options::StoreOptions;
@@ -74,7 +77,7 @@ struct Inner {
     store: Arc<Store<Sqlite>>,
     file: File,
     /// SQLite lets one writer in, and the others poll: they rather queue here.
-    writer: Mutex<()>,
+    queue: Queue<Job, Answer>,
     sql: Statements,
 }
 
@@ -165,18 +168,30 @@ impl SqliteStore {
     ) -> Result<Self, StoreError> {
         let store = Arc::new(Store::open(connections, (), options).await?);
         let sql = Statements::new(&store.tables);
-        Ok(Self(Arc::new(Inner { store, file, writer: Mutex::new(()), sql })))
+        Ok(Self(Arc::new(Inner { store, file, queue: Queue::new(), sql })))
     }
 
-    /// Several changes as one. Answers the rows of the last.
-    async fn in_turn(&self, statements: &[Statement<'_>]) -> Result<Vec<SqliteRow>, StoreError> {
-        let _turn = self.0.writer.lock().await;
-        let store = self.store()?;
-        let rows = store.connections.write(|mut db| async move {
-            let rows = transact(&mut db, store, statements).await;
-            db.finish(rows)
-        });
-        rows.await.map_err(store_error)
+    /// Statements that are done all or not at all, maybe together with those of others.
+    async fn change(
+        &self,
+        statements: impl IntoIterator<Item = Statement<'_>>,
+    ) -> Result<Vec<Stepped>, StoreError> {
+        self.write(Job::Change(steps(statements))).await.map(Written::stepped)
+    }
+
+    /// The same, alone: others should not wait for it.
+    async fn change_much(
+        &self,
+        statements: impl IntoIterator<Item = Statement<'_>>,
+    ) -> Result<Vec<Stepped>, StoreError> {
+        self.write(Job::Large(steps(statements))).await.map(Written::stepped)
+    }
+
+    async fn write(&self, job: Job) -> Answer {
+        let inner = Arc::clone(&self.0);
+        let answer = self.0.queue.write(job, |jobs| inner.write_all(jobs)).await;
+        let lost = || Err(StoreError::unavailable("the writes of several callers ended without an answer"));
+        answer.unwrap_or_else(lost)
     }
 
     /// The store, if what its connections have open is what others find.
@@ -218,14 +233,16 @@ impl SessionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         record::check_sizes(realm, record, Sqlite::LONGEST_PAYLOAD)?;
-        let _turn = self.0.writer.lock().await;
-        let store = self.store()?;
-        let login = &Login { store, sql: &self.0.sql.login, realm, record, options, now };
-        let created = store.connections.write(|mut db| async move {
-            let created = create(&mut db, login).await;
-            db.finish(created)
-        });
-        created.await.map_err(store_error)
+        let login = Login { store: &*self.0.store, sql: &self.0.sql.login, realm, record, options, now };
+        let at_once = &self.0.sql.login_at_once;
+        let beside_others = at_once.beside_others(&login);
+        for statements in beside_others.into_iter().chain([at_once.in_place_of_others(&login)]) {
+            if let Some(created) = login::created(&login, &self.change(statements).await?)? {
+                return Ok(created);
+            }
+        }
+        let refused = Refused { realm: realm.to_owned(), record: record.clone(), options, now };
+        self.write(Job::Login(Box::new(refused))).await?.created()
     }
 
     async fn replace(
@@ -234,13 +251,16 @@ impl SessionStore for SqliteStore {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
-        let _turn = self.0.writer.lock().await;
-        self.store()?.replace(realm, record, now).await
+        record::check_sizes(realm, record, Sqlite::LONGEST_PAYLOAD)?;
+        let store = &self.0.store;
+        if changed(&self.change([store.replace_of(realm, record, now)]).await?) > 0 {
+            return Ok(Replaced::Done);
+        }
+        store.why_not_replaced(realm, record.id, now).await
     }
 
     async fn delete(&self, key: RecordKey<'_>) -> Result<bool, StoreError> {
-        let _turn = self.0.writer.lock().await;
-        self.store()?.delete(key).await
+        Ok(changed(&self.change([self.0.store.delete_of(key)]).await?) > 0)
     }
 
     async fn list(&self, account: Account<'_>, now: Timestamp) -> Result<Vec<SessionRecord>, StoreError> {
@@ -265,27 +285,23 @@ impl SessionStore for SqliteStore {
         let Account { realm, subject } = account;
         let mark = self.0.sql.login.set_mark(realm, Some((subject, now)), &fresh);
         let delete = Statement::new(&self.0.sql.delete_account).bind(realm).bind(subject).bind(keep);
-        let rows = self.in_turn(&[mark, delete]).await?;
-        let live = rows.iter().filter_map(|row| live_id(row, now).transpose());
+        let stepped = self.change([mark, delete]).await?;
+        let rows = stepped.iter().flat_map(|stepped| &stepped.rows);
+        let live = rows.filter_map(|row| live_id(row, now).transpose());
         live.collect::<Result<_, _>>().map_err(store_error)
     }
 
     async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
         let mark = self.0.sql.login.set_mark(realm, None, &fresh);
         let delete = Statement::new(&self.0.sql.delete_realm).bind(realm);
-        let deleted = self.in_turn(&[mark, delete, Statement::new(&self.0.sql.changes)]).await?;
-        let deleted =
-            deleted.first().map_or(Ok(0), |row| record::int::<Sqlite>(row, 0)).map_err(store_error)?;
-        Ok(deleted.cast_unsigned())
+        self.change_much([mark, delete]).await.map(|stepped| changed(&stepped))
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let tidy = self.0.sql.login.tidy_marks(now, limit);
         let delete = Statement::new(&self.0.sql.delete_expired).bind(now).bind(limit);
-        let _turn = self.0.writer.lock().await;
-        let store = self.store()?;
-        store.execute(&self.0.sql.login.tidy_marks(now, limit)).await?;
-        store.execute(&delete).await.map(count)
+        self.change_much([tidy, delete]).await.map(|stepped| count(changed(&stepped)))
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -293,29 +309,13 @@ impl SessionStore for SqliteStore {
     }
 }
 
-/// A login, while nobody else writes.
-async fn create(db: &mut SqliteConnection, login: &Login<'_, Sqlite>) -> Result<Created, Error> {
-    let mut transaction = db.begin_with(Sqlite::BEGIN).await?;
-    let created = login.create(&mut transaction).await?;
-    match created {
-        Created::Done { .. } => transaction.commit().await?,
-        _ => transaction.rollback().await?,
-    }
-    Ok(created)
+fn steps<'a>(statements: impl IntoIterator<Item = Statement<'a>>) -> Vec<Step> {
+    statements.into_iter().map(Step::from).collect()
 }
 
-async fn transact(
-    db: &mut SqliteConnection,
-    store: &Store<Sqlite>,
-    statements: &[Statement<'_>],
-) -> Result<Vec<SqliteRow>, Error> {
-    let mut transaction = db.begin_with(Sqlite::BEGIN).await?;
-    let mut rows = Vec::new();
-    for statement in statements {
-        rows = store.fetch_on(&mut transaction, statement).await?;
-    }
-    transaction.commit().await?;
-    Ok(rows)
+/// How many rows the last of the statements changed.
+fn changed(stepped: &[Stepped]) -> u64 {
+    stepped.last().map_or(0, |stepped| stepped.changed)
 }
 
 /// The id in a row of id and end, unless the session had expired.
