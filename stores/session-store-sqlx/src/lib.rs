@@ -26,12 +26,12 @@
 //! | validate a session | 1 statement | 1 | 1 |
 //! | and write down that it was seen, once per interval | the same one | 1 more | 1 more |
 //! | update (compare and swap) | 1 | 1 | 1 |
-//! | log in, with the limit and the end of the old session | 1 (a function) | a transaction of 3 to 6 | of 4 to 8 |
+//! | log in, with the limit and the end of the old session | 1 (a function) | 1, or a transaction sent as 1 | a transaction of 4 to 8 |
 //! | log out | 1 | 1 | 1 |
 //! | list an account | 1 | 1 | 1 |
-//! | end all sessions of an account | 1 (a function) | 1 | a transaction of 5 |
-//! | end everybody's | 1 (a function) | 1 | a transaction of 3 |
-//! | clean up a batch | 1 (a function) | 1 | 1, with expired rows a transaction of 4 |
+//! | end all sessions of an account | 1 (a function) | a transaction sent as 1 | a transaction of 5 |
+//! | end everybody's | 1 (a function) | a transaction sent as 1 | a transaction of 3 |
+//! | clean up a batch | 1 (a function) | a transaction sent as 1 | 1, with expired rows a transaction of 4 |
 //! | tell other processes of sessions that ended | 1 in the background, shared | cannot | cannot |
 //!
 //! A statement is a round trip; the first of its kind on a connection prepares it and takes another one. A compare and
@@ -42,6 +42,11 @@
 //! A touch on PostgreSQL is a function that the read calls once per interval; in between, reading with a touch costs the
 //! server what a plain read costs. (An `UPDATE` beside each read, which hardly ever finds something to do, took a quarter
 //! more of its processor.)
+//!
+//! On SQLite a login that has to end others, because its account is full or its cookie names an old session, is a transaction
+//! that is sent as one. With a pool of your own a transaction is three round trips to sqlx's
+//! thread. A login that is refused takes up to 7 more, to learn why. Writes that arrive together share a transaction: see
+//! `SqliteStore`.
 //!
 //! # Cleaning up
 //!

@@ -40,9 +40,9 @@ pub(crate) struct Statements {
     evict: SqlStr,
 }
 
-/// The sessions of an account but those that are `{spared}` and so many others, those last seen first.
+/// The sessions of an account that are `{others}`, those last seen first, without so many.
 pub(crate) const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ?
-                        AND id NOT IN ({spared})
+                        AND id {others}
                         AND uncounted IS NULL
                         ORDER BY last_seen DESC, authenticated_at DESC, id DESC {unlimited} OFFSET ?"#;
 
@@ -56,8 +56,7 @@ impl Statements {
                 .replace("{or_renew}", DB::OR_RENEW);
             tables.sql::<DB>(&template)
         };
-        // The new one.
-        let excess = &EXCESS.replace("{spared}", "?");
+        let excess = &EXCESS.replace("{others}", "<> ?");
         Self {
             insert: sql(r#"INSERT INTO "{table}" (realm, {columns})
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),

@@ -42,8 +42,8 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(tables: &Tables) -> Self {
-        // The new one and its predecessor.
-        let excess = &EXCESS.replace("{spared}", "?, ?");
+        // Neither the new one nor its predecessor.
+        let excess = &EXCESS.replace("{others}", "NOT IN (?, ?)");
         let sql = |template: &str| tables.sql::<Sqlite>(&template.replace("{excess}", excess));
         let insert = (0..1 << CONDITIONS.len()).map(|chosen| sql(&insert_if(chosen))).collect();
         Self { insert, end: sql(END), evict: sql(EVICT) }

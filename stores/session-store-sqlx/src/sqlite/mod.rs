@@ -45,10 +45,20 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sessions in one SQLite file, for the processes of one machine. Clones share the connections.
 ///
-/// Readers never wait for a writer (WAL). Writers of this store take turns; one of another process is waited for up to
-/// 1.5 s. What was acknowledged survives a power failure (`synchronous=FULL`), which costs a sync of the disk each time;
-/// with a pool of your own it is your setting that counts. The file must be on a local disk, not on a network file
-/// system.
+/// Readers never wait for a writer (WAL). What was acknowledged survives a power failure (`synchronous=FULL`), which costs
+/// a sync of the disk; with a pool of your own it is your setting that counts. The file must be on a local disk, not on a
+/// network file system.
+///
+/// # Writers
+///
+/// Writers of this store take turns; one of another process is waited for up to 1.5 s. Logins, touches, updates and logouts
+/// that come while one writes wait for it, and then share one transaction, at most 64 of them, in the order in which they
+/// came: the disk is synced once for all. Whoever is alone writes at once and waits for nobody.
+///
+/// Each caller learns its own outcome, once it is on the disk: a login that is refused, or a statement that fails, undoes
+/// nothing of the others. When a caller is dropped (a deadline, a client that hung up), what it asked for is not done if it
+/// was still waiting, and later done completely: the others in the transaction carry it on. Only if all of them are
+/// dropped it may be rolled back as a whole.
 ///
 /// # Who can read it
 ///
@@ -76,7 +86,7 @@ pub struct SqliteStore(Arc<Inner>);
 struct Inner {
     store: Arc<Store<Sqlite>>,
     file: File,
-    /// SQLite lets one writer in, and the others poll: they rather queue here.
+    /// SQLite lets one writer in, and the others poll: they rather queue here, and share its transaction.
     queue: Queue<Job, Answer>,
     sql: Statements,
 }

@@ -210,3 +210,170 @@ async fn give_way() {
 fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    impl Job for u32 {
+        fn goes_alone(&self) -> bool {
+            *self >= 1000
+        }
+    }
+
+    /// A queue whose flights are noted, and last as long as the weather is bad.
+    struct Airport {
+        queue: Queue<u32, u32>,
+        flights: Arc<Mutex<Vec<Vec<u32>>>>,
+        is_clear: Arc<AtomicBool>,
+    }
+
+    impl Airport {
+        fn new(is_clear: bool) -> Self {
+            let is_clear = Arc::new(AtomicBool::new(is_clear));
+            Self { queue: Queue::new(), flights: Arc::default(), is_clear }
+        }
+
+        /// Doubles the number.
+        async fn write(&self, job: u32) -> Option<u32> {
+            let (flights, is_clear) = (Arc::clone(&self.flights), Arc::clone(&self.is_clear));
+            let fly = |jobs: Vec<u32>| async move {
+                lock(&flights).push(jobs.clone());
+                while !is_clear.load(Ordering::SeqCst) {
+                    yield_now().await;
+                }
+                jobs.into_iter().map(|job| job * 2).collect()
+            };
+            self.queue.write(job, fly).await
+        }
+
+        fn flights(&self) -> Vec<Vec<u32>> {
+            lock(&self.flights).clone()
+        }
+
+        fn clear_up(&self) {
+            self.is_clear.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Callers that have all been asked once, so that the first has the turn and the others wait.
+    fn callers(
+        airport: &Airport,
+        jobs: impl IntoIterator<Item = u32>,
+    ) -> Vec<Pin<Box<dyn Future<Output = Option<u32>> + '_>>> {
+        let callers = jobs.into_iter().map(|job| -> Pin<Box<dyn Future<Output = _>>> {
+            let mut caller = Box::pin(airport.write(job));
+            assert_eq!((&mut caller).now_or_never(), None);
+            caller
+        });
+        callers.collect()
+    }
+
+    #[tokio::test]
+    async fn whoever_is_alone_goes_at_once() {
+        let airport = Airport::new(true);
+        for job in 0..3 {
+            assert_eq!(airport.write(job).now_or_never(), Some(Some(job * 2)));
+        }
+        assert_eq!(airport.flights(), [[0], [1], [2]]);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_go_together_in_the_order_in_which_they_came() {
+        let airport = Airport::new(false);
+        let callers = callers(&airport, 0..100);
+        airport.clear_up();
+        assert!(join_all(callers).await.into_iter().eq((0..100).map(|job| Some(job * 2))));
+        let flights = airport.flights();
+        assert!(flights.concat().into_iter().eq(0..100));
+        assert!(flights.iter().map(Vec::len).eq([1, 64, 35]));
+    }
+
+    #[tokio::test]
+    async fn what_goes_alone_is_overtaken_by_nobody_and_shares_with_nobody() {
+        let airport = Airport::new(false);
+        let callers = callers(&airport, [0, 1, 2, 1000, 3, 4]);
+        airport.clear_up();
+        join_all(callers).await;
+        assert_eq!(airport.flights(), [vec![0], vec![1, 2], vec![1000], vec![3, 4]]);
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_while_waiting_is_not_taken_along() {
+        let airport = Airport::new(false);
+        let mut callers = callers(&airport, 0..4);
+        drop(callers.remove(2));
+        airport.clear_up();
+        assert_eq!(join_all(callers).await, [Some(0), Some(2), Some(6)]);
+        assert_eq!(airport.flights(), [vec![0], vec![1, 3]]);
+    }
+
+    #[tokio::test]
+    async fn a_flight_whose_driver_gives_up_is_driven_on_by_another_and_not_repeated() {
+        let airport = Airport::new(false);
+        let mut waiting = callers(&airport, 0..5);
+        // Alone in the first flight: it ends with its caller, and the next one has the turn.
+        drop(waiting.remove(0));
+        for caller in &mut waiting {
+            assert_eq!(caller.now_or_never(), None);
+        }
+        assert_eq!(airport.flights(), [vec![0], vec![1, 2, 3, 4]]);
+        // The driver, the one who drives on, and one who does not know yet that it would be next.
+        let rest = waiting.split_off(3);
+        for mut caller in waiting {
+            assert_eq!((&mut caller).now_or_never(), None);
+            drop(caller);
+        }
+        airport.clear_up();
+        assert_eq!(join_all(rest).await, [Some(8)]);
+        assert_eq!(airport.flights().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_lost_by_nobody_who_gives_up() {
+        let airport = Airport::new(false);
+        let mut waiting = callers(&airport, 0..5);
+        let last = waiting.split_off(4);
+        // Each gets the turn from the one before and never knows.
+        drop(waiting);
+        airport.clear_up();
+        assert_eq!(join_all(last).await, [Some(8)]);
+        assert_eq!(airport.flights(), [[0], [4]]);
+        assert_eq!(airport.write(7).now_or_never(), Some(Some(14)), "nobody has the turn");
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_everybody_gave_up_holds_nobody_up() {
+        let airport = Airport::new(false);
+        drop(callers(&airport, 0..5));
+        airport.clear_up();
+        assert_eq!(airport.write(7).now_or_never(), Some(Some(14)));
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_panics_is_no_answer_and_the_next_one_goes() {
+        let queue = Arc::new(Queue::<u32, u32>::new());
+        let write = |job: u32| {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move {
+                let fly = |jobs: Vec<u32>| async move {
+                    yield_now().await;
+                    assert!(!jobs.contains(&2), "a bug");
+                    jobs
+                };
+                queue.write(job, fly).await
+            })
+        };
+        let answers = join_all([1, 2, 3].map(write)).await;
+        assert_eq!(answers[0].as_ref().unwrap(), &Some(1));
+        assert!(answers[1].is_err());
+        assert_eq!(answers[2].as_ref().unwrap(), &None);
+        assert_eq!(write(4).await.unwrap(), Some(4));
+    }
+}

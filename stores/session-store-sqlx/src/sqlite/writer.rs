@@ -235,10 +235,8 @@ impl<'a> Run<'a> {
     /// A transaction that is sent at once.
     async fn transact(&self, db: &mut SqliteConnection) -> Result<Vec<Stepped>, Error> {
         let sql = format!("{};\n{};\n{}", Sqlite::BEGIN, self.sql, Sqlite::COMMIT);
-        let mut stepped = self.send(db, sql, self.steps.len() + 2).await?;
-        stepped.pop();
-        stepped.remove(0);
-        Ok(stepped)
+        let stepped = self.send(db, sql, self.steps.len() + 2).await?;
+        Ok(stepped.into_iter().skip(1).take(self.steps.len()).collect())
     }
 
     async fn send(

@@ -19,6 +19,10 @@ mod schema;
 mod settings;
 #[cfg(feature = "sqlite")]
 mod small_disk;
+#[cfg(feature = "sqlite")]
+mod sqlite_killed;
+#[cfg(feature = "sqlite")]
+mod sqlite_writes;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod switch_over;
 
