@@ -41,6 +41,9 @@ struct Caller<J, T> {
     told: oneshot::Sender<Told<J, T>>,
 }
 
+/// Where a caller waits.
+type Place<J, T> = oneshot::Receiver<Told<J, T>>;
+
 /// What a caller who waits hears in the end.
 enum Told<J, T> {
     /// Somebody took the job along.
@@ -80,7 +83,7 @@ impl<J: Job, T> Queue<J, T> {
     }
 
     /// The turn, if nobody has it, or a place to wait for it.
-    fn enter(&self, job: J) -> Result<(Turn<J, T>, J), oneshot::Receiver<Told<J, T>>> {
+    fn enter(&self, job: J) -> Result<(Turn<J, T>, J), Place<J, T>> {
         let mut callers = lock(&self.0);
         if callers.is_taken {
             let (told, hears) = oneshot::channel();

@@ -64,8 +64,8 @@ fn watch_and_kill(url: &str) -> BTreeMap<SessionId, Remembered> {
     command.args(["--exact", "sqlite_killed::writes_until_it_is_killed", "--nocapture"]).env(STORE, url);
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let (mut remembered, mut acknowledged) = (BTreeMap::<_, Remembered>::new(), 0);
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-    while let Some(line) = lines.next() {
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+    for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         let [said, id, generation] = words.as_slice() else { continue };
         let Some(id) = SessionId::from_text(id) else { continue };

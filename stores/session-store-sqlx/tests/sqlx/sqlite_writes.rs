@@ -92,8 +92,7 @@ async fn one_caller_pays_one_commit_for_each_write() {
 async fn different_writes_at_once_are_one_commit_in_the_order_of_their_arrival() {
     for on_a_pool in STORES {
         let (backend, store) = store(on_a_pool).await;
-        let [first, old, ann, bob, carol] =
-            ["first", "old", "ann", "bob", "carol"].map(|subject| login(subject));
+        let [first, old, ann, bob, carol] = ["first", "old", "ann", "bob", "carol"].map(login);
         log_in(&*store, &[old.clone(), bob.clone()], Create::default()).await;
         let next = bob.clone().with(|next| next.version += 1);
         let rotated = login("old");
