@@ -25,7 +25,7 @@ use sqlx::{Error, Sqlite, SqliteConnection};
 use self::dialect::Statements;
 use self::file::File;
 use self::queue::Queue;
-use self::writer::{Answer, Job, Refused, Step, Stepped, Written};
+use self::writer::{Answer, Inner, Job, Refused, Step, Stepped, Written};
 use crate::address::{self, Kind};
 use crate::connections::Connections;
 use crate::connections::connect::connect;
@@ -82,14 +82,6 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 /// again in any case: end everybody's (`SessionManager::revoke_everyone`) if that matters.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Inner>);
-
-struct Inner {
-    store: Arc<Store<Sqlite>>,
-    file: File,
-    /// SQLite lets one writer in, and the others poll: they rather queue here, and share its transaction.
-    queue: Queue<Job, Answer>,
-    sql: Statements,
-}
 
 impl SqliteStore {
     /// A store with connections of its own, as [`StoreOptions::default`] says. The file and its tables are made if they

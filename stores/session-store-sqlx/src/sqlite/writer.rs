@@ -12,17 +12,27 @@ use sqlx::{
     SqliteConnection,
 };
 
-use super::Inner;
-use super::queue;
+use super::dialect::Statements;
+use super::file::File;
+use super::queue::{self, Queue};
 use crate::connections::lease::Lease;
 use crate::engine::Engine as _;
 use crate::error::{Fault, store_error};
 use crate::login::Login;
 use crate::statement::{Statement, Value, prepared};
-use crate::store::as_told_to_all;
+use crate::store::{Store, as_told_to_all};
 
 /// So many changes of a kind are sent to SQLite at once: each time is two changes of the thread.
 const LARGEST: usize = 16;
+
+/// What the clones of a store share.
+pub(super) struct Inner {
+    pub(super) store: Arc<Store<Sqlite>>,
+    pub(super) file: File,
+    /// SQLite lets one writer in, and the others poll: they rather queue here, and share its transaction.
+    pub(super) queue: Queue<Job, Answer>,
+    pub(super) sql: Statements,
+}
 
 /// What a caller wants to be written.
 pub(super) enum Job {
