@@ -2,11 +2,13 @@
 
 use std::future::Future;
 
+use session_core::store::SessionRecord;
 use sqlx::Error;
 
 use crate::connections::Connections;
 use crate::connections::lease::Doubt;
 use crate::engine::Engine;
+use crate::key;
 use crate::statement::Statement;
 
 /// The words in which statements differ. `{table}`, `{columns}` and `{version}` are filled in.
@@ -18,6 +20,16 @@ pub(crate) trait Dialect: Engine {
     /// Between the columns of a `SELECT` and its condition, where `{what}` is the table: answers behind the columns what
     /// [`Self::doubt`] reads.
     const FROM: &'static str = r#" FROM "{what}" WHERE"#;
+    /// Where the hashes of a session's id and of its account are kept, if they are columns: written before the others.
+    const HASHES: &'static str = "lookup, account, ";
+    /// Finds a session: see [`Self::bind_hash`], after which realm and id are bound.
+    const BY_ID: &'static str = "lookup = ? AND realm = ? AND id = ?";
+    /// The hash of an id, in the table and as a value.
+    const HASH_OF_ID: (&'static str, &'static str) = ("lookup", "?");
+    /// Finds the sessions of an account: see [`Self::bind_account`].
+    const BY_ACCOUNT: &'static str = "account = ? AND realm = ? AND subject = ?";
+    /// Whether a session counts towards the limit.
+    const COUNTED: &'static str = "substr(details, 1, 1) < x'80'";
     /// After an `INSERT` that is to change nothing if the mark is there.
     const OR_KEEP: &'static str = "ON CONFLICT DO NOTHING";
     /// After a `SELECT` that may answer any number of rows.
@@ -26,6 +38,22 @@ pub(crate) trait Dialect: Engine {
     const DURABLE: &'static str = "";
     /// For how long a payload there is room.
     const LONGEST_PAYLOAD: usize = usize::MAX;
+
+    /// Binds the hash of a subject.
+    fn bind_account<'a>(statement: Statement<'a>, realm: &str, subject: &'a str) -> Statement<'a> {
+        statement.bind(key::account(realm, subject))
+    }
+
+    /// Binds the hash of an id.
+    fn bind_hash<'a>(statement: Statement<'a>, realm: &str, name: &[u8]) -> Statement<'a> {
+        statement.bind(key::hash(realm, name))
+    }
+
+    /// Binds the values of [`Self::HASHES`].
+    fn bind_hashes<'a>(statement: Statement<'a>, realm: &str, record: &SessionRecord) -> Statement<'a> {
+        let subject = record.subject.as_ref().map(|subject| key::account(realm, subject));
+        statement.bind(key::hash(realm, record.id.as_bytes())).bind(subject)
+    }
 
     /// Spells a statement whose names stand in double quotes, and whose values are `?`.
     fn spelled(sql: String) -> String {

@@ -26,7 +26,7 @@
 //! | validate a session | 1 statement | 1 | 1 |
 //! | and write down that it was seen, once per interval | the same one | 1 more | 1 more |
 //! | update (compare and swap) | 1 | 1 | 1 |
-//! | log in, with the limit and the end of the old session | 1 (a function) | 1, or a transaction sent as 1 | a transaction of 4 to 8 |
+//! | log in, with the limit and the end of the old session | 1 (a function) | 1, or a transaction sent as 1 | 1 round trip: a transaction in one text |
 //! | log out | 1 | 1 | 1 |
 //! | list an account | 1 | 1 | 1 |
 //! | end all sessions of an account | 1 (a function) | a transaction sent as 1 | a transaction of 5 |
@@ -36,8 +36,9 @@
 //!
 //! A statement is a round trip; the first of its kind on a connection prepares it and takes another one. A compare and
 //! swap that lost asks once more why. In a transaction, a change takes two more: on MySQL with a pool of your own, and on
-//! PostgreSQL where `default_transaction_isolation` is not `read committed` (see *Settings*). All go through indexes on (realm, id), (realm, subject) and the end, so that none
-//! grows with the table.
+//! PostgreSQL where `default_transaction_isolation` is not `read committed` (see *Settings*). All but two go through indexes by session, by account and by the end, so that
+//! none grows with the table. To end everybody's sessions, and to count them, the table is read: an index by realm would cost
+//! every session some bytes.
 //!
 //! A touch on PostgreSQL is a function that the read calls once per interval; in between, reading with a touch costs the
 //! server what a plain read costs. (An `UPDATE` beside each read, which hardly ever finds something to do, took a quarter
@@ -127,15 +128,19 @@
 //!
 //! # What is in the table
 //!
-//! Realms, subjects and user agents are bytes, so that they compare as bytes whatever the collation; times are seconds
-//! since 1970 in UTC, so that no time zone matters; payloads are JSON as the manager writes it. Counters are unsigned 64
-//! bits, kept as signed. Who can read the table reads the payloads, but no token: those are signed with a key that is
+//! Subjects and user agents are bytes, so that they compare as bytes whatever the collation; a realm is 64 bits of a hash of
+//! its name, which is in the table of marks; times are seconds since 1970 in UTC, so that no time zone matters; payloads are
+//! JSON as the manager writes it. Counters are unsigned 64 bits, kept as signed. What SQL never reads is in one small column
+//! of bytes (`details`). Beyond payload, user agent and address a session takes about 194 bytes in PostgreSQL, 284 in
+//! MariaDB and 156 in SQLite, indexes included. Who can read the table reads the payloads, but no token: those are signed with a key that is
 //! not in it.
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod address;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod connections;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod details;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod dialect;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -144,6 +149,8 @@ mod engine;
 mod error;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod fence;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod key;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod lock;
 #[cfg(any(feature = "sqlite", feature = "mysql"))]

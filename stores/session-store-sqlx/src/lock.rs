@@ -1,6 +1,6 @@
 //! Names of locks, equal in every process.
 
-use sha2::{Digest, Sha256};
+use crate::key;
 
 /// What is locked.
 #[derive(Clone, Copy)]
@@ -9,7 +9,6 @@ pub(crate) enum Lock<'a> {
     #[cfg(feature = "postgres")]
     Schema,
     /// A whole realm.
-    #[cfg(feature = "postgres")]
     Realm(&'a str),
     /// The sessions of one account.
     Account(&'a str, &'a str),
@@ -21,15 +20,9 @@ impl Lock<'_> {
         let (kind, realm, subject) = match self {
             #[cfg(feature = "postgres")]
             Self::Schema => ("schema", "", ""),
-            #[cfg(feature = "postgres")]
             Self::Realm(realm) => ("realm", realm, ""),
             Self::Account(realm, subject) => ("account", realm, subject),
         };
-        let mut hash = Sha256::new();
-        for part in ["session-store-sqlx", table, kind, realm, subject] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        hash.finalize().iter().take(8).fold(0, |key, byte| (key << 8) | i64::from(*byte))
+        key::number(&["session-store-sqlx", table, kind, realm, subject].map(str::as_bytes))
     }
 }

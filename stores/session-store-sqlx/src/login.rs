@@ -1,11 +1,12 @@
 //! The rules of a login, for databases in which there is no function for it.
 
-use session_core::store::{Create, Created, Mark, RecordKey, Replaces, SessionLimit, SessionRecord};
+use session_core::store::{Account, Create, Created, Mark, RecordKey, Replaces, SessionLimit, SessionRecord};
 use session_core::{SessionId, Timestamp};
 use sqlx::{Error, SqlStr};
 
 use crate::dialect::Dialect;
 use crate::fence;
+use crate::key;
 use crate::record;
 use crate::schema::Tables;
 use crate::statement::Statement;
@@ -17,8 +18,6 @@ pub(crate) trait LoginDialect: Dialect {
     const OR_NOTHING: &'static str = "";
     /// After a `SELECT` that keeps others away from what it finds.
     const LOCKED: &'static str = "";
-    /// After a `SELECT` that keeps others from changing what it finds, and lets them read it so as well.
-    const SHARED: &'static str = "";
     /// After an `INSERT` that is to replace the mark if there is one.
     const OR_RENEW: &'static str;
     /// Takes marks away that are no longer kept.
@@ -40,11 +39,19 @@ pub(crate) struct Statements {
     evict: SqlStr,
 }
 
-/// The sessions of an account that are `{others}`, those last seen first, without so many.
-pub(crate) const EXCESS: &str = r#"SELECT id FROM "{table}" WHERE realm = ? AND subject = ? AND ends_at > ?
-                        AND id {others}
-                        AND uncounted IS NULL
-                        ORDER BY last_seen DESC, authenticated_at DESC, id DESC {unlimited} OFFSET ?"#;
+/// `{what}` of the sessions of an account that are `{others}`, those last seen first, without so many. When they were
+/// created is in their details.
+const EXCESS: &str = r#"SELECT {what} FROM "{table}" WHERE {by_account} AND ends_at > ? AND id {others} AND {counted}
+                        ORDER BY last_seen DESC, substr(details, 2, 5) DESC, id DESC {unlimited} OFFSET ?"#;
+
+pub(crate) fn excess(what: &str, others: &str) -> String {
+    EXCESS.replace("{what}", what).replace("{others}", others)
+}
+
+/// By the places of their rows.
+fn evict(delete: &str) -> String {
+    delete.replace("{excess}", &excess("rowid", "<> ?"))
+}
 
 impl Statements {
     pub(crate) fn new<DB: LoginDialect>(tables: &Tables) -> Self {
@@ -52,26 +59,21 @@ impl Statements {
             let template = template
                 .replace("{or_nothing}", DB::OR_NOTHING)
                 .replace("{locked}", DB::LOCKED)
-                .replace("{shared}", DB::SHARED)
                 .replace("{or_renew}", DB::OR_RENEW);
             tables.sql::<DB>(&template)
         };
-        let excess = &EXCESS.replace("{others}", "<> ?");
         Self {
-            insert: sql(r#"INSERT INTO "{table}" (realm, {columns})
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {or_nothing}"#),
+            insert: sql(r#"INSERT INTO "{table}" (realm, {hashes}{columns}) VALUES ({places}) {or_nothing}"#),
             fence: sql(
-                r#"SELECT subject, mark FROM "{table}_marks" WHERE realm = ? AND subject IN (?, ?) {unlimited} {shared}"#,
+                r#"SELECT subject, mark FROM "{table}_marks" WHERE realm = ? AND subject IN (?, ?) {unlimited}"#,
             ),
             set_mark: sql(
                 r#"INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (?, ?, ?, ?) {or_renew}"#,
             ),
             tidy_marks: sql(DB::TIDY_MARKS),
-            predecessor: sql(
-                r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ? {locked}"#,
-            ),
-            excess: sql(excess),
-            evict: sql(&DB::EVICT.unwrap_or("{excess}").replace("{excess}", excess)),
+            predecessor: sql(r#"SELECT version FROM "{table}" WHERE {by_id} AND ends_at > ? {locked}"#),
+            excess: sql(&excess("id", "<> ?")),
+            evict: sql(&DB::EVICT.map_or_else(|| excess("id", "<> ?"), evict)),
         }
     }
 }
@@ -149,7 +151,8 @@ impl<'a, DB: LoginDialect> Login<'a, DB> {
 
     /// Whether the id was free.
     async fn insert(&self, db: &mut DB::Connection) -> Result<bool, Error> {
-        let insert = record::bind(Statement::new(&self.sql.insert).bind(self.realm), self.record);
+        let insert = Statement::new(&self.sql.insert).bind(key::realm(self.realm));
+        let insert = record::bind(DB::bind_hashes(insert, self.realm, self.record), self.record);
         match self.store.execute_on(db, &insert).await {
             Ok(inserted) => Ok(inserted > 0),
             Err(Error::Database(error)) if error.is_unique_violation() => Ok(false),
@@ -160,7 +163,7 @@ impl<'a, DB: LoginDialect> Login<'a, DB> {
     /// Why there is to be no login, if its predecessor has to be there and is not as it was read.
     async fn check_predecessor(&self, db: &mut DB::Connection) -> Result<Option<Created>, Error> {
         let Some(Replaces::MustExist { id, version }) = self.options.replaces else { return Ok(None) };
-        let select = Statement::new(&self.sql.predecessor).bind(self.realm).bind(id).bind(self.now);
+        let select = Statement::new(&self.sql.predecessor).by_id::<DB>(self.realm, id).bind(self.now);
         let rows = self.store.fetch_on(db, &select).await?;
         let found = rows.first().map(|row| record::int::<DB>(row, 0)).transpose()?;
         Ok(match found.map(i64::cast_unsigned) {
@@ -182,7 +185,8 @@ impl<'a, DB: LoginDialect> Login<'a, DB> {
             SessionLimit::Refuse(most) => (most, &self.sql.excess, true),
         };
         let others = i64::from(most.saturating_sub(1));
-        let excess = Statement::new(sql).bind(self.realm).bind(subject).bind(self.now);
+        let account = Account { realm: self.realm, subject };
+        let excess = Statement::new(sql).by_account::<DB>(account).bind(self.now);
         let excess = self.store.fetch_on(db, &excess.bind(self.record.id).bind(others)).await?;
         if refuses && (most == 0 || !excess.is_empty()) {
             return Ok(Created::LimitReached);

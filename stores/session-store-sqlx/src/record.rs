@@ -1,49 +1,53 @@
 //! A record as a row.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use session_core::store::{SessionRecord, StoreError, Terms};
+use session_core::store::{SessionRecord, StoreError};
 use session_core::{SessionId, Timestamp};
 use sqlx::Error;
 
+use crate::details;
+use crate::dialect::Dialect;
 use crate::engine::Engine;
 use crate::statement::Statement;
 
 /// The columns in the order of [`from_row`] and [`bind`].
-pub(crate) const COLUMNS: &str = "id, subject, version, payload, authenticated_at, last_seen, generation, issued_at, \
-                                  expires_at, first_used_at, ends_at, user_agent, ip_address, terms, uncounted";
+pub(crate) const COLUMNS: &str =
+    "id, subject, version, payload, last_seen, ends_at, user_agent, ip_address, details";
 
 /// How many they are: where what else a statement answers begins.
-pub(crate) const WIDTH: usize = 15;
+pub(crate) const WIDTH: usize = 9;
 
-/// A `BLOB` of MySQL.
+/// What a login was given is small; more is a mistake.
 const LONGEST_TERMS: usize = (1 << 16) - 1;
 
-/// As an `UPDATE` writes them.
-pub(crate) fn assignments() -> String {
-    COLUMNS.split(", ").map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(", ")
+/// As an `UPDATE` writes them, after the hashes.
+pub(crate) fn assignments<DB: Dialect>() -> String {
+    let columns = DB::HASHES.split(", ").chain(COLUMNS.split(", ")).filter(|column| !column.is_empty());
+    columns.map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(", ")
+}
+
+/// As an `INSERT` writes them, after the realm and the hashes.
+pub(crate) fn places<DB: Dialect>() -> String {
+    let count = 1 + DB::HASHES.matches(',').count() + WIDTH;
+    vec!["?"; count].join(", ")
 }
 
 /// The record in a row of [`COLUMNS`]. `None`: the outer join found none.
 pub(crate) fn from_row<DB: Engine>(row: &DB::Row) -> Result<Option<SessionRecord>, Error> {
     let Some(id) = DB::bytes(row, 0)? else { return Ok(None) };
     let at = |column: usize| int::<DB>(row, column).map(Timestamp::from_unix_seconds);
-    let count = |column: usize| int::<DB>(row, column).map(i64::cast_unsigned);
     let bytes = |column: usize| DB::bytes(row, column);
-    let payload = bytes(3)?.ok_or_else(missing)?;
-    let mut record = SessionRecord::new(self::id(&id)?, payload, at(4)?, at(8)?);
+    let (payload, details) = (bytes(3)?.ok_or_else(missing)?, bytes(8)?.ok_or_else(missing)?);
+    let (last_seen, ends_at) = (at(4)?, at(5)?);
+    let mut record = SessionRecord::new(self::id(&id)?, payload, last_seen, ends_at);
+    details::decode(&details, &mut record)?;
     record.subject = bytes(1)?.map(text).transpose()?;
-    record.version = count(2)?;
-    record.last_seen = at(5)?;
-    record.generation = count(6)?;
-    record.issued_at = at(7)?;
-    record.first_used_at = DB::int(row, 9)?.map(Timestamp::from_unix_seconds);
-    record.ends_at = at(10)?;
-    record.user_agent = bytes(11)?.map(text).transpose()?;
-    record.ip_address = bytes(12)?.map(address).transpose()?;
-    record.terms = bytes(13)?.map(|terms| Arc::new(Terms::from_bytes(&terms)));
-    record.uncounted = DB::int(row, 14)?.is_some();
+    record.version = int::<DB>(row, 2)?.cast_unsigned();
+    record.last_seen = last_seen;
+    record.ends_at = ends_at;
+    record.user_agent = bytes(6)?.map(text).transpose()?;
+    record.ip_address = bytes(7)?.map(address).transpose()?;
     Ok(Some(record))
 }
 
@@ -54,18 +58,11 @@ pub(crate) fn bind<'a>(statement: Statement<'a>, record: &'a SessionRecord) -> S
         .bind(record.subject.as_deref())
         .bind(record.version.cast_signed())
         .bind(record.payload.as_slice())
-        .bind(record.authenticated_at)
         .bind(record.last_seen)
-        .bind(record.generation.cast_signed())
-        .bind(record.issued_at)
-        .bind(record.expires_at)
-        .bind(record.first_used_at)
         .bind(record.ends_at)
         .bind(record.user_agent.as_deref())
         .bind(record.ip_address.map(octets))
-        .bind(record.terms.as_ref().map(|terms| terms.to_bytes()))
-        // Absent where it counts, as almost all do.
-        .bind(record.uncounted.then_some(1))
+        .bind(Some(details::encode(record)))
 }
 
 /// Refuses what the columns have no room for: a lax server would cut it short without a word.

@@ -12,9 +12,9 @@ use crate::options::StoreOptions;
 use crate::record::{self, COLUMNS};
 use crate::statement::Statement;
 
-/// What this program knows. Every change of a `schema.sql` makes it one more. The functions of an older version
-/// stay, for programs that still run while a newer one is rolled out.
-const VERSION: i64 = 5;
+/// What this program knows. Every change of a `schema.sql` makes it one more. Versions before this one were never
+/// released: their tables are dropped, and their sessions with them.
+const VERSION: i64 = 6;
 
 /// The tables of a store.
 pub(crate) struct Tables {
@@ -54,7 +54,12 @@ impl Tables {
             .replace("{from_marks}", &DB::FROM.replace("{what}", "{table}_marks"))
             .replace("{from}", &DB::FROM.replace("{what}", "{table}"))
             .replace("{or_keep}", DB::OR_KEEP)
-            .replace("{assignments}", &record::assignments())
+            .replace("{assignments}", &record::assignments::<DB>())
+            .replace("{places}", &record::places::<DB>())
+            .replace("{hashes}", DB::HASHES)
+            .replace("{by_id}", DB::BY_ID)
+            .replace("{by_account}", DB::BY_ACCOUNT)
+            .replace("{counted}", DB::COUNTED)
             .replace("{unlimited}", DB::UNLIMITED)
             .replace("{durable}", DB::DURABLE);
         spelled::<DB>(&template, &self.name, &self.schema)

@@ -16,6 +16,7 @@ use crate::connections::lease::Doubt;
 use crate::dialect::Dialect;
 use crate::engine::Later;
 use crate::error::store_error;
+use crate::key;
 use crate::options::StoreOptions;
 use crate::record;
 use crate::schema::Tables;
@@ -53,21 +54,23 @@ pub(crate) struct Statements {
 /// A question is for at most 2 to the power of this many sessions.
 const SIZES: u32 = 5;
 
-fn read_of_many(count: usize) -> String {
-    format!("{{select}} realm = ? AND id IN ({}) AND ends_at > ?", vec!["?"; count].join(", "))
+/// Whose hash it is comes with others of that hash, which nobody asks for.
+fn read_of_many<DB: Dialect>(count: usize) -> String {
+    let (hash, value) = DB::HASH_OF_ID;
+    format!("{{select}} {hash} IN ({}) AND realm = ? AND ends_at > ?", vec![value; count].join(", "))
 }
 
 impl Statements {
     fn new<DB: Dialect>(tables: &Tables) -> Self {
         let sql = |template: &str| tables.sql::<DB>(template);
         Self {
-            read: sql("{select} realm = ? AND id = ? AND ends_at > ?"),
-            read_many: (1..=SIZES).map(|size| sql(&read_of_many(1 << size))).collect(),
-            list: sql("{select} realm = ? AND subject = ? AND ends_at > ? {unlimited}"),
-            live_version: sql(r#"SELECT version FROM "{table}" WHERE realm = ? AND id = ? AND ends_at > ?"#),
+            read: sql("{select} {by_id} AND ends_at > ?"),
+            read_many: (1..=SIZES).map(|size| sql(&read_of_many::<DB>(1 << size))).collect(),
+            list: sql("{select} {by_account} AND ends_at > ? {unlimited}"),
+            live_version: sql(r#"SELECT version FROM "{table}" WHERE {by_id} AND ends_at > ?"#),
             replace: sql(r#"UPDATE "{table}" SET {assignments}
-                   WHERE realm = ? AND id = ? AND version = ? AND ends_at > ? {durable}"#),
-            delete: sql(r#"DELETE FROM "{table}" WHERE realm = ? AND id = ? {durable}"#),
+                   WHERE {by_id} AND version = ? AND ends_at > ? {durable}"#),
+            delete: sql(r#"DELETE FROM "{table}" WHERE {by_id} {durable}"#),
             count: sql(r#"SELECT count(*) FROM "{table}" WHERE realm = ? AND ends_at > ?"#),
             marks: sql("SELECT subject, mark {from_marks} realm = ? AND subject IN (?, ?) {unlimited}"),
             make_mark: sql(
@@ -147,7 +150,9 @@ impl<DB: Dialect> Store<DB> {
             return self.read_of(realm, first, now);
         };
         let places = ids.iter().chain(std::iter::repeat(last)).take(1 << size);
-        places.fold(Statement::new(sql).bind(realm), |statement, id| statement.bind(*id)).bind(now)
+        let hashes =
+            places.fold(Statement::new(sql), |statement, id| DB::bind_hash(statement, realm, id.as_bytes()));
+        hashes.bind(key::realm(realm)).bind(now)
     }
 
     /// The record, and as it has to be written if it is time to write down that it was seen.
@@ -164,7 +169,7 @@ impl<DB: Dialect> Store<DB> {
     }
 
     fn read_of<'a>(&'a self, realm: &'a str, id: SessionId, now: Timestamp) -> Statement<'a> {
-        Statement::new(&self.sql.read).bind(realm).bind(id).bind(now)
+        Statement::new(&self.sql.read).by_id::<DB>(realm, id).bind(now)
     }
 
     pub(crate) async fn list(
@@ -172,12 +177,12 @@ impl<DB: Dialect> Store<DB> {
         account: Account<'_>,
         now: Timestamp,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        let statement = Statement::new(&self.sql.list).bind(account.realm).bind(account.subject).bind(now);
+        let statement = Statement::new(&self.sql.list).by_account::<DB>(account).bind(now);
         self.find(&statement).await
     }
 
     pub(crate) async fn count(&self, realm: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let statement = &Statement::new(&self.sql.count).bind(realm).bind(now);
+        let statement = &Statement::new(&self.sql.count).bind(key::realm(realm)).bind(now);
         let rows = self.connections.read(|mut db| async move {
             let rows = self.fetch_on(&mut db, statement).await?;
             Ok(db.done(rows))
@@ -240,15 +245,15 @@ impl<DB: Dialect> Store<DB> {
         record: &'a SessionRecord,
         now: Timestamp,
     ) -> Statement<'a> {
-        record::bind(Statement::new(&self.sql.replace), record)
-            .bind(realm)
-            .bind(record.id)
+        let replace = DB::bind_hashes(Statement::new(&self.sql.replace), realm, record);
+        record::bind(replace, record)
+            .by_id::<DB>(realm, record.id)
             .bind(record.version.checked_sub(1).map(u64::cast_signed))
             .bind(now)
     }
 
     fn live_of<'a>(&'a self, realm: &'a str, id: SessionId, now: Timestamp) -> Statement<'a> {
-        Statement::new(&self.sql.live_version).bind(realm).bind(id).bind(now)
+        Statement::new(&self.sql.live_version).by_id::<DB>(realm, id).bind(now)
     }
 
     /// What became of a session that [`Self::replace_of`] did not change.
@@ -274,7 +279,7 @@ impl<DB: Dialect> Store<DB> {
 
     /// The statement that deletes one session.
     pub(crate) fn delete_of<'a>(&'a self, key: RecordKey<'a>) -> Statement<'a> {
-        Statement::new(&self.sql.delete).bind(key.realm).bind(key.id)
+        Statement::new(&self.sql.delete).by_key::<DB>(key)
     }
 
     /// A change of one statement. Answers how many rows it changed.

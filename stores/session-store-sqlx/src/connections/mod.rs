@@ -43,6 +43,17 @@ pub(crate) struct Connections<DB: Engine> {
     look: tokio::sync::Mutex<Look>,
 }
 
+/// How a change becomes a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// By itself, where a bare write means what it says.
+    AsNeeded,
+    /// By its own words.
+    #[cfg(feature = "mysql")]
+    Within,
+    With(&'static str),
+}
+
 /// What is done on a connection. It hands that back with [`Lease::done`] when nothing went wrong.
 pub(crate) trait Call<DB: Engine, T>: Fn(Lease<DB>) -> Self::Done {
     type Done: Future<Output = Result<Done<DB, T>, Error>>;
@@ -119,7 +130,7 @@ impl<DB: Engine> Connections<DB> {
     /// that it did nothing: because it rolled it back, takes no writes while another server has taken its place, or
     /// needs a transaction.
     pub(crate) async fn write<T>(&self, call: impl Call<DB, T>) -> Result<T, Error> {
-        self.change(None, call).await
+        self.change(Begin::AsNeeded, call).await
     }
 
     /// A write that nobody needs, which is not run again.
@@ -136,13 +147,19 @@ impl<DB: Engine> Connections<DB> {
     /// [`Self::write`], in a transaction that begins so.
     #[cfg(feature = "mysql")]
     pub(crate) async fn transact<T>(&self, begin: &'static str, call: impl Call<DB, T>) -> Result<T, Error> {
-        self.change(Some(begin), call).await
+        self.change(Begin::With(begin), call).await
     }
 
-    async fn change<T>(&self, mut begin: Option<&'static str>, call: impl Call<DB, T>) -> Result<T, Error> {
+    /// [`Self::write`], which begins and ends its transaction itself.
+    #[cfg(feature = "mysql")]
+    pub(crate) async fn transact_within<T>(&self, call: impl Call<DB, T>) -> Result<T, Error> {
+        self.change(Begin::Within, call).await
+    }
+
+    async fn change<T>(&self, mut begin: Begin, call: impl Call<DB, T>) -> Result<T, Error> {
         for _ in 1..ATTEMPTS {
             let began = Instant::now();
-            let error = match self.run(&call, false, &|| begin.or_else(|| self.begin_of_writes())).await {
+            let error = match self.run(&call, false, &|| self.begin_of(begin)).await {
                 Ok(done) => return Ok(done.hand_on()),
                 Err(error) => error,
             };
@@ -153,9 +170,18 @@ impl<DB: Engine> Connections<DB> {
                 _ => return Err(error),
             }
             // In read committed a writer waits for the others instead of losing against them.
-            begin = begin.or(Some(DB::BEGIN));
+            begin = if begin == Begin::AsNeeded { Begin::With(DB::BEGIN) } else { begin };
         }
-        self.run(&call, false, &|| begin.or_else(|| self.begin_of_writes())).await.map(Done::hand_on)
+        self.run(&call, false, &|| self.begin_of(begin)).await.map(Done::hand_on)
+    }
+
+    fn begin_of(&self, begin: Begin) -> Option<&'static str> {
+        match begin {
+            Begin::AsNeeded => self.begin_of_writes(),
+            #[cfg(feature = "mysql")]
+            Begin::Within => None,
+            Begin::With(begin) => Some(begin),
+        }
     }
 
     fn begin_of_writes(&self) -> Option<&'static str> {

@@ -1,4 +1,4 @@
-//! Deletes rows by their primary key, many in one round trip.
+//! Deletes rows one by one, many in one round trip.
 
 use std::fmt::{self, Write as _};
 
@@ -10,14 +10,15 @@ use sqlx::{AssertSqlSafe, Error, MySqlConnection, Row as _};
 const TOGETHER: usize = 250;
 
 pub(super) struct Key {
-    pub(super) realm: Vec<u8>,
+    /// What the index has of it.
+    pub(super) lookup: i64,
     pub(super) id: Vec<u8>,
 }
 
 impl Key {
-    /// In a row of realm and id.
+    /// In a row of id and lookup.
     pub(super) fn of(row: &MySqlRow) -> Result<Self, Error> {
-        Ok(Self { realm: row.try_get(0)?, id: row.try_get(1)? })
+        Ok(Self { id: row.try_get(0)?, lookup: row.try_get(1)? })
     }
 }
 
@@ -34,10 +35,10 @@ pub(super) async fn delete_by_key(
     let mut deleted = Vec::with_capacity(keys.len());
     for keys in keys.chunks(TOGETHER) {
         let mut text = String::new();
-        for Key { realm, id } in keys {
-            let (realm, id) = (Hex(realm), Hex(id));
+        for Key { lookup, id } in keys {
+            let id = Hex(id);
             // Writing to a string cannot fail.
-            let _ = write!(text, "DELETE FROM `{table}` WHERE realm = {realm} AND id = {id}{condition};");
+            let _ = write!(text, "DELETE FROM `{table}` WHERE lookup = {lookup} AND id = {id}{condition};");
         }
         // Numbers, hexadecimal digits and a checked name.
         let mut answers = sqlx::raw_sql(AssertSqlSafe(text)).execute_many(&mut *db);
@@ -49,7 +50,7 @@ pub(super) async fn delete_by_key(
 }
 
 /// Bytes as a literal.
-struct Hex<'a>(&'a [u8]);
+pub(super) struct Hex<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

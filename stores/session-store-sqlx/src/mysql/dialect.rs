@@ -94,8 +94,6 @@ impl Dialect for MySql {
 
 impl LoginDialect for MySql {
     const LOCKED: &'static str = "FOR UPDATE";
-    /// MySQL has a newer word for it, which MariaDB has not.
-    const SHARED: &'static str = "LOCK IN SHARE MODE";
     const OR_RENEW: &'static str =
         "ON DUPLICATE KEY UPDATE mark = VALUES(mark), kept_until = VALUES(kept_until)";
     const TIDY_MARKS: &'static str =
@@ -106,6 +104,7 @@ impl LoginDialect for MySql {
 pub(super) struct Statements {
     pub(super) login: login::Statements,
     pub(super) take_turn: SqlStr,
+    pub(super) share_realm: SqlStr,
     pub(super) account: SqlStr,
     pub(super) delete_realm: SqlStr,
     pub(super) expired: SqlStr,
@@ -117,9 +116,14 @@ impl Statements {
         Self {
             login: login::Statements::new::<MySql>(tables),
             take_turn: sql("SELECT slot FROM `{table}_locks` WHERE slot = ? FOR UPDATE"),
-            account: sql("SELECT id, ends_at FROM `{table}` WHERE realm = ? AND subject = ? {unlimited}"),
-            delete_realm: sql("DELETE FROM `{table}` WHERE realm = ? {unlimited}"),
-            expired: sql("SELECT realm, id FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
+            // MySQL has a newer word for it, which MariaDB has not.
+            share_realm: sql("SELECT slot FROM `{table}_locks` WHERE slot = ? LOCK IN SHARE MODE"),
+            account: sql("SELECT id, lookup, ends_at FROM `{table}` WHERE {by_account} {unlimited}"),
+            delete_realm: sql(
+                // There is no index by realm, which sql_safe_updates allows if there is a limit below the highest.
+                "DELETE FROM `{table}` WHERE realm = ? LIMIT 9223372036854775807",
+            ),
+            expired: sql("SELECT id, lookup FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod delete_by_key;
 mod dialect;
+mod usual;
 
 use std::fmt;
 use std::future::Future;
@@ -17,15 +18,17 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
-use sqlx::{Error, MySql, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Error, MySql, MySqlConnection, SqlSafeStr as _, SqlStr};
 
 use self::delete_by_key::{Key, delete_by_key};
 use self::dialect::Statements;
+use self::usual::Usual;
 use crate::address::{self, Kind};
 use crate::connections::Connections;
 use crate::dialect::Dialect as _;
 use crate::engine::Engine as _;
 use crate::error::{Fault, connect_error, store_error};
+use crate::key;
 use crate::lock::Lock;
 use crate::login::Login;
 use crate::options::StoreOptions;
@@ -34,17 +37,19 @@ use crate::schema;
 use crate::statement::Statement;
 use crate::store::Store;
 
-/// Rows of the table of locks.
-const SLOTS: i64 = 256;
-/// The end of a realm locks the gaps, too: else a rotation puts its new session where the deletion has been, and ends
-/// the old one before the deletion gets there.
-const REPEATABLE_READ: &str = "ROLLBACK AND NO CHAIN NO RELEASE;
-    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE; START TRANSACTION";
+/// Rows of the table of locks: those of accounts, and after them those of realms.
+const ACCOUNTS: i64 = 256;
+const REALMS: i64 = 16;
 
 /// Sessions in MySQL 8 or MariaDB 10.5 or newer. Clones share the connections.
 ///
-/// A read, an update and a logout are one statement; a login is a transaction of six or seven. Logins of one account
-/// take turns at one row of a small table of locks. The server needs InnoDB, and a binary log, if any, of the format
+/// A read, an update and a logout are one statement; a login is a transaction in one round trip, and in six to nine if it
+/// is refused, evicts several sessions or has a payload of more than 64 KB. Logins of one account take turns at one row of
+/// a small table of locks.
+///
+/// The text of a login carries its values, payload included, and who logs statements logs those: the server
+/// (`general_log`, `slow_query_log`), and sqlx for a pool of yours, unless its options say `disable_statement_logging`.
+/// The server needs InnoDB, and a binary log, if any, of the format
 /// `ROW` or `MIXED` (the default of both). A user of MySQL with the plugin `caching_sha2_password` needs TLS or a
 /// socket: see the features of your `sqlx`.
 #[derive(Clone)]
@@ -73,7 +78,8 @@ impl MySqlStore {
     /// As [`Self::connect`], and when an option is out of range.
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         address::check(url, Kind::MySql)?;
-        let address = MySqlConnectOptions::from_str(url).map_err(connect_error)?;
+        // A login is a text with the payload in it.
+        let address = MySqlConnectOptions::from_str(url).map_err(connect_error)?.disable_statement_logging();
         let most = options.most_connections()?;
         let place = place(&address);
         Self::made(Connections::own(address, most, None), &options).await.map_err(|error| error.about(place))
@@ -121,10 +127,53 @@ impl MySqlStore {
 
     /// Waits until no other login or revocation of the account is under way.
     async fn take_turn(&self, db: &mut MySqlConnection, realm: &str, subject: &str) -> Result<(), Error> {
-        let slot = Lock::Account(realm, subject).key(&self.0.store.tables.name).rem_euclid(SLOTS);
-        let lock = Statement::new(&self.0.sql.take_turn).bind(slot);
-        let rows = self.0.store.fetch_on(db, &lock).await?;
+        self.lock(db, &self.0.sql.take_turn, self.slot(Lock::Account(realm, subject))).await
+    }
+
+    async fn lock(&self, db: &mut MySqlConnection, sql: &SqlStr, slot: i64) -> Result<(), Error> {
+        let rows = self.0.store.fetch_on(db, &Statement::new(sql).bind(slot)).await?;
         if rows.is_empty() { Err(Error::RowNotFound) } else { Ok(()) }
+    }
+
+    /// The row of the table of locks.
+    fn slot(&self, lock: Lock<'_>) -> i64 {
+        let key = lock.key(&self.0.store.tables.name);
+        match lock {
+            Lock::Realm(_) => ACCOUNTS + key.rem_euclid(REALMS),
+            _ => key.rem_euclid(ACCOUNTS),
+        }
+    }
+
+    /// A login in one round trip, if it is a usual one: see `usual.rs`.
+    async fn create_at_once(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        options: Create,
+        now: Timestamp,
+    ) -> Result<Option<Created>, Error> {
+        let store = &self.0.store;
+        let account = record.subject.as_ref().map(|subject| self.slot(Lock::Account(realm, subject)));
+        let (table, realm_slot) = (store.tables.name.as_str(), self.slot(Lock::Realm(realm)));
+        let usual = Usual { table, realm, record, options, now, account_slot: account, realm_slot };
+        let Some(text) = usual.text() else { return Ok(None) };
+        let text = &AssertSqlSafe(text).into_sql_str();
+        let created = store.connections.transact_within(|mut db| async move {
+            match sqlx::raw_sql(text.clone()).fetch_all(&mut *db).await {
+                Ok(rows) => {
+                    let evicted = rows.iter().filter_map(|row| MySql::bytes(row, 0).transpose());
+                    let evicted = evicted.map(|id| id.and_then(|id| record::id(&id)));
+                    let evicted = evicted.collect::<Result<Vec<_>, _>>()?;
+                    Ok(db.done(Some(Created::Done { evicted })))
+                }
+                Err(error) if usual::is_unusual(&error) => {
+                    MySql::raw(&mut db, MySql::ROLLBACK).await?;
+                    Ok(db.done(None))
+                }
+                Err(error) => Err(error),
+            }
+        });
+        created.await
     }
 
     /// A replacement that nobody needs: it is tried once, and one that is refused keeps its connection. Every read would
@@ -154,16 +203,15 @@ impl MySqlStore {
         self.take_turn(db, account.realm, account.subject).await?;
         let mark = self.0.sql.login.set_mark(account.realm, Some((account.subject, now)), fresh);
         self.0.store.execute_on(db, &mark).await?;
-        let select = Statement::new(&self.0.sql.account).bind(account.realm).bind(account.subject);
-        let mut found = Vec::new();
+        let select = Statement::new(&self.0.sql.account).by_account::<MySql>(account);
+        let (mut found, mut keys) = (Vec::new(), Vec::new());
         for row in self.0.store.fetch_on(db, &select).await? {
-            let (id, ends_at) = (record::first_id::<MySql>(&row)?, record::int::<MySql>(&row, 1)?);
+            let (id, ends_at) = (record::first_id::<MySql>(&row)?, record::int::<MySql>(&row, 2)?);
             if Some(id) != keep {
                 found.push((id, ends_at > now.unix_seconds()));
+                keys.push(Key::of(&row)?);
             }
         }
-        let key = |id: &SessionId| Key { realm: account.realm.into(), id: id.as_bytes().to_vec() };
-        let keys: Vec<_> = found.iter().map(|(id, _)| key(id)).collect();
         let deleted = delete_by_key(db, &self.0.store.tables.name, &keys, "").await?;
         let told = found.iter().zip(deleted).filter(|((_, live), deleted)| *live && *deleted);
         Ok(told.map(|((id, _), _)| *id).collect())
@@ -213,11 +261,15 @@ impl SessionStore for MySqlStore {
     ) -> Result<Created, StoreError> {
         let store = &self.0.store;
         record::check_sizes(realm, record, MySql::LONGEST_PAYLOAD)?;
+        if let Some(created) = self.create_at_once(realm, record, options, now).await.map_err(store_error)? {
+            return Ok(created);
+        }
         let login = &Login { store, sql: &self.0.sql.login, realm, record, options, now };
         let created = store.connections.transact(MySql::BEGIN, |mut db| async move {
             if let Some(subject) = &record.subject {
                 self.take_turn(&mut db, realm, subject).await?;
             }
+            self.lock(&mut db, &self.0.sql.share_realm, self.slot(Lock::Realm(realm))).await?;
             let created = login.create(&mut db).await?;
             let done = matches!(created, Created::Done { .. });
             Ok(if done { db.done(created) } else { db.undone(created) })
@@ -267,8 +319,9 @@ impl SessionStore for MySqlStore {
     async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
         let mark = &self.0.sql.login.set_mark(realm, None, &fresh);
         let store = &self.0.store;
-        let delete = &Statement::new(&self.0.sql.delete_realm).bind(realm);
-        let deleted = store.connections.transact(REPEATABLE_READ, |mut db| async move {
+        let delete = &Statement::new(&self.0.sql.delete_realm).bind(key::realm(realm));
+        let deleted = store.connections.transact(MySql::BEGIN, |mut db| async move {
+            self.lock(&mut db, &self.0.sql.take_turn, self.slot(Lock::Realm(realm))).await?;
             store.execute_on(&mut db, mark).await?;
             let deleted = store.execute_on(&mut db, delete).await?;
             Ok(db.done(deleted))

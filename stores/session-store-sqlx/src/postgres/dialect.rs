@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use session_core::store::SessionRecord;
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgConnection, Postgres, Row as _};
 
@@ -10,6 +11,7 @@ use crate::connections::Connections;
 use crate::connections::lease::Doubt;
 use crate::dialect::{Dialect, Found};
 use crate::engine::{Engine, Later, driver};
+use crate::key;
 use crate::lock::Lock;
 use crate::schema;
 use crate::statement::Statement;
@@ -57,6 +59,26 @@ impl Dialect for Postgres {
     /// logout that was acknowledged must not be undone by a crash.
     const DURABLE: &'static str = "RETURNING CASE WHEN current_setting('synchronous_commit') = 'off'
         THEN set_config('synchronous_commit', 'on', true) END";
+
+    /// The hash is not kept in the rows: the index has it. The function is the one that finds partitions, so servers do not
+    /// change it.
+    const HASHES: &'static str = "";
+    const BY_ID: &'static str = "hashtextextended(encode(id, 'hex'), realm) = hashtextextended(encode(?, 'hex'), ?) AND realm = ? AND id = ?";
+    const HASH_OF_ID: (&'static str, &'static str) =
+        ("hashtextextended(encode(id, 'hex'), realm)", "hashtextextended(encode(?, 'hex'), ?)");
+    const BY_ACCOUNT: &'static str = "hashtextextended(encode(subject, 'hex'), realm) = hashtextextended(encode(?, 'hex'), ?) AND realm = ? AND subject = ?";
+
+    fn bind_account<'a>(statement: Statement<'a>, realm: &str, subject: &'a str) -> Statement<'a> {
+        statement.bind(subject).bind(key::realm(realm))
+    }
+
+    fn bind_hash<'a>(statement: Statement<'a>, realm: &str, name: &[u8]) -> Statement<'a> {
+        statement.bind(Some(name.to_vec())).bind(key::realm(realm))
+    }
+
+    fn bind_hashes<'a>(statement: Statement<'a>, _: &str, _: &SessionRecord) -> Statement<'a> {
+        statement
+    }
 
     /// Values are `$1`, `$2` and so on; `{found}` is what reads have in common: a row even when the session is absent,
     /// since the server has something to say in any case.

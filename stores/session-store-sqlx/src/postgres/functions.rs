@@ -8,6 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Error, Postgres, Row as _, SqlStr};
 
 use crate::fence;
+use crate::key;
 use crate::lock::Lock;
 use crate::record;
 use crate::schema::Tables;
@@ -27,19 +28,18 @@ impl Functions {
         let sql = |template: &str| tables.sql::<Postgres>(template);
         Self {
             table: tables.name.clone(),
-            // The function is called only when the time has come, for a token that opens the session, where writing is
-            // possible.
+            // The function is called only when the time has come, where writing is possible.
             read_and_touch: sql(r#"SELECT {columns}, read_only, CASE WHEN last_seen <= $4 AND NOT read_only
-                       AND (generation BETWEEN 0 AND $6 OR generation = $7 AND coalesce(first_used_at > $8, true))
                        AND version BETWEEN 0 AND 9223372036854775806
-                       THEN "{table}_touch_v{version}"(realm, id, version, $3, $5) END
-                   {found} realm = $1 AND id = $2 AND ends_at > $3"#),
+                       THEN "{table}_touch_v{version}"(realm, id, version, details, $3, $5, $6, $7) END
+                   {found} hashtextextended(encode(id, 'hex'), realm) = hashtextextended(encode($2, 'hex'), $1)
+                       AND realm = $1 AND id = $2 AND ends_at > $3"#),
             create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
-                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"#),
+                       $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"#),
             delete_account: sql(
-                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5, $6, $7) AS id"#,
+                r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5, $6, $7, $8) AS id"#,
             ),
-            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2, $3)"#),
+            delete_realm: sql(r#"SELECT "{table}_delete_realm_v{version}"($1, $2, $3, $4)"#),
             delete_expired: sql(r#"SELECT "{table}_delete_expired_v{version}"($1, $2)"#),
         }
     }
@@ -52,13 +52,12 @@ impl Functions {
     ) -> Statement<'a> {
         let generation = i64::try_from(touch.generation).unwrap_or(i64::MAX);
         Statement::new(&self.read_and_touch)
-            .bind(key.realm)
+            .bind(key::realm(key.realm))
             .bind(key.id)
             .bind(now)
             .bind(now.minus(touch.interval))
             .bind(touch.idle_timeout.map(|idle| now.plus(idle)))
             .bind(generation)
-            .bind(generation.saturating_add(1))
             .bind(now.minus(touch.grace))
     }
 
@@ -90,7 +89,8 @@ impl Functions {
             .bind(refuse)
             .bind(options.fence.map(|fence| fence.realm().as_bytes().to_vec()))
             .bind(options.fence.and_then(|fence| fence.account()).map(|mark| mark.as_bytes().to_vec()))
-            .bind(realm);
+            .bind(realm)
+            .bind(key::realm(realm));
         record::bind(statement, record)
     }
 
@@ -105,6 +105,7 @@ impl Functions {
             .bind(self.lock(Lock::Account(account.realm, account.subject)))
             .bind(now)
             .bind(account.realm)
+            .bind(key::realm(account.realm))
             .bind(account.subject)
             .bind(keep)
             .bind(&fresh.as_bytes()[..])
@@ -113,7 +114,7 @@ impl Functions {
 
     pub(super) fn delete_realm<'a>(&'a self, realm: &'a str, fresh: &'a Mark) -> Statement<'a> {
         let statement = Statement::new(&self.delete_realm).bind(self.lock(Lock::Realm(realm))).bind(realm);
-        statement.bind(&fresh.as_bytes()[..])
+        statement.bind(key::realm(realm)).bind(&fresh.as_bytes()[..])
     }
 
     pub(super) fn delete_expired(&self, now: Timestamp, limit: usize) -> Statement<'_> {

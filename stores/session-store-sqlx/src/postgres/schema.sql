@@ -1,37 +1,35 @@
-CREATE TABLE IF NOT EXISTS "{table}" (
-    version          bigint NOT NULL,
-    authenticated_at bigint NOT NULL,
-    last_seen        bigint NOT NULL,
-    generation       bigint NOT NULL,
-    issued_at        bigint NOT NULL,
-    expires_at       bigint NOT NULL,
-    first_used_at    bigint,
-    ends_at          bigint NOT NULL,
-    id               bytea NOT NULL,
-    realm            bytea NOT NULL,
-    subject          bytea,
-    payload          bytea NOT NULL,
-    user_agent       bytea,
-    ip_address       bytea,
-    terms            bytea,
-    uncounted        bigint,
-    PRIMARY KEY (realm, id)
-);
--- A table of version 3 or older. One that has the columns is not locked.
+-- A table of version 5 or older: no token leads to its sessions. One of this version is not locked.
 DO $$
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_attribute
-            WHERE attrelid = to_regclass('"{table}"') AND attname = 'terms' AND NOT attisdropped
-    ) THEN
-        ALTER TABLE "{table}" ADD COLUMN terms bytea, ADD COLUMN uncounted bigint;
+    IF (SELECT count(*) = 2 FROM pg_attribute
+            WHERE attrelid = to_regclass('"{table}"') AND attname IN ('generation', 'first_used_at')
+                AND NOT attisdropped)
+    THEN
+        DROP TABLE "{table}";
     END IF;
 END
 $$;
--- Of a table of version 4 or older: no token leads to them.
-DELETE FROM "{table}" WHERE length(id) < 18;
-CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
-CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
+
+-- Realms are numbers: 64 bits of a hash of their name, which is in the table of marks. Details: see src/details.rs.
+CREATE TABLE IF NOT EXISTS "{table}" (
+    realm            bigint NOT NULL,
+    version          bigint NOT NULL,
+    last_seen        bigint NOT NULL,
+    ends_at          bigint NOT NULL,
+    id               bytea NOT NULL,
+    subject          bytea,
+    details          bytea NOT NULL,
+    ip_address       bytea,
+    payload          bytea NOT NULL,
+    user_agent       bytea
+);
+-- Sessions and accounts are found by 64 bits, which no row carries; realm and id, or realm and subject, are compared as
+-- well. Of two sessions with the same 64 bits the second is refused as one whose id is taken.
+CREATE UNIQUE INDEX IF NOT EXISTS "{table}_id" ON "{table}" (hashtextextended(encode(id, 'hex'), realm));
+CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (hashtextextended(encode(subject, 'hex'), realm))
+    WHERE subject IS NOT NULL;
+-- By pieces of 64 seconds: those that end in the same one share an entry, which holds six bytes of each.
+CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" ((ends_at >> 6));
 
 -- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.
 CREATE TABLE IF NOT EXISTS "{table}_marks" (
@@ -72,10 +70,9 @@ CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_realm_lock bigint, p_account_lock bigint, p_now bigint,
     p_replaces bytea, p_must_exist boolean, p_replaces_version bigint, p_limit bigint, p_refuse boolean,
     p_fence_realm bytea, p_fence_account bytea,
-    p_realm bytea,
-    p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_authenticated_at bigint, p_last_seen bigint,
-    p_generation bigint, p_issued_at bigint, p_expires_at bigint, p_first_used_at bigint, p_ends_at bigint,
-    p_user_agent bytea, p_ip_address bytea, p_terms bytea, p_uncounted bigint,
+    p_name bytea, p_realm bigint,
+    p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_last_seen bigint, p_ends_at bigint,
+    p_user_agent bytea, p_ip_address bytea, p_details bytea,
     OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
 ) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
@@ -88,15 +85,19 @@ BEGIN
     IF p_subject IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(p_account_lock);
     END IF;
-    IF EXISTS (SELECT FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id) THEN
+    IF EXISTS (
+        SELECT FROM "{table}" t
+            WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
+                AND t.realm = p_realm AND t.id = p_id
+    ) THEN
         outcome := 1;
         RETURN;
     END IF;
     -- Whoever revokes holds one of the two locks.
     IF p_fence_realm IS NOT NULL AND (
-        (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_realm AND m.subject = '')
+        (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = '')
             IS DISTINCT FROM p_fence_realm
-        OR (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_realm AND m.subject = p_subject)
+        OR (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = p_subject)
             IS DISTINCT FROM p_fence_account
     ) THEN
         outcome := 5;
@@ -104,7 +105,8 @@ BEGIN
     END IF;
     IF p_must_exist THEN
         SELECT t.version INTO found_version FROM "{table}" t
-            WHERE t.realm = p_realm AND t.id = p_replaces AND t.ends_at > p_now FOR UPDATE;
+            WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_replaces, 'hex'), p_realm)
+                AND t.realm = p_realm AND t.id = p_replaces AND t.ends_at > p_now FOR UPDATE;
         IF NOT FOUND THEN
             outcome := 3;
             RETURN;
@@ -114,12 +116,13 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF p_subject IS NOT NULL AND p_limit IS NOT NULL AND p_uncounted IS NULL THEN
+    IF p_subject IS NOT NULL AND p_limit IS NOT NULL AND get_byte(p_details, 0) < 128 THEN
         SELECT coalesce(array_agg(excess.id), '{}') INTO evicted FROM (
             SELECT t.id FROM "{table}" t
-                WHERE t.realm = p_realm AND t.subject = p_subject AND t.ends_at > p_now
-                    AND t.uncounted IS NULL AND t.id IS DISTINCT FROM p_replaces
-                ORDER BY t.last_seen DESC, t.authenticated_at DESC, t.id DESC
+                WHERE hashtextextended(encode(t.subject, 'hex'), t.realm) = hashtextextended(encode(p_subject, 'hex'), p_realm)
+                    AND t.realm = p_realm AND t.subject = p_subject AND t.ends_at > p_now
+                    AND get_byte(t.details, 0) < 128 AND t.id IS DISTINCT FROM p_replaces
+                ORDER BY t.last_seen DESC, substr(t.details, 2, 5) DESC, t.id DESC
                 OFFSET greatest(p_limit - 1, 0)
         ) excess;
         IF p_refuse AND (cardinality(evicted) > 0 OR p_limit = 0) THEN
@@ -129,9 +132,8 @@ BEGIN
         END IF;
     END IF;
     INSERT INTO "{table}" (realm, {columns})
-        VALUES (p_realm, p_id, p_subject, p_version, p_payload, p_authenticated_at, p_last_seen, p_generation,
-            p_issued_at, p_expires_at, p_first_used_at, p_ends_at, p_user_agent, p_ip_address,
-            p_terms, p_uncounted)
+        VALUES (p_realm, p_id, p_subject, p_version, p_payload, p_last_seen, p_ends_at, p_user_agent, p_ip_address,
+            p_details)
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         evicted := '{}';
@@ -139,28 +141,60 @@ BEGIN
         RETURN;
     END IF;
     IF p_replaces IS NOT NULL AND p_replaces <> p_id THEN
-        DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_replaces;
+        DELETE FROM "{table}" t
+            WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_replaces, 'hex'), p_realm)
+                AND t.realm = p_realm AND t.id = p_replaces;
         replaced := FOUND;
     END IF;
     IF cardinality(evicted) > 0 THEN
         WITH gone AS (
-            DELETE FROM "{table}" t WHERE t.realm = p_realm AND t.id = ANY (evicted) RETURNING t.id
+            DELETE FROM "{table}" t
+                WHERE hashtextextended(encode(t.id, 'hex'), t.realm)
+                        = ANY (ARRAY(SELECT hashtextextended(encode(one, 'hex'), p_realm) FROM unnest(evicted) AS one))
+                    AND t.realm = p_realm AND t.id = ANY (evicted)
+                RETURNING t.id
         ) SELECT coalesce(array_agg(gone.id), '{}') INTO evicted FROM gone;
     END IF;
     outcome := 0;
 END
 $$;
 
--- Moves last-seen on, if the session is as it was read. Somebody else who is at it is not waited for: a lost touch costs
--- nothing but a later one. For the same reason nobody waits for a lock on the table, for the disk or for a standby.
+-- A number of the details.
+CREATE OR REPLACE FUNCTION "{table}_number_v{version}"(p_details bytea, p_first integer, p_length integer)
+RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT ('x' || lpad(encode(substr(p_details, p_first, p_length), 'hex'), 16, '0'))::bit(64)::bigint
+$$;
+
+-- Moves last-seen on, if the session is as it was read, and the token of p_generation opens it: see Touch::apply.
+-- Somebody else who is at it is not waited for: a lost touch costs nothing but a later one. For the same reason nobody
+-- waits for a lock on the table, for the disk or for a standby.
 CREATE OR REPLACE FUNCTION "{table}_touch_v{version}"(
-    p_realm bytea, p_id bytea, p_version bigint, p_now bigint, p_idle_end bigint
+    p_realm bigint, p_id bytea, p_version bigint, p_details bytea, p_now bigint, p_idle_end bigint,
+    p_generation bigint, p_before_grace bigint
 ) RETURNS boolean LANGUAGE plpgsql SET lock_timeout = '300ms' AS $$
+DECLARE
+    length integer := get_byte(p_details, 0) & 15;
+    began bigint := "{table}_number_v{version}"(p_details, 2, 5);
+    expires bigint := began + "{table}_number_v{version}"(p_details, 7, length);
+    first_use bigint := "{table}_number_v{version}"(p_details, 7 + 2 * length, length);
+    generation bigint := "{table}_number_v{version}"(p_details, 7 + 3 * length, length);
 BEGIN
+    IF first_use > 0 THEN
+        first_use := first_use - 1;
+    ELSIF first_use = 0 THEN
+        first_use := NULL;
+    END IF;
+    IF NOT (generation BETWEEN 0 AND p_generation
+        OR generation - 1 = p_generation AND coalesce(began + first_use > p_before_grace, true))
+    THEN
+        RETURN false;
+    END IF;
     PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires_at, p_idle_end), version = p_version + 1
+    UPDATE "{table}" SET last_seen = p_now, ends_at = least(expires, p_idle_end), version = p_version + 1
         WHERE ctid = (
-            SELECT t.ctid FROM "{table}" t WHERE t.realm = p_realm AND t.id = p_id AND t.version = p_version
+            SELECT t.ctid FROM "{table}" t
+                WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
+                    AND t.realm = p_realm AND t.id = p_id AND t.version = p_version
                 FOR NO KEY UPDATE SKIP LOCKED
         );
     RETURN FOUND;
@@ -170,25 +204,29 @@ $$;
 -- Ends the sessions of an account. A login or rotation under way is either over, and its session ended with the
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(
-    p_account_lock bigint, p_now bigint, p_realm bytea, p_subject bytea, p_keep bytea,
+    p_account_lock bigint, p_now bigint, p_name bytea, p_realm bigint, p_subject bytea, p_keep bytea,
     p_mark bytea, p_kept_until bigint
 ) RETURNS SETOF bytea LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_account_lock);
-    INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (p_realm, p_subject, p_mark, p_kept_until)
+    INSERT INTO "{table}_marks" (realm, subject, mark, kept_until) VALUES (p_name, p_subject, p_mark, p_kept_until)
         ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark, kept_until = excluded.kept_until;
     RETURN QUERY
         WITH gone AS (
             DELETE FROM "{table}" t
-                WHERE t.realm = p_realm AND t.subject = p_subject AND t.id IS DISTINCT FROM p_keep
+                WHERE hashtextextended(encode(t.subject, 'hex'), t.realm) = hashtextextended(encode(p_subject, 'hex'), p_realm)
+                    AND t.realm = p_realm AND t.subject = p_subject AND t.id IS DISTINCT FROM p_keep
                 RETURNING t.id, t.ends_at
         ) SELECT gone.id FROM gone WHERE gone.ends_at > p_now;
 END
 $$;
 
--- Ends everybody's, with the same care.
-CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(p_realm_lock bigint, p_realm bytea, p_mark bytea)
+-- Ends everybody's, with the same care. It reads the whole table: there is no index by realm, which every session would
+-- pay for.
+CREATE OR REPLACE FUNCTION "{table}_delete_realm_v{version}"(
+    p_realm_lock bigint, p_name bytea, p_realm bigint, p_mark bytea
+)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     deleted bigint;
@@ -196,7 +234,7 @@ BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock(p_realm_lock);
     INSERT INTO "{table}_marks" (realm, subject, mark, kept_until)
-        VALUES (p_realm, '', p_mark, 9223372036854775807)
+        VALUES (p_name, '', p_mark, 9223372036854775807)
         ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark;
     DELETE FROM "{table}" t WHERE t.realm = p_realm;
     GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -206,7 +244,8 @@ $$;
 
 -- Deletes a batch of expired sessions: the oldest ones, and those alone are read. What the planner believes about the
 -- table may be hours old, and a plan for a few expired sessions (read all, sort, take some) is ruinous for many. So it
--- is left no choice but the index on ends_at.
+-- is left no choice but the index of the ends. That tells pieces of 64 seconds apart: at most those of the last one are
+-- read in vain.
 -- The outer DELETE finds rows by their place alone; a second condition would tempt it to find them by the end of the
 -- sessions. The place holds still: FOR UPDATE looked at the newest version of each row and keeps it locked. A session
 -- that lives again was skipped, or is no longer expired by the inner condition; one that would come to life in between
@@ -221,7 +260,8 @@ BEGIN
             FOR UPDATE SKIP LOCKED
     ));
     DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
-        SELECT t.ctid FROM "{table}" t WHERE t.ends_at <= p_now ORDER BY t.ends_at LIMIT p_limit
+        SELECT t.ctid FROM "{table}" t
+            WHERE t.ends_at >> 6 <= p_now >> 6 AND t.ends_at <= p_now ORDER BY t.ends_at >> 6 LIMIT p_limit
             FOR UPDATE SKIP LOCKED
     ));
     GET DIAGNOSTICS deleted = ROW_COUNT;

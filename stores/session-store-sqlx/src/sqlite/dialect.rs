@@ -20,11 +20,10 @@ impl Engine for Sqlite {
     prepares!(Sqlite);
 }
 
-/// SQLite has no `ADD COLUMN IF NOT EXISTS`.
+/// SQLite has no condition for a `DROP TABLE`.
 const IS_OLD: &str =
-    "SELECT sum(name = 'ends_at') = 1 AND sum(name = 'terms') = 0 FROM pragma_table_info('{table}')";
-const WIDEN: &str =
-    r#"ALTER TABLE "{table}" ADD COLUMN terms BLOB; ALTER TABLE "{table}" ADD COLUMN uncounted INTEGER"#;
+    "SELECT sum(name IN ('generation', 'first_used_at')) = 2 FROM pragma_table_info('{table}')";
+const DROP: &str = r#"DROP TABLE "{table}""#;
 
 impl Dialect for Sqlite {
     const SCHEMA: &'static str = include_str!("schema.sql");
@@ -37,12 +36,12 @@ impl Dialect for Sqlite {
         version: &Statement<'_>,
     ) -> Result<Found, Error> {
         let sql = |template| schema::sql(template, table);
-        let (is_old, widen, schema) = &(sql(IS_OLD), sql(WIDEN), sql(Self::SCHEMA));
+        let (is_old, drop, schema) = &(sql(IS_OLD), sql(DROP), sql(Self::SCHEMA));
         let migrated = connections.write(|mut db| async move {
             let mut transaction = db.begin_with(Self::BEGIN).await?;
             let is_old = sqlx::query(is_old.clone()).fetch_one(&mut *transaction).await?;
             if Self::int(&is_old, 0)? == Some(1) {
-                sqlx::raw_sql(widen.clone()).execute(&mut *transaction).await?;
+                sqlx::raw_sql(drop.clone()).execute(&mut *transaction).await?;
             }
             sqlx::raw_sql(schema.clone()).execute(&mut *transaction).await?;
             let found = Self::found(&Self::fetch(&mut transaction, version, &()).await?, connections)?;
@@ -59,9 +58,8 @@ impl LoginDialect for Sqlite {
         "ON CONFLICT (realm, subject) DO UPDATE SET mark = excluded.mark, kept_until = excluded.kept_until";
     const TIDY_MARKS: &'static str = r#"DELETE FROM "{table}_marks" WHERE (realm, subject) IN (
         SELECT realm, subject FROM "{table}_marks" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?)"#;
-    /// `$1` is the first value once more. It cannot be `?1`: sqlx would count the others from there on.
     const EVICT: Option<&'static str> =
-        Some(r#"DELETE FROM "{table}" WHERE realm = $1 AND id IN ({excess}) RETURNING id"#);
+        Some(r#"DELETE FROM "{table}" WHERE rowid IN ({excess}) RETURNING id"#);
 }
 
 /// The statements that are its own.
@@ -80,7 +78,7 @@ impl Statements {
             login: login::Statements::new::<Sqlite>(tables),
             login_at_once: super::login::Statements::new(tables),
             delete_account: sql(
-                r#"DELETE FROM "{table}" WHERE realm = ? AND subject = ? AND id IS NOT ? RETURNING id, ends_at"#,
+                r#"DELETE FROM "{table}" WHERE {by_account} AND id IS NOT ? RETURNING id, ends_at"#,
             ),
             delete_realm: sql(r#"DELETE FROM "{table}" WHERE realm = ?"#),
             delete_expired: sql(r#"DELETE FROM "{table}" WHERE rowid IN (

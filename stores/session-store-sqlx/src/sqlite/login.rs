@@ -6,10 +6,12 @@ use session_core::store::{Created, Mark, Replaces, SessionLimit, StoreError};
 use sqlx::{SqlStr, Sqlite};
 
 use super::writer::Stepped;
+use crate::dialect::Dialect as _;
 use crate::error::store_error;
 use crate::fence::REALM;
-use crate::login::{EXCESS, Login};
-use crate::record::{self, WIDTH};
+use crate::key;
+use crate::login::{Login, excess};
+use crate::record;
 use crate::schema::Tables;
 use crate::statement::{Statement, Value};
 
@@ -19,16 +21,17 @@ const CONDITIONS: [&str; 3] = [
     r#"(SELECT mark FROM "{table}_marks" WHERE realm = ? AND subject = ?) = ?
        AND (SELECT mark FROM "{table}_marks" WHERE realm = ? AND subject = ?) IS ?"#,
     // Its predecessor is as it was read.
-    r#"EXISTS (SELECT 1 FROM "{table}" WHERE realm = ? AND id = ? AND version = ? AND ends_at > ?)"#,
+    r#"EXISTS (SELECT 1 FROM "{table}" WHERE {by_id} AND version = ? AND ends_at > ?)"#,
     // There is room for it.
     "? > 0 AND NOT EXISTS ({excess})",
 ];
 
 /// Follows an insert. `changes()` is how many rows that made.
-const END: &str = r#"DELETE FROM "{table}" WHERE changes() = 1 AND realm = ? AND id = ?"#;
+const END: &str = r#"DELETE FROM "{table}" WHERE changes() = 1 AND {by_id}"#;
 /// The same, with those for whom there is no room. A predecessor that is none is `NULL`.
-const EVICT: &str = r#"DELETE FROM "{table}" WHERE changes() = 1 AND realm = ?
-                       AND id IN (SELECT ? UNION ALL SELECT id FROM ({excess})) RETURNING id"#;
+const EVICT: &str = r#"DELETE FROM "{table}" WHERE changes() = 1
+                       AND rowid IN (SELECT rowid FROM "{table}" WHERE {by_id} UNION ALL SELECT * FROM ({excess}))
+                       RETURNING id"#;
 
 /// A limit that few accounts reach.
 const LARGE: u32 = 5;
@@ -43,7 +46,7 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) fn new(tables: &Tables) -> Self {
         // Neither the new one nor its predecessor.
-        let excess = &EXCESS.replace("{others}", "NOT IN (?, ?)");
+        let excess = &excess("rowid", "NOT IN (?, ?)");
         let sql = |template: &str| tables.sql::<Sqlite>(&template.replace("{excess}", excess));
         let insert = (0..1 << CONDITIONS.len()).map(|chosen| sql(&insert_if(chosen))).collect();
         Self { insert, end: sql(END), evict: sql(EVICT) }
@@ -62,13 +65,17 @@ impl Statements {
         match login.limit() {
             Some((subject, SessionLimit::Refuse(most))) => free = Some(room(login, subject, most)),
             Some((subject, SessionLimit::EvictLeastRecentlySeen(most))) => {
-                let mut evict = Statement::new(&self.evict).bind(login.realm).bind(login.predecessor());
-                evict.values.extend(excess(login, subject, most));
+                let evict = Statement::new(&self.evict);
+                let mut evict = match login.predecessor() {
+                    Some(id) => evict.by_id::<Sqlite>(login.realm, id),
+                    None => evict.bind(None::<i64>).bind(None::<i64>).bind(None::<SessionId>),
+                };
+                evict.values.extend(beyond(login, subject, most));
                 delete = Some(evict);
             }
             None => {}
         }
-        let end = |id| Statement::new(&self.end).bind(login.realm).bind(id);
+        let end = |id| Statement::new(&self.end).by_id::<Sqlite>(login.realm, id);
         let delete = delete.or_else(|| login.predecessor().map(end));
         self.insert(login, free).into_iter().chain(delete).collect()
     }
@@ -77,8 +84,8 @@ impl Statements {
         let conditions = [fence(login), predecessor(login), room];
         let is_chosen = |(place, values): (usize, &Option<_>)| usize::from(values.is_some()) << place;
         let chosen: usize = conditions.iter().enumerate().map(is_chosen).sum();
-        let insert = Statement::new(self.insert.get(chosen)?).bind(login.realm);
-        let mut insert = record::bind(insert, login.record);
+        let insert = Statement::new(self.insert.get(chosen)?).bind(key::realm(login.realm));
+        let mut insert = record::bind(Sqlite::bind_hashes(insert, login.realm, login.record), login.record);
         insert.values.extend(conditions.into_iter().flatten().flatten());
         Some(insert)
     }
@@ -88,9 +95,9 @@ fn insert_if(chosen: usize) -> String {
     let conditions = CONDITIONS.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0);
     // Without any, SQLite would take `ON` for a part of the `SELECT`.
     let conditions: String = conditions.map(|(_, condition)| format!(" AND {condition}")).collect();
-    let values = vec!["?"; 1 + WIDTH].join(", ");
     format!(
-        r#"INSERT INTO "{{table}}" (realm, {{columns}}) SELECT {values} WHERE true{conditions} ON CONFLICT DO NOTHING"#
+        r#"INSERT INTO "{{table}}" (realm, {{hashes}}{{columns}}) SELECT {{places}} WHERE true{conditions}
+           ON CONFLICT DO NOTHING"#
     )
 }
 
@@ -107,20 +114,29 @@ fn fence<'a>(login: &'a Login<'a, Sqlite>) -> Option<Values<'a>> {
 
 fn predecessor<'a>(login: &'a Login<'a, Sqlite>) -> Option<Values<'a>> {
     let Some(Replaces::MustExist { id, version }) = login.options.replaces else { return None };
-    Some(vec![login.realm.into(), id.into(), version.cast_signed().into(), login.now.into()])
+    let as_read = [version.cast_signed().into(), login.now.into()];
+    Some(by_id(login.realm, id).into_iter().chain(as_read).collect())
+}
+
+/// The values of `{by_id}`.
+fn by_id(realm: &str, id: SessionId) -> [Value<'_>; 3] {
+    [key::hash(realm, id.as_bytes()).into(), key::realm(realm).into(), id.into()]
 }
 
 fn room<'a>(login: &Login<'a, Sqlite>, subject: &'a str, most: u32) -> Values<'a> {
     let mut values = vec![i64::from(most).into()];
-    values.extend(excess(login, subject, most));
+    values.extend(beyond(login, subject, most));
     values
 }
 
-/// The values of [`EXCESS`].
-fn excess<'a>(login: &Login<'a, Sqlite>, subject: &'a str, most: u32) -> [Value<'a>; 6] {
+/// The values of [`excess`].
+fn beyond<'a>(login: &Login<'a, Sqlite>, subject: &'a str, most: u32) -> Values<'a> {
     let (new, others) = (login.record.id, i64::from(most.saturating_sub(1)));
     let spared = login.predecessor().unwrap_or(new);
-    [login.realm.into(), subject.into(), login.now.into(), new.into(), spared.into(), others.into()]
+    let (account, realm) = (key::account(login.realm, subject), key::realm(login.realm));
+    let of_account = [account.into(), realm.into(), subject.into()];
+    let beyond = [login.now.into(), new.into(), spared.into(), others.into()];
+    of_account.into_iter().chain(beyond).collect()
 }
 
 /// What the statements say. `None`: there is no session.

@@ -31,6 +31,7 @@ use crate::connections::Connections;
 use crate::connections::connect::connect;
 use crate::dialect::Dialect as _;
 use crate::error::{Fault, connect_error, store_error};
+use crate::key;
 use crate::login::Login;
 use crate::options::StoreOptions;
 use crate::record;
@@ -286,7 +287,7 @@ impl SessionStore for SqliteStore {
     ) -> Result<Vec<SessionId>, StoreError> {
         let Account { realm, subject } = account;
         let mark = self.0.sql.login.set_mark(realm, Some((subject, now)), &fresh);
-        let delete = Statement::new(&self.0.sql.delete_account).bind(realm).bind(subject).bind(keep);
+        let delete = Statement::new(&self.0.sql.delete_account).by_account::<Sqlite>(account).bind(keep);
         let stepped = self.change([mark, delete]).await?;
         let rows = stepped.iter().flat_map(|stepped| &stepped.rows);
         let live = rows.filter_map(|row| live_id(row, now).transpose());
@@ -295,7 +296,7 @@ impl SessionStore for SqliteStore {
 
     async fn delete_realm(&self, realm: &str, fresh: Mark) -> Result<u64, StoreError> {
         let mark = self.0.sql.login.set_mark(realm, None, &fresh);
-        let delete = Statement::new(&self.0.sql.delete_realm).bind(realm);
+        let delete = Statement::new(&self.0.sql.delete_realm).bind(key::realm(realm));
         self.change_much([mark, delete]).await.map(|stepped| changed(&stepped))
     }
 

@@ -1,29 +1,25 @@
--- A table of version 3 or older needs this first, once:
--- ALTER TABLE "{table}" ADD COLUMN terms BLOB;
--- ALTER TABLE "{table}" ADD COLUMN uncounted INTEGER;
+-- A table of version 5 or older needs this first, once. No token leads to what is in it:
+-- DROP TABLE "{table}";
 
+-- Realms are numbers: 64 bits of a hash of their name, which is in the table of marks. So is what finds a session (lookup)
+-- or an account; realm and id, or realm and subject, are compared as well. Details: see src/details.rs.
+-- Rows are in the order of the logins, so that pages are full.
 CREATE TABLE IF NOT EXISTS "{table}" (
-    realm            BLOB NOT NULL,
+    lookup           INTEGER NOT NULL,
+    realm            INTEGER NOT NULL,
+    account          INTEGER,
+    version          INTEGER NOT NULL,
+    last_seen        INTEGER NOT NULL,
+    ends_at          INTEGER NOT NULL,
     id               BLOB NOT NULL,
     subject          BLOB,
-    version          INTEGER NOT NULL,
-    payload          BLOB NOT NULL,
-    authenticated_at INTEGER NOT NULL,
-    last_seen        INTEGER NOT NULL,
-    generation       INTEGER NOT NULL,
-    issued_at        INTEGER NOT NULL,
-    expires_at       INTEGER NOT NULL,
-    first_used_at    INTEGER,
-    ends_at          INTEGER NOT NULL,
-    user_agent       BLOB,
+    details          BLOB NOT NULL,
     ip_address       BLOB,
-    terms            BLOB,
-    uncounted        INTEGER,
-    PRIMARY KEY (realm, id)
+    payload          BLOB NOT NULL,
+    user_agent       BLOB
 );
--- Of a table of version 4 or older: no token leads to them.
-DELETE FROM "{table}" WHERE length(id) < 18;
-CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (realm, subject) WHERE subject IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS "{table}_lookup" ON "{table}" (lookup);
+CREATE INDEX IF NOT EXISTS "{table}_account" ON "{table}" (account) WHERE account IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{table}_end" ON "{table}" (ends_at);
 
 -- Where an account (or with an empty subject the realm) stands: a login that began before the mark changed is refused.

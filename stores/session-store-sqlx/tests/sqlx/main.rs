@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod bytes;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
 mod last_seen;
+#[cfg(feature = "mysql")]
+mod mysql_round_trips;
 #[cfg(feature = "postgres")]
 mod news;
 #[cfg(feature = "postgres")]

@@ -179,7 +179,7 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     }
     let waiting = async |wanted: usize, or: &dyn Fn() -> bool| {
         let sql = format!(
-            "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}`%'"
+            "SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND (trx_query LIKE '%`{table}`%' OR trx_query LIKE '%`{table}\\_locks`%')"
         );
         let began = std::time::Instant::now();
         while backend.0.run(&sql).lines().count() < wanted && !or() {
@@ -192,7 +192,8 @@ async fn no_rotation_slips_by_the_end_of_its_realm_where_mysql_reads_committed()
     let mut other = sqlx::MySqlConnection::connect(&backend.0.url()).await.unwrap();
     let mut transaction = other.begin().await.unwrap();
     let id = "80".repeat(SessionId::LEN);
-    let lock = format!("SELECT id FROM {table} WHERE realm = '{REALM}' AND id = x'{id}' FOR UPDATE");
+    let number = backend.0.run(&format!("SELECT number FROM {table} WHERE id = x'{id}'"));
+    let lock = format!("SELECT id FROM {table} WHERE number = {} FOR UPDATE", number.trim());
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *transaction).await.unwrap();
     let deletion = tokio::spawn({
         let store = store.clone();

@@ -165,8 +165,7 @@ async fn a_cleanup_reads_its_batch_only_whatever_the_planner_believes() {
 fn rows(table: &str, numbers: Range<u32>, end: i64, spread: u32) -> String {
     let (first, after, end) = (numbers.start, numbers.end, now().unix_seconds() + end);
     format!(
-        "INSERT INTO {table} SELECT 0, 0, 0, 0, 0, {end}, NULL, {end} + n * 7919 % {spread}, decode(md5(n::text), 'hex'), 'realm', 'ann',
-             '{{}}', NULL, NULL
+        "INSERT INTO {table} SELECT 0, 0, 0, {end} + n * 7919 % {spread}, decode(md5(n::text), 'hex'), 'ann', '', NULL, '{{}}'
          FROM generate_series({first}, {after} - 1) AS n"
     )
 }

@@ -96,7 +96,7 @@ fn said_to_be_first(printed: &str) -> String {
     let lines = printed
         .lines()
         .filter_map(|line| line.strip_prefix("-- "))
-        .filter(|line| line.starts_with("ALTER TABLE"));
+        .filter(|line| line.starts_with("DROP TABLE"));
     lines.collect()
 }
 

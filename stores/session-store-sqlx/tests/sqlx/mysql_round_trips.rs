@@ -1,0 +1,79 @@
+//! How often MySQL is asked, which a proxy before its socket counts.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use session_core::store::{Account, Create, Created, Replaces, SessionLimit, SessionStore as _};
+use session_store_sqlx::{MySqlStore, StoreOptions};
+use session_test_servers::{Sql, SqlServer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::backend::{REALM, fresh_table, login, now};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_one_round_trip_and_so_is_a_rotation_and_one_that_evicts() {
+    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("socket");
+    let asked = proxy(&server.socket(), &at);
+    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
+    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
+    let account = Account { realm: REALM, subject: "ann" };
+    let fence = store.fence(account, crate::MARK, now()).await.unwrap();
+
+    let (first, third, fourth) = (login("ann"), login("ann"), login("ann"));
+    let second = login("ann").with(|record| record.last_seen = now().minus(Duration::from_secs(10)));
+    let rotation = Some(Replaces::MustExist { id: first.id, version: first.version });
+    let guest = login("").with(|record| record.subject = None);
+    let fenced = Create::new(None, limit).behind(Some(fence));
+    for (record, options, ends) in [
+        (&first, fenced, vec![]),
+        (&second, Create::new(rotation, limit), vec![]),
+        (&third, Create::new(None, Some(SessionLimit::Refuse(2))), vec![]),
+        (&fourth, Create::new(None, limit), vec![second.id]),
+        (&guest, Create::default(), vec![]),
+    ] {
+        let before = asked.load(Ordering::SeqCst);
+        let created = store.create(REALM, record, options, now()).await.unwrap();
+        assert_eq!(created, Created::Done { evicted: ends });
+        assert_eq!(asked.load(Ordering::SeqCst) - before, 1);
+    }
+    assert_eq!(store.list(account, now()).await.unwrap().len(), 2);
+}
+
+/// Passes everything on and counts what asks for an answer: packets that begin a conversation.
+fn proxy(to: &Path, at: &Path) -> Arc<AtomicUsize> {
+    let (listener, to) = (UnixListener::bind(at).unwrap(), to.to_owned());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = UnixStream::connect(&to).await.unwrap();
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+            let counter = counter.clone();
+            tokio::spawn(async move {
+                loop {
+                    let mut head = [0; 4];
+                    from_client.read_exact(&mut head).await?;
+                    let [low, middle, high, number] = head;
+                    let mut body = vec![0; u32::from_le_bytes([low, middle, high, 0]) as usize];
+                    from_client.read_exact(&mut body).await?;
+                    if number == 0 {
+                        counter.fetch_add(1, Ordering::SeqCst);
+                    }
+                    to_server.write_all(&[&head[..], &body].concat()).await?;
+                }
+                #[allow(unreachable_code)]
+                Ok::<_, std::io::Error>(())
+            });
+        }
+    });
+    asked
+}
