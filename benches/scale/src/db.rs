@@ -82,14 +82,4 @@ impl Db {
             }
         }
     }
-
-    /// Bytes as this database writes them in SQL.
-    #[must_use]
-    pub fn literal(&self, bytes: &[u8]) -> String {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        match self {
-            Self::Postgres(_) => format!("'\\x{hex}'::bytea"),
-            Self::MySql(_) | Self::Sqlite(_) => format!("x'{hex}'"),
-        }
-    }
 }

@@ -63,7 +63,9 @@ fn serve(Served { name, app, path, headers }: Served) -> Service {
 fn load(service: &Service) -> f64 {
     let mut command = Command::new("taskset");
     command.args(["-c", ITS_CORE, "wrk", "-t1", "-c", CONNECTIONS, "-d", SECONDS]);
-    service.headers.iter().for_each(|line| drop(command.args(["-H", line])));
+    for line in &service.headers {
+        command.args(["-H", line]);
+    }
     let output = command.arg(&service.url).output().expect("taskset and wrk (Debian: util-linux, wrk)");
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(!report.contains("Non-2xx") && !report.contains("Socket errors"), "{}: {report}", service.name);

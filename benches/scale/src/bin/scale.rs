@@ -3,15 +3,15 @@
 //! postgres, mariadb).
 
 use session_benches_scale::db::Db;
-use session_benches_scale::fill::{self, TEMPLATE};
+use session_benches_scale::fill;
 use session_benches_scale::operation::{ALL, Operation, Place};
 use session_benches_scale::plan::{Plan, Source};
 use session_benches_scale::report::{self, CLEANUP_HEAD, Plans};
-use session_benches_scale::sample::{REALM, Sample};
+use session_benches_scale::sample::Sample;
 use session_benches_scale::servers::{Kind, Server};
 use session_benches_scale::timing::{clean_up, compare};
 use session_benches_scale::{redis_counts, statements};
-use session_core::store::{Create, MemoryStore};
+use session_core::store::MemoryStore;
 use session_store_redis::RedisStore;
 use session_store_sqlx::{MySqlStore, PostgresStore, SqliteStore, StoreOptions};
 
@@ -112,7 +112,7 @@ async fn sql(name: &str, source: &Source<'_>, urls: [String; 2], large: u64) {
     let [small, big] = &places;
     let [_, db] = &mut dbs;
     source.switch_off(db).await;
-    fill::in_bulk(db, "large", big.sample, large..large + large / 100).await;
+    fill::through(&big.store, big.sample, large..large + large / 100).await;
     source.switch_on(db).await;
     let explained_big = place(big_url, "large", large).await;
     let stale_cleanup_plan = source.of_cleanup(db, &explained_big).await;
@@ -120,7 +120,7 @@ async fn sql(name: &str, source: &Source<'_>, urls: [String; 2], large: u64) {
     let stale_cleanup = clean_up(big, usize::MAX).await;
 
     // Another 1 %, and statistics of now.
-    fill::in_bulk(db, "large", big.sample, large + large / 100..large + large / 50).await;
+    fill::through(&big.store, big.sample, large + large / 100..large + large / 50).await;
     for (db, table) in dbs.iter_mut().zip(TABLES) {
         db.analyze(table).await;
     }
@@ -135,7 +135,7 @@ async fn sql(name: &str, source: &Source<'_>, urls: [String; 2], large: u64) {
     let cleanup = clean_up(big, usize::MAX).await;
 
     // Half as many expired rows as live ones, of which the statistics know nothing.
-    fill::in_bulk(db, "large", big.sample, large + large / 50..large + large / 2).await;
+    fill::through(&big.store, big.sample, large + large / 50..large + large / 2).await;
     let flood = clean_up(big, 20).await;
     let live = db
         .number(format!(
@@ -177,11 +177,9 @@ async fn place(url: &str, table: &str, sessions: u64) -> Place {
 /// A hundredth, then statistics, then the rest, then a look through the store's eyes.
 async fn fill_in_part(db: &mut Db, table: &str, place: &Place) {
     let (sample, few) = (place.sample, place.sample.sessions / 100);
-    let template = sample.record(TEMPLATE);
-    place.store.create(REALM, &template, Create::default(), sample.now).await.expect("a session");
-    fill::in_bulk(db, table, sample, 1..few).await;
+    fill::through(&place.store, sample, 0..few).await;
     db.analyze(table).await;
-    fill::in_bulk(db, table, sample, few..sample.sessions).await;
+    fill::through(&place.store, sample, few..sample.sessions).await;
     sample.check(&*place.store, (0..sample.sessions).step_by((sample.sessions / 50) as usize)).await;
 }
 

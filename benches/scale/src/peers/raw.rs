@@ -8,8 +8,8 @@ use sqlx::mysql::MySqlPoolOptions;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
 
-use super::Subject;
 use super::ours::id_of;
+use super::{READ, Subject};
 use crate::sample::{REALM, payload};
 
 /// `GET` of one key and `SET` with a time to live, on one multiplexed connection.
@@ -39,17 +39,26 @@ pub async fn redis(url: &str) -> Subject {
     Subject::new("raw redis 1.8, GET / SET", load, login)
 }
 
+/// One row of a table by its primary key.
 macro_rules! sql {
-    ($name:ident, $title:literal, $options:ident, $select:literal) => {
+    ($name:ident, $options:ident, $columns:literal, $values:literal, $select:literal) => {
         pub async fn $name(url: &str) -> Subject {
             let pool = $options::new().max_connections(10).connect(url).await.expect("a connection");
-            Subject::reading($title, move |nth| {
+            let create = concat!("CREATE TABLE raw_sessions (", $columns, ", ends_at BIGINT NOT NULL)");
+            sqlx::query(create).execute(&pool).await.expect("a table");
+            let mut filling = pool.begin().await.expect("a transaction");
+            for nth in 0..READ {
+                let row = sqlx::query(concat!("INSERT INTO raw_sessions VALUES ", $values));
+                let row = row.bind(id_of(nth).as_bytes().to_vec()).bind(payload()).bind(i64::MAX);
+                row.execute(&mut *filling).await.expect("a row");
+            }
+            filling.commit().await.expect("rows");
+            Subject::reading("raw sqlx 0.9, its pool of 10", move |nth| {
                 let pool = pool.clone();
                 async move {
-                    let query =
-                        sqlx::query($select).bind(REALM.as_bytes()).bind(id_of(nth).as_bytes().to_vec());
+                    let query = sqlx::query($select).bind(id_of(nth).as_bytes().to_vec());
                     let row = query.fetch_optional(&pool).await.expect("an answer").expect("a session");
-                    assert!(!row.get::<Vec<u8>, _>(3).is_empty());
+                    assert!(!row.get::<Vec<u8>, _>(1).is_empty());
                 }
             })
         }
@@ -58,19 +67,22 @@ macro_rules! sql {
 
 sql!(
     postgres,
-    "raw sqlx 0.9, its pool of 10",
     PgPoolOptions,
-    "SELECT realm, id, subject, payload, ends_at FROM login_sessions WHERE realm = $1 AND id = $2"
+    "id bytea PRIMARY KEY, payload bytea NOT NULL",
+    "($1, $2, $3)",
+    "SELECT id, payload, ends_at FROM raw_sessions WHERE id = $1"
 );
 sql!(
     mysql,
-    "raw sqlx 0.9, its pool of 10",
     MySqlPoolOptions,
-    "SELECT realm, id, subject, payload, ends_at FROM login_sessions WHERE realm = ? AND id = ?"
+    "id BINARY(18) PRIMARY KEY, payload BLOB NOT NULL",
+    "(?, ?, ?)",
+    "SELECT id, payload, ends_at FROM raw_sessions WHERE id = ?"
 );
 sql!(
     sqlite,
-    "raw sqlx 0.9, its pool of 10",
     SqlitePoolOptions,
-    "SELECT realm, id, subject, payload, ends_at FROM login_sessions WHERE realm = ? AND id = ?"
+    "id BLOB PRIMARY KEY, payload BLOB NOT NULL",
+    "(?, ?, ?)",
+    "SELECT id, payload, ends_at FROM raw_sessions WHERE id = ?"
 );
