@@ -18,6 +18,11 @@ pub mod testing {}
 #[doc = include_str!("../guides/deployment.md")]
 pub mod deployment {}
 
+#[doc = include_str!("../guides/performance.md")]
+#[doc = include_str!("../guides/performance-requests.svg")]
+#[doc = include_str!("../guides/performance-stores.svg")]
+pub mod performance {}
+
 #[doc = include_str!("../guides/adapter.md")]
 pub mod adapter {}
 
