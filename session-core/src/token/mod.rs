@@ -324,7 +324,9 @@ impl Codec {
             let mut found = self.nothing_found();
             split(payload, &mut found).ok().filter(|_| !found.has_claims() && !found.repeats_a_name())
         });
-        Some((own.claims, user?))
+        let Own { sid, generation, issued_at, expires_at, authenticated_at, .. } = own;
+        let claims = Claims { sid, generation, issued_at, expires_at, authenticated_at, ends_by: None };
+        Some((claims, user?))
     }
 
     /// Every other one.

@@ -3,7 +3,6 @@
 //! Only for what is signed as a token of ours. Anything else about it, another order, one claim more, is for
 //! [`split`](super::split()), which reads every spelling; what is read here, that reads alike.
 
-use super::Claims;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
@@ -12,7 +11,11 @@ const MOST: u64 = 1_000_000_000_000_000;
 
 /// Claims that stand at the end of a token's JSON.
 pub(super) struct Own {
-    pub(super) claims: Claims,
+    pub(super) sid: SessionId,
+    pub(super) generation: Option<u64>,
+    pub(super) issued_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    pub(super) authenticated_at: Timestamp,
     /// Where the payload's object has to be closed: its last entry ends there.
     end: usize,
 }
@@ -32,15 +35,14 @@ impl Own {
         let (rest, issued_at) = number_behind(rest.strip_suffix(br#","exp":"#)?)?;
         let (rest, sid) = rest.strip_suffix(br#"","iat":"#)?.split_last_chunk::<{ SessionId::TEXT_LEN }>()?;
         let rest = rest.strip_suffix(br#""sid":""#)?;
-        let claims = Claims {
+        Some(Self {
             sid: SessionId::from_text(std::str::from_utf8(sid).ok()?)?,
             generation,
             issued_at: time(issued_at)?,
             expires_at: time(expires_at)?,
             authenticated_at: time(authenticated_at)?,
-            ends_by: None,
-        };
-        Some(Self { claims, end: end_of_payload(rest)? })
+            end: end_of_payload(rest)?,
+        })
     }
 
     /// Shows the payload's object to `read`, for which it is closed in its place, and opened again when it was not read.
