@@ -16,7 +16,7 @@ use session_core::Timestamp;
 use session_core::store::{SessionRecord, Terms};
 use sqlx::Error;
 
-use crate::record::garbage;
+use crate::error::garbage;
 
 const UNCOUNTED: u8 = 128;
 const TERMS: u8 = 64;

@@ -2,7 +2,8 @@
 
 use std::future::Future;
 
-use session_core::store::SessionRecord;
+use session_core::SessionId;
+use session_core::store::{Account, RecordKey, SessionRecord};
 use sqlx::Error;
 
 use crate::connections::Connections;
@@ -88,4 +89,21 @@ pub(crate) struct Found {
     pub(crate) version: Option<i64>,
     /// What has to be put before the name: a schema and a dot, or nothing.
     pub(crate) schema: String,
+}
+
+impl<'a> Statement<'a> {
+    /// The values of `{by_id}`.
+    pub(crate) fn by_id<DB: Dialect>(self, realm: &'a str, id: SessionId) -> Self {
+        DB::bind_hash(self, realm, id.as_bytes()).bind(key::realm(realm)).bind(id)
+    }
+
+    pub(crate) fn by_key<DB: Dialect>(self, key: RecordKey<'a>) -> Self {
+        self.by_id::<DB>(key.realm, key.id)
+    }
+
+    /// The values of `{by_account}`.
+    pub(crate) fn by_account<DB: Dialect>(self, account: Account<'a>) -> Self {
+        let Account { realm, subject } = account;
+        DB::bind_account(self, realm, subject).bind(key::realm(realm)).bind(subject)
+    }
 }

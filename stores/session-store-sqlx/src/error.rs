@@ -183,6 +183,11 @@ impl Fault {
     }
 }
 
+/// A value in the table is nothing that a store wrote.
+pub(crate) fn garbage(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}
+
 /// The error as callers see it. The driver's own words stay in the source: they can quote values.
 pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     let fault = Fault::of(&error);

@@ -6,8 +6,7 @@ use sqlx::{Error, SqlStr};
 
 use crate::connections::lease::Doubt;
 use crate::dialect::Dialect;
-use crate::error::store_error;
-use crate::record;
+use crate::error::{garbage, store_error};
 use crate::statement::Statement;
 use crate::store::Store;
 
@@ -62,7 +61,7 @@ pub(crate) fn marks<DB: Dialect>(rows: &[DB::Row]) -> Result<(Option<Mark>, Opti
         // The outer join found none.
         let Some(subject) = DB::bytes(row, 0)? else { continue };
         let mark = DB::bytes(row, 1)?.and_then(|mark| <[u8; 16]>::try_from(mark).ok());
-        let mark = mark.ok_or_else(|| record::garbage("the mark of an account is not 16 bytes long"))?;
+        let mark = mark.ok_or_else(|| garbage("the mark of an account is not 16 bytes long"))?;
         let place = if subject.is_empty() { &mut realm } else { &mut account };
         *place = Some(Mark::from_bytes(mark));
     }

@@ -12,12 +12,7 @@
 //!
 //! The names of realms can be read in the table of marks.
 
-use session_core::SessionId;
-use session_core::store::{Account, RecordKey};
 use sha2::{Digest, Sha256};
-
-use crate::dialect::Dialect;
-use crate::statement::Statement;
 
 /// A realm, as rows carry it.
 pub(crate) fn realm(name: &str) -> i64 {
@@ -42,23 +37,6 @@ pub(crate) fn number(parts: &[&[u8]]) -> i64 {
         hash.update(part);
     }
     hash.finalize().iter().take(8).fold(0, |number, byte| (number << 8) | i64::from(*byte))
-}
-
-impl<'a> Statement<'a> {
-    /// The values of `{by_id}`.
-    pub(crate) fn by_id<DB: Dialect>(self, realm: &'a str, id: SessionId) -> Self {
-        DB::bind_hash(self, realm, id.as_bytes()).bind(self::realm(realm)).bind(id)
-    }
-
-    pub(crate) fn by_key<DB: Dialect>(self, key: RecordKey<'a>) -> Self {
-        self.by_id::<DB>(key.realm, key.id)
-    }
-
-    /// The values of `{by_account}`.
-    pub(crate) fn by_account<DB: Dialect>(self, account: Account<'a>) -> Self {
-        let Account { realm, subject } = account;
-        DB::bind_account(self, realm, subject).bind(self::realm(realm)).bind(subject)
-    }
 }
 
 #[cfg(test)]

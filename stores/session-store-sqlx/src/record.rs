@@ -9,6 +9,7 @@ use sqlx::Error;
 use crate::details;
 use crate::dialect::Dialect;
 use crate::engine::Engine;
+use crate::error::garbage;
 use crate::statement::Statement;
 
 /// The columns in the order of [`from_row`] and [`bind`].
@@ -122,8 +123,4 @@ fn octets(address: IpAddr) -> Vec<u8> {
 
 fn missing() -> Error {
     garbage("a value is missing")
-}
-
-pub(crate) fn garbage(what: &'static str) -> Error {
-    Error::Decode(what.into())
 }
