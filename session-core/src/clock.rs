@@ -30,7 +30,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Where session ids come from. The default is [`SystemRandom`]; anything else belongs in tests only.
+/// Where session ids, and the nonces of what is sealed, come from. The default is [`SystemRandom`]; anything else belongs in tests only.
 pub trait RandomSource: Send + Sync + 'static {
     /// Fills `bytes` with unpredictable bytes.
     ///

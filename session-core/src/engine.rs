@@ -7,7 +7,7 @@ use crate::data::Data;
 use crate::mode::Mode;
 use crate::request::Rules;
 use crate::service::Service;
-use crate::token::{KeyRing, Sealing};
+use crate::token::KeyRing;
 
 pub(crate) struct Engine<U> {
     pub(crate) service: Service<U>,
@@ -15,7 +15,6 @@ pub(crate) struct Engine<U> {
     /// What is taken from a request, and who may send one.
     pub(crate) rules: Rules,
     pub(crate) keys: KeyRing,
-    pub(crate) sealing: Sealing,
     /// The cookies beside the session's.
     pub(crate) companions: CompanionWriter,
     /// The cookie of a token that waits while its user acts as another one.

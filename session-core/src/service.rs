@@ -20,10 +20,13 @@ use crate::sparing::Sparing;
 use crate::store::{Mark, Patience};
 use crate::terms::Terms;
 use crate::time::Timestamp;
-use crate::token::{Claims, Codec, IssueError};
+use crate::token::{Claims, Codec, IssueError, Sealing};
 
 pub(crate) struct Service<U> {
     pub(crate) codec: Codec,
+    pub(crate) sealing: Arc<Sealing>,
+    /// With a store: whether it gets payloads sealed.
+    pub(crate) seals_records: bool,
     pub(crate) cookie: CookieWriter,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) realm: String,
@@ -258,6 +261,7 @@ impl<'a, U: SessionPayload> Operation<'a, U> {
     pub(crate) fn not_issued(&self, error: &IssueError) -> SessionError {
         match error {
             IssueError::TooLong(length) => self.too_large(self.cookie.name().len() + length),
+            IssueError::Randomness(error) => self.error(ErrorKind::Randomness).detail(error.to_string()),
             _ => self.error(ErrorKind::Misuse).detail(error.to_string()),
         }
     }

@@ -39,6 +39,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     keys: Option<KeyRing>,
     sealing_keys: Option<KeyRing>,
     token_form: TokenForm,
+    seal_records: bool,
     issuer: Option<String>,
     cookie: CookieSettings,
     lifetimes: Lifetimes,
@@ -74,6 +75,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             keys: None,
             sealing_keys: None,
             token_form: TokenForm::default(),
+            seal_records: false,
             issuer: None,
             cookie: CookieSettings::default(),
             lifetimes: Lifetimes::default(),
@@ -110,9 +112,11 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// The keys that seal what browsers keep for [flows](crate::Flows) and [flashes](crate::Flash), where the ring of
-    /// [`keys`](Self::keys) has key pairs: keys that seal are derived from secrets (HS256, HS384, HS512). They rotate as
-    /// all keys do; let one seal at most 2^32 cookies (its nonces are random, NIST SP 800-38D section 8.3). Default: `keys`.
+    /// The keys that seal [flows](crate::Flows), [flashes](crate::Flash), tokens ([`TokenForm::Sealed`]) and payloads
+    /// ([`seal_records`](Self::seal_records)), where the ring of [`keys`](Self::keys) has key pairs: keys that seal are
+    /// derived from secrets (HS256, HS384, HS512), another one for each purpose and realm. They rotate as all keys do;
+    /// let one seal at most 2^32 things for one purpose (its nonces are random, NIST SP 800-38D section 8.3). Default:
+    /// `keys`.
     pub fn sealing_keys(mut self, keys: KeyRing) -> Self {
         self.sealing_keys = Some(keys);
         self
@@ -201,9 +205,32 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     }
 
     /// The shape of tokens. [`TokenForm::Plain`](crate::TokenForm::Plain) shares a login with a Next.js module on `jose`; read its warning.
-    /// Only without a store. Default [`TokenForm::Typed`](crate::TokenForm::Typed).
+    /// Only without a store. [`TokenForm::Sealed`](crate::TokenForm::Sealed) hides the payload from the browser.
+    /// Default [`TokenForm::Typed`](crate::TokenForm::Typed).
     pub fn token_form(mut self, form: TokenForm) -> Self {
         self.token_form = form;
+        self
+    }
+
+    /// Keeps the payload of each session, and what flows carry, sealed in the store (A256GCM), so that whoever reads the
+    /// store or a backup does not read them, and nobody without the key writes one that opens. Each is bound to its
+    /// realm and session: a row that was copied or moved opens nowhere. Needs a store and secret keys ([`keys`](Self::keys), or
+    /// [`sealing_keys`](Self::sealing_keys)). Costs each read and write some microseconds, and the payload a
+    /// third more room and some 150 bytes. Default: off.
+    ///
+    /// **In the clear stay** the account ([`subject`](SessionPayload::subject): lists and revocation go by it), all times,
+    /// the browser's name and address ([`user_agent`](Self::user_agent), [`address`](Self::address)), and what a login
+    /// was given (level, methods, who acts as whom). Those are not authenticated either: whoever writes to the store
+    /// can still end sessions, move their times and levels, and put an old payload of a session back. In
+    /// [hybrid mode](Self::hybrid) the memory has the sealed payload, too.
+    ///
+    /// **Switching on and off** logs nobody out: both kinds are read, whatever the setting, and each record is
+    /// brought to the setting with its next write (a refresh at the latest). So is one that an older key of the ring sealed, so
+    /// that a key can be retired `max_age` after another was promoted, as for tokens. A record whose key is gone, or that does not open
+    /// at its place, is no session (401 `SESSION_INVALID`, with an event) and is left as it is. Let one key seal at most
+    /// 2^32 records (NIST SP 800-38D section 8.3): each login, refresh and update seals one.
+    pub fn seal_records(mut self, sealed: bool) -> Self {
+        self.seal_records = sealed;
         self
     }
 
@@ -345,7 +372,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
-    /// Where session ids come from. Default: the system's secure source. Anything else belongs in tests.
+    /// Where session ids, and the nonces of what is sealed, come from. Default: the system's secure source. Anything else belongs in tests.
     pub fn random(mut self, random: impl RandomSource) -> Self {
         self.random = Box::new(random);
         self
@@ -363,7 +390,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let login_page = self.checked_login_page()?;
         let realm = self.realm.take().unwrap_or_else(|| self.cookie.get_name().to_owned());
         let mode = self.mode();
-        let codec = Codec::new(
+        let has_keys_of_its_own = self.sealing_keys.is_some();
+        let sealing = Arc::new(Sealing::new(self.sealing_keys.unwrap_or_else(|| keys.clone()), &realm));
+        let mut codec = Codec::new(
             keys.clone(),
             realm.clone(),
             self.issuer,
@@ -371,12 +400,17 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.lifetimes.leeway,
             self.lifetimes.absolute_lifetime,
         );
+        // A secret that was given for flows and flashes makes no session that nobody asked for.
+        if self.token_form == TokenForm::Sealed || (keys.is_symmetric() && !has_keys_of_its_own) {
+            codec = codec.sealed_by(Arc::clone(&sealing));
+        }
         let companions = CompanionWriter::of(&self.cookie);
         let parked = self.cookie.clone().name(&format!("{}-{PARKED}", self.cookie.get_name())).into_writer();
         let has_the_stem = **parked.name() == *format!("{}{PARKED}", companions.stem());
-        let sealing = Sealing::new(self.sealing_keys.unwrap_or_else(|| keys.clone()), &realm);
         let service = Service {
             codec,
+            sealing,
+            seals_records: self.seal_records,
             cookie: self.cookie.into_writer(),
             lifetimes: self.lifetimes,
             realm,
@@ -405,7 +439,6 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             mode,
             rules,
             keys,
-            sealing,
             companions,
             parked,
             fresh_for_revocation,
@@ -443,7 +476,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// most. In the plain form others issue them, and give them what life they like.
     fn keep_ended(&self) -> Duration {
         self.lifetimes.leeway.saturating_add(match self.token_form {
-            TokenForm::Typed => self.lifetimes.max_age,
+            TokenForm::Typed | TokenForm::Sealed => self.lifetimes.max_age,
             TokenForm::Plain => self.lifetimes.absolute_lifetime,
         })
     }
@@ -483,6 +516,23 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         Err(ConfigError::new(problem))
     }
 
+    fn check_sealing(&self) -> Result<(), ConfigError> {
+        let is_pairs = |keys: &Option<KeyRing>| keys.as_ref().is_some_and(|keys| !keys.is_symmetric());
+        let seals = self.seal_records || self.token_form == TokenForm::Sealed;
+        let problem = if is_pairs(&self.sealing_keys) {
+            "sealing_keys has key pairs, and only secrets seal: give it a ring of HS256, HS384 or HS512 keys"
+        } else if self.seal_records && self.store.is_none() {
+            "seal_records seals what a store keeps, and there is none: add .store(..), or use TokenForm::Sealed, which \
+             seals what the cookie holds"
+        } else if seals && self.sealing_keys.is_none() && is_pairs(&self.keys) {
+            "TokenForm::Sealed and seal_records need a secret, and keys has key pairs only: add \
+             .sealing_keys(KeyRing::from_env()?) or another ring of HS256, HS384 or HS512 keys"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(problem))
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         self.cookie.validate()?;
         self.lifetimes.validate(self.store.is_some())?;
@@ -501,11 +551,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         if self.store_deadline.is_zero() {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }
-        if self.sealing_keys.as_ref().is_some_and(|keys| !keys.is_symmetric()) {
-            return Err(ConfigError::new(
-                "sealing_keys has key pairs, and only secrets seal: give it a ring of HS256, HS384 or HS512 keys",
-            ));
-        }
+        self.check_sealing()?;
         self.check_hybrid()?;
         self.data.check()?;
         if let Some(SessionLimit::EvictLeastRecentlySeen(0) | SessionLimit::Refuse(0)) = self.session_limit {

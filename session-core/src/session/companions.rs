@@ -76,7 +76,8 @@ impl<U: SessionPayload> Request<U> {
     }
 
     pub(crate) fn seal(&self, purpose: Purpose, content: Vec<u8>) -> Result<String, SessionError> {
-        let sealed = self.engine.sealing.seal(purpose, &*self.engine.service.random, content);
+        let service = &self.engine.service;
+        let sealed = service.sealing.seal(purpose, &*service.random, content);
         sealed.map_err(|error| match error {
             SealError::NoKey => self.error(ErrorKind::Misuse).detail(
                 "the manager's keys are key pairs, from which no key that seals is derived: give it secret ones with \
@@ -87,6 +88,6 @@ impl<U: SessionPayload> Request<U> {
     }
 
     pub(crate) fn open_sealed(&self, purpose: Purpose, cookie: &Companion) -> Option<Vec<u8>> {
-        self.engine.sealing.open(purpose, cookie.value.as_bytes())
+        self.engine.service.sealing.open(purpose, cookie.value.as_bytes())
     }
 }

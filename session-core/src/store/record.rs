@@ -22,7 +22,8 @@ pub struct SessionRecord {
     pub subject: Option<String>,
     /// Counts the changes. A change is made only by somebody who read the newest.
     pub version: u64,
-    /// The user's own data, as JSON.
+    /// The user's own data, as JSON, or sealed ([`seal_records`](crate::SessionManagerBuilder::seal_records)). A store
+    /// keeps the bytes as they are.
     pub payload: Vec<u8>,
     /// When the user logged in; the session was created then.
     pub authenticated_at: Timestamp,

@@ -55,13 +55,8 @@ impl<'a> Header<'a> {
         self.alg.parse().ok().and_then(SigningAlgorithm::of)
     }
 
-    /// Media types are case-insensitive and may come with or without `application/` (RFC 7515 section 4.1.9).
     pub(super) fn kind(&self) -> Kind {
-        let Some(typ) = self.typ else { return Kind::Plain };
-        let typ = match typ.split_once('/') {
-            Some((family, rest)) if family.eq_ignore_ascii_case("application") => rest,
-            _ => typ,
-        };
+        let Some(typ) = self.typ.map(media_type) else { return Kind::Plain };
         if typ.eq_ignore_ascii_case(TYP) {
             Kind::Session
         } else if typ.eq_ignore_ascii_case("JWT") {
@@ -69,6 +64,14 @@ impl<'a> Header<'a> {
         } else {
             Kind::Other
         }
+    }
+}
+
+/// Media types are case-insensitive and may come with or without `application/` (RFC 7515 section 4.1.9).
+pub(super) fn media_type(typ: &str) -> &str {
+    match typ.split_once('/') {
+        Some((family, rest)) if family.eq_ignore_ascii_case("application") => rest,
+        _ => typ,
     }
 }
 

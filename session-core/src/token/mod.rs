@@ -44,9 +44,10 @@ use self::own::Own;
 use self::payload::payload_json;
 pub(crate) use self::payload::{IssueError, record_json};
 pub use self::ring::KeyRing;
-pub(crate) use self::seal::{Purpose, SealError, Sealing};
+pub(crate) use self::seal::{Purpose, SealError, Sealing, is_sealed};
 use self::split::{place_of_fault, split};
 pub(crate) use self::tries::Tries;
+use crate::clock::RandomSource;
 use crate::error::ErrorKind;
 use crate::id::SessionId;
 use crate::lifetimes::{Start, Times};
@@ -77,6 +78,26 @@ pub enum TokenForm {
     /// [level](crate::Login::level), as a decimal in a string; more than `"1"` counts only beside an `aud` that
     /// is our realm, since other issuers mean other things by it. A token with `act` is refused.
     Plain,
+    /// For a payload that the browser, its extensions and proxies must not read: a JWE in compact form (RFC 7516), `dir`
+    /// with A256GCM, `typ: session+jwe` and the key's name in the header. Claims and checks are those of
+    /// [`Typed`](Self::Typed); the cookie is some 10 bytes longer, and must fit into 4096 as any. `GET /session`
+    /// still shows what [`SessionPayload::public`](crate::SessionPayload::public) gives.
+    ///
+    /// **Keys.** Each realm's is derived from a secret of the ring ([`keys`](crate::SessionManagerBuilder::keys), or
+    /// [`sealing_keys`](crate::SessionManagerBuilder::sealing_keys) where that has key pairs) by HKDF-SHA256 (RFC 5869),
+    /// without salt, `info` being `session-core sealed\0session+jwe\0<realm>`, 32 bytes. They rotate as the ring does.
+    /// **A key seals at most 2^32 tokens**, since nonces are random and of 96 bits (NIST SP 800-38D section 8.3), and
+    /// each login, refresh and update seals one: at a hundred a second promote another key within 16 months.
+    ///
+    /// **Moving here and back** logs nobody out, also while old and new nodes run side by side: in every form, typed and
+    /// sealed tokens are read, and the next refresh or update writes the form that is set. With `sealing_keys` of
+    /// their own, sealed tokens are read in this form only, so that a secret for flashes makes no session elsewhere: on
+    /// the way back they are logged out. A token that is damaged, was sealed for something else or by somebody else
+    /// is refused with one and the same error and event.
+    ///
+    /// **With a store** the cookie holds a reference, in which there is nothing to hide, so it stays signed whatever the
+    /// form; [`seal_records`](crate::SessionManagerBuilder::seal_records) seals the payload there.
+    Sealed,
 }
 
 /// What a token says about its session.
@@ -133,6 +154,8 @@ pub(crate) struct Codec {
     /// What every token's JSON ends with: `aud` and `iss`.
     tail: String,
     form: TokenForm,
+    /// What opens sealed tokens, where they are read at all.
+    sealing: Option<Arc<Sealing>>,
     leeway: Duration,
     absolute_lifetime: Duration,
 }
@@ -148,7 +171,12 @@ impl Codec {
         absolute_lifetime: Duration,
     ) -> Self {
         let tail = tail(&audience, issuer.as_deref());
-        Self { ring, audience, issuer, tail, form, leeway, absolute_lifetime }
+        Self { ring, audience, issuer, tail, form, sealing: None, leeway, absolute_lifetime }
+    }
+
+    /// Reads tokens that these keys sealed, and writes them where the form says so.
+    pub(crate) fn sealed_by(self, sealing: Arc<Sealing>) -> Self {
+        Self { sealing: Some(sealing), ..self }
     }
 
     /// A token that carries the payload `user`, once it was read back. The generation in `claims` is left out.
@@ -160,10 +188,14 @@ impl Codec {
         claims: &Claims,
         terms: Option<&Terms>,
         user: &U,
+        random: &dyn RandomSource,
     ) -> Result<String, IssueError> {
         let json = self.write(claims, terms, user)?;
         self.read_back(&json, user)?;
-        self.sign(&json, self.form)
+        match self.form {
+            TokenForm::Sealed => self.seal(json, random),
+            form => self.sign(&json, form),
+        }
     }
 
     /// A token that refers to a record: always typed, and the same for the same claims and key. Without a
@@ -256,8 +288,8 @@ impl Codec {
     fn sign(&self, json: &[u8], form: TokenForm) -> Result<String, IssueError> {
         let key = self.ring.signing();
         let header = match form {
-            TokenForm::Typed => key.header(),
             TokenForm::Plain => key.plain_header(),
+            TokenForm::Typed | TokenForm::Sealed => key.header(),
         };
         let signature_room = base64::encoded_len(key.algorithm().signature_len()) + 2;
         let mut token =
@@ -266,7 +298,16 @@ impl Codec {
         token.push('.');
         base64::append(json, &mut token);
         key.append_signature(&mut token).map_err(|_| IssueError::Signing)?;
-        if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
+        short_enough(token)
+    }
+
+    fn seal(&self, json: Vec<u8>, random: &dyn RandomSource) -> Result<String, IssueError> {
+        let sealing = self.sealing.as_ref().ok_or(IssueError::Signing)?;
+        let sealed = sealing.seal(Purpose::Session, random, json);
+        short_enough(sealed.map_err(|error| match error {
+            SealError::NoKey => IssueError::Signing,
+            SealError::Randomness(error) => IssueError::Randomness(error),
+        })?)
     }
 
     fn append_claims(
@@ -303,7 +344,10 @@ impl Codec {
         tries: &Tries,
         upgrade: impl FnOnce(Value) -> Option<U>,
     ) -> Result<Carried<Option<U>>, Refused> {
-        let envelope = Envelope::open(token).map_err(refused)?;
+        let envelope = match Envelope::open(token) {
+            Ok(envelope) => envelope,
+            Err(reason) => return self.read_sealed(token, reason, now, upgrade),
+        };
         let plain = form == TokenForm::Plain;
         let kind = envelope.authenticate(&self.ring.read(), plain, tries).map_err(refused)?;
 
@@ -314,7 +358,26 @@ impl Codec {
         {
             return Ok(Carried { claims: self.timely(claims, None, now)?, terms: None, user: Some(user) });
         }
-        self.read_any(json, &envelope, kind, now, upgrade)
+        self.read_any(json, envelope.signed, kind, now, upgrade)
+    }
+
+    /// The same of what has not three parts, for which `otherwise` is the reason. Whatever is wrong with a sealed one, no
+    /// more is said of it.
+    fn read_sealed<U: DeserializeOwned>(
+        &self,
+        token: &[u8],
+        otherwise: &'static str,
+        now: Timestamp,
+        upgrade: impl FnOnce(Value) -> Option<U>,
+    ) -> Result<Carried<Option<U>>, Refused> {
+        let sealing = self.sealing.as_ref().filter(|_| has_five_parts(token)).ok_or(refused(otherwise))?;
+        let mut buffer = Buffer::<MAX_TOKEN_LEN>::new();
+        let json = sealing.open_in(Purpose::Session, token, &mut buffer);
+        let json = json.ok_or(refused("the token does not open"))?;
+        if let Some((claims, user)) = self.read_own(json) {
+            return Ok(Carried { claims: self.timely(claims, None, now)?, terms: None, user: Some(user) });
+        }
+        self.read_any(json, token, Kind::Session, now, upgrade)
     }
 
     /// The usual token of ours. `None` is for [`read_any`](Self::read_any) to judge.
@@ -333,7 +396,7 @@ impl Codec {
     fn read_any<U: DeserializeOwned>(
         &self,
         json: &[u8],
-        envelope: &Envelope<'_>,
+        signed: &[u8],
         kind: Kind,
         now: Timestamp,
         upgrade: impl FnOnce(Value) -> Option<U>,
@@ -342,13 +405,13 @@ impl Codec {
         let mut found = self.nothing_found();
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
-            let claims = self.judge(&found, envelope, kind, now)?;
+            let claims = self.judge(&found, signed, kind, now)?;
             return Ok(Carried { claims, terms: found.terms(), user: payload });
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
         found = self.nothing_found();
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
-        let claims = self.judge(&found, envelope, kind, now)?;
+        let claims = self.judge(&found, signed, kind, now)?;
         Ok(Carried { claims, terms: found.terms(), user: upgrade(old) })
     }
 
@@ -360,7 +423,7 @@ impl Codec {
     fn judge(
         &self,
         found: &Found<'_, '_>,
-        envelope: &Envelope<'_>,
+        signed: &[u8],
         kind: Kind,
         now: Timestamp,
     ) -> Result<Claims, Refused> {
@@ -375,7 +438,7 @@ impl Codec {
             return Err(refused("the token is from another issuer"));
         }
         let claims = match kind {
-            Kind::Plain => self.plain_claims(found, envelope),
+            Kind::Plain => self.plain_claims(found, signed),
             _ => typed_claims(found),
         };
         self.timely(claims.ok_or(refused("a claim is missing"))?, found.nbf, now)
@@ -391,10 +454,10 @@ impl Codec {
         Ok(claims)
     }
 
-    fn plain_claims(&self, found: &Found<'_, '_>, envelope: &Envelope<'_>) -> Option<Claims> {
+    fn plain_claims(&self, found: &Found<'_, '_>, signed: &[u8]) -> Option<Claims> {
         let issued_at = found.iat?;
         Some(Claims {
-            sid: found.sid.map_or_else(|| id_of(envelope), Named::id),
+            sid: found.sid.map_or_else(|| id_of(signed), Named::id),
             generation: found.generation,
             issued_at,
             expires_at: found.exp?.min(issued_at.plus(self.absolute_lifetime)),
@@ -417,8 +480,17 @@ fn typed_claims(found: &Found<'_, '_>) -> Option<Claims> {
 
 /// The id of a token without one: a hash of what is signed. The signature stays out of it, because ECDSA has
 /// two for one message, and the second one must not be another session.
-fn id_of(envelope: &Envelope<'_>) -> SessionId {
-    id_from(&[envelope.signed])
+fn id_of(signed: &[u8]) -> SessionId {
+    id_from(&[signed])
+}
+
+/// As a JWE has them, within the limit.
+fn has_five_parts(token: &[u8]) -> bool {
+    token.len() <= MAX_TOKEN_LEN && memchr::memchr_iter(b'.', token).count() == 4
+}
+
+fn short_enough(token: String) -> Result<String, IssueError> {
+    if token.len() > MAX_TOKEN_LEN { Err(IssueError::TooLong(token.len())) } else { Ok(token) }
 }
 
 /// What a login was given beyond the usual, each as a claim.

@@ -51,6 +51,9 @@ pub(crate) enum IssueError {
     /// The key could not sign.
     #[error("the signing key does not sign")]
     Signing,
+    /// Nothing was sealed.
+    #[error("the random source has no bytes")]
+    Randomness(#[source] io::Error),
 }
 
 impl IssueError {

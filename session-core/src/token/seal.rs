@@ -1,8 +1,14 @@
-//! Sealing: what a browser keeps for us and must not read or change. JWE in compact form (RFC 7516), `dir` with A256GCM.
+//! Sealing: what a browser or a store keeps for us and must not read or change. JWE in compact form (RFC 7516), `dir` with
+//! A256GCM.
 //!
-//! Each purpose and each realm has a key of its own, derived by HKDF-SHA256 (RFC 5869) from a symmetric key of the ring.
+//! Each purpose and each realm has a key of its own, derived by HKDF-SHA256 (RFC 5869) from a symmetric key of the ring:
+//! no salt, and `info` is `session-core sealed`, the purpose's `typ` and the realm, with a zero byte between them.
 //! The nonce is random, 96 bits: seal at most 2^32 things for one purpose with one key of the ring (NIST SP 800-38D section
 //! 8.3), which is one a second for 136 years.
+//!
+//! What does not open is `None`, whatever the reason: damaged, for something else, or by somebody else. A tag is checked
+//! in constant time and before anything is decrypted, so time tells no more than length and header do, which the sender
+//! wrote.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::base64::{self, Buffer};
+use super::envelope::MAX_TOKEN_LEN;
+use super::header::media_type;
 use super::key::Key;
 use super::ring::KeyRing;
 use crate::clock::RandomSource;
 
-/// In bytes: nothing longer is looked at. A sealed cookie is far below.
-const MAX_SEALED: usize = 4096;
 const MAX_HEADER: usize = 1024;
 const NONCE: usize = 12;
 const TAG: usize = 16;
@@ -26,18 +32,24 @@ const TAG: usize = 16;
 /// What something is sealed for. Nothing that was sealed for one purpose opens for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
+    /// A session's token.
+    Session,
     /// What a flow's cookie holds.
     Flow,
     /// A message for the next page.
     Flash,
+    /// The payload of a record.
+    Record,
 }
 
 impl Purpose {
     /// The header's `typ` (RFC 8725 section 3.11).
     const fn typ(self) -> &'static str {
         match self {
+            Self::Session => "session+jwe",
             Self::Flow => "session-flow+jwe",
             Self::Flash => "session-flash+jwe",
+            Self::Record => "session-record+jwe",
         }
     }
 }
@@ -76,10 +88,21 @@ impl Sealing {
         Self { keys, realm: realm.into() }
     }
 
-    /// Seals with the ring's first key.
+    /// Seals for a cookie, with the ring's first key.
     pub(crate) fn seal(
         &self,
         purpose: Purpose,
+        random: &dyn RandomSource,
+        content: Vec<u8>,
+    ) -> Result<String, SealError> {
+        self.seal_bound(purpose, &[], random, content)
+    }
+
+    /// The same for what belongs to one place: it opens for whoever names that.
+    pub(crate) fn seal_bound(
+        &self,
+        purpose: Purpose,
+        bound: &[u8],
         random: &dyn RandomSource,
         mut content: Vec<u8>,
     ) -> Result<String, SealError> {
@@ -87,12 +110,10 @@ impl Sealing {
         let cipher = self.cipher(&key, purpose).ok_or(SealError::NoKey)?;
         let mut nonce = [0; NONCE];
         random.fill(&mut nonce).map_err(SealError::Randomness)?;
-        let header = Header { alg: "dir", enc: "A256GCM", typ: purpose.typ(), kid: key.kid().into() };
-        // Four strings always serialize.
-        let mut sealed = base64::encode(serde_json::to_vec(&header).unwrap_or_default());
+        let mut sealed = header(&key, purpose, content.len());
         // It fails above 64 GiB only.
         let tag = cipher
-            .encrypt_in_place_detached(&nonce.into(), sealed.as_bytes(), &mut content)
+            .encrypt_in_place_detached(&nonce.into(), &associated(sealed.as_bytes(), bound), &mut content)
             .map_err(|_| SealError::NoKey)?;
         // There is no encrypted key with `dir` (RFC 7516 section 5.1, step 5).
         sealed.push('.');
@@ -103,23 +124,42 @@ impl Sealing {
         Ok(sealed)
     }
 
-    /// What was sealed for this purpose and realm by a key that is still in the ring.
+    /// What was sealed for a cookie with this purpose, for this realm, by a key that is still in the ring. Nothing longer
+    /// than a cookie is looked at.
     pub(crate) fn open(&self, purpose: Purpose, sealed: &[u8]) -> Option<Vec<u8>> {
-        if sealed.len() > MAX_SEALED {
+        self.open_in(purpose, sealed, &mut Buffer::new()).map(|content| content.to_vec())
+    }
+
+    /// The same, in a place of the caller's.
+    pub(super) fn open_in<'b>(
+        &self,
+        purpose: Purpose,
+        sealed: &[u8],
+        place: &'b mut Buffer<MAX_TOKEN_LEN>,
+    ) -> Option<&'b mut [u8]> {
+        if sealed.len() > MAX_TOKEN_LEN {
             return None;
         }
-        let [header, encrypted_key, nonce, content, tag] = parts(sealed)?;
-        if !encrypted_key.is_empty() {
-            return None;
-        }
-        let keys = self.keys.read();
-        let cipher = self.cipher(keys.named(&kid(header, purpose)?)?, purpose)?;
-        let (mut nonce_place, mut tag_place) = (Buffer::<NONCE>::new(), Buffer::<TAG>::new());
-        let nonce: [u8; NONCE] = nonce_place.decode(nonce)?.try_into().ok()?;
-        let tag: [u8; TAG] = tag_place.decode(tag)?.try_into().ok()?;
-        let mut content = base64::to_vec(std::str::from_utf8(content).ok()?)?;
-        cipher.decrypt_in_place_detached(&nonce.into(), header, &mut content, &tag.into()).ok()?;
+        let parts = Parts::of(sealed)?;
+        let cipher = self.cipher_for(parts.header, purpose)?;
+        let content = place.decode(parts.content)?;
+        parts.decrypt(&cipher, &[], content)?;
         Some(content)
+    }
+
+    /// What was sealed for a place, at that place, however long: to be asked about what a store keeps.
+    pub(crate) fn open_bound(&self, purpose: Purpose, bound: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let parts = Parts::of(sealed)?;
+        let cipher = self.cipher_for(parts.header, purpose)?;
+        let mut content = base64::to_vec(std::str::from_utf8(parts.content).ok()?)?;
+        parts.decrypt(&cipher, bound, &mut content)?;
+        Some(content)
+    }
+
+    /// Whether something was sealed with the key that would seal it now.
+    pub(crate) fn is_newest(&self, purpose: Purpose, sealed: &[u8]) -> bool {
+        let newest = header(&self.keys.signing(), purpose, 0);
+        sealed.strip_prefix(newest.as_bytes()).is_some_and(|rest| rest.starts_with(b"."))
     }
 
     fn cipher(&self, key: &Key, purpose: Purpose) -> Option<Aes256Gcm> {
@@ -127,125 +167,69 @@ impl Sealing {
         let info = [b"session-core sealed\0", purpose.typ().as_bytes(), b"\0", self.realm.as_bytes()];
         key.derive(&info, &mut derived).then(|| Aes256Gcm::new((&*derived).into()))
     }
+
+    /// By the key that a header names, if the header is one that we write.
+    fn cipher_for(&self, segment: &[u8], purpose: Purpose) -> Option<Aes256Gcm> {
+        let mut place = Buffer::<MAX_HEADER>::new();
+        let json = std::str::from_utf8(place.decode(segment)?).ok()?;
+        // A derived struct would read a JSON list as well.
+        let header: Header<'_> =
+            if json.starts_with('{') { serde_json::from_str(json).ok()? } else { return None };
+        let is_ours = header.alg == "dir"
+            && header.enc == "A256GCM"
+            && media_type(header.typ).eq_ignore_ascii_case(purpose.typ());
+        let keys = self.keys.read();
+        self.cipher(keys.named(&header.kid).filter(|_| is_ours)?, purpose)
+    }
 }
 
-/// The five segments.
-fn parts(sealed: &[u8]) -> Option<[&[u8]; 5]> {
-    let mut parts = sealed.split(|&byte| byte == b'.');
-    let five = [parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?];
-    parts.next().is_none().then_some(five)
+/// Whether bytes that are JSON otherwise are sealed: all that is begins with `{"` in base64url, and no JSON does.
+pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"ey")
 }
 
-/// The name of the key, if the header is one that we write.
-fn kid(segment: &[u8], purpose: Purpose) -> Option<String> {
-    let mut place = Buffer::<MAX_HEADER>::new();
-    let json = std::str::from_utf8(place.decode(segment)?).ok()?;
-    // A derived struct would read a JSON list as well.
-    let header: Header<'_> =
-        if json.starts_with('{') { serde_json::from_str(json).ok()? } else { return None };
-    let is_ours = header.alg == "dir" && header.enc == "A256GCM" && header.typ == purpose.typ();
-    is_ours.then(|| header.kid.into_owned())
+/// Something sealed, in its five segments, of which the second one is empty.
+struct Parts<'a> {
+    header: &'a [u8],
+    nonce: &'a [u8],
+    content: &'a [u8],
+    tag: &'a [u8],
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::clock::SystemRandom;
-
-    fn ring(byte: u8) -> KeyRing {
-        KeyRing::from_secret([byte; 32]).unwrap()
+impl<'a> Parts<'a> {
+    fn of(sealed: &'a [u8]) -> Option<Self> {
+        let mut parts = sealed.split(|&byte| byte == b'.');
+        let [header, encrypted_key] = [parts.next()?, parts.next()?];
+        let [nonce, content, tag] = [parts.next()?, parts.next()?, parts.next()?];
+        let is_whole = encrypted_key.is_empty() && parts.next().is_none();
+        is_whole.then_some(Self { header, nonce, content, tag })
     }
 
-    fn sealing(byte: u8) -> Sealing {
-        Sealing::new(ring(byte), "users")
+    /// `content` is what the segment of that name holds.
+    fn decrypt(&self, cipher: &Aes256Gcm, bound: &[u8], content: &mut [u8]) -> Option<()> {
+        let (mut nonce_place, mut tag_place) = (Buffer::<NONCE>::new(), Buffer::<TAG>::new());
+        let nonce: [u8; NONCE] = nonce_place.decode(self.nonce)?.try_into().ok()?;
+        let tag: [u8; TAG] = tag_place.decode(self.tag)?.try_into().ok()?;
+        let associated = associated(self.header, bound);
+        cipher.decrypt_in_place_detached(&nonce.into(), &associated, content, &tag.into()).ok()
     }
+}
 
-    fn sealed(by: &Sealing) -> String {
-        by.seal(Purpose::Flow, &SystemRandom, b"verifier".to_vec()).unwrap()
-    }
+/// The header's segment, with room for what follows it.
+fn header(key: &Key, purpose: Purpose, content: usize) -> String {
+    let header = Header { alg: "dir", enc: "A256GCM", typ: purpose.typ(), kid: key.kid().into() };
+    // Four strings always serialize.
+    let json = serde_json::to_vec(&header).unwrap_or_default();
+    let lengths = [json.len(), NONCE, content, TAG];
+    let mut segment = String::with_capacity(lengths.into_iter().map(base64::encoded_len).sum::<usize>() + 4);
+    base64::append(json, &mut segment);
+    segment
+}
 
-    #[test]
-    fn what_was_sealed_opens_and_does_not_show() {
-        let sealing = sealing(1);
-        let text = sealed(&sealing);
-        assert_eq!(sealing.open(Purpose::Flow, text.as_bytes()).unwrap(), b"verifier");
-        assert!(!text.contains(&base64::encode(b"verifier")));
-        assert_ne!(text, sealed(&sealing), "a nonce came twice");
+/// What is authenticated beside the content: the header, and the place where there is one (RFC 7516 section 5.1, step 14).
+fn associated<'a>(header: &'a [u8], bound: &[u8]) -> Cow<'a, [u8]> {
+    if bound.is_empty() {
+        return Cow::Borrowed(header);
     }
-
-    #[test]
-    fn it_is_a_jwe_with_five_segments_and_no_encrypted_key() {
-        let text = sealed(&Sealing::new(
-            KeyRing::new(Key::hs256([1; 32]).unwrap().with_kid("\"k\"").unwrap()).unwrap(),
-            "users",
-        ));
-        let header = base64::to_vec(text.split('.').next().unwrap()).unwrap();
-        assert_eq!(
-            String::from_utf8(header).unwrap(),
-            r#"{"alg":"dir","enc":"A256GCM","typ":"session-flow+jwe","kid":"\"k\""}"#
-        );
-        assert_eq!(text.split('.').map(str::len).collect::<Vec<_>>()[1..], [0, 16, 11, 22]);
-    }
-
-    #[test]
-    fn another_key_purpose_or_realm_opens_nothing() {
-        let text = sealed(&sealing(1));
-        assert!(sealing(2).open(Purpose::Flow, text.as_bytes()).is_none());
-        assert!(sealing(1).open(Purpose::Flash, text.as_bytes()).is_none());
-        assert!(Sealing::new(ring(1), "admins").open(Purpose::Flow, text.as_bytes()).is_none());
-    }
-
-    #[test]
-    fn a_key_of_the_same_name_is_not_the_same_key() {
-        let named = |byte| {
-            Sealing::new(KeyRing::new(Key::hs256([byte; 32]).unwrap().with_kid("k").unwrap()).unwrap(), "u")
-        };
-        assert!(named(2).open(Purpose::Flow, sealed(&named(1)).as_bytes()).is_none());
-    }
-
-    #[test]
-    fn every_key_of_the_ring_opens_until_it_is_retired() {
-        let ring = ring(1);
-        let sealing = Sealing::new(ring.clone(), "users");
-        let (old, text) = (ring.signing_kid(), sealed(&sealing));
-        ring.add(Key::hs512([2; 64]).unwrap().with_kid("next").unwrap()).unwrap();
-        ring.promote("next").unwrap();
-        assert!(sealing.open(Purpose::Flow, text.as_bytes()).is_some());
-        assert!(sealing.open(Purpose::Flow, sealed(&sealing).as_bytes()).is_some());
-        ring.retire(&old).unwrap();
-        assert!(sealing.open(Purpose::Flow, text.as_bytes()).is_none());
-    }
-
-    #[test]
-    fn no_changed_byte_and_no_other_shape_opens() {
-        let sealing = sealing(1);
-        let text = sealed(&sealing);
-        for at in 0..text.len() {
-            let mut bytes = text.clone().into_bytes();
-            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            assert!(sealing.open(Purpose::Flow, &bytes).is_none(), "{at}");
-        }
-        let long = format!("{text}{}", "A".repeat(MAX_SEALED));
-        for other in ["", "....", &text[1..], &format!("{text}."), &text.replacen("..", ".AA.", 1), &long] {
-            assert!(sealing.open(Purpose::Flow, other.as_bytes()).is_none(), "{other}");
-        }
-    }
-
-    #[cfg(feature = "asymmetric")]
-    #[test]
-    fn a_ring_of_key_pairs_seals_nothing() {
-        let pair = Key::ed25519_pem(include_bytes!("tests/keys/ed25519.pem")).unwrap();
-        let sealing = Sealing::new(KeyRing::new(pair).unwrap(), "users");
-        let sealed = sealing.seal(Purpose::Flow, &SystemRandom, Vec::new());
-        assert!(matches!(sealed, Err(SealError::NoKey)));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(sealing(1).open(Purpose::Flow, &bytes).is_none());
-        }
-    }
+    Cow::Owned([header, b".", base64::encode(bound).as_bytes()].concat())
 }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-/// Cases that hold with a store and without one: `name::stateless` and `name::tracked`, each with a world of its own.
+/// Cases that hold with a store and without one: `name::stateless`, `name::tracked` and so on, each with a world of its own.
 macro_rules! in_every_mode {
     ($($(#[$doc:meta])* async fn $name:ident($world:ident, $sessions:ident) $body:block)*) => {$(
         mod $name {
@@ -27,6 +27,20 @@ macro_rules! in_every_mode {
             async fn tracked() {
                 let world = crate::support::World::new();
                 let sessions = world.tracked();
+                case(world, sessions).await;
+            }
+
+            #[tokio::test]
+            async fn sealed_token() {
+                let world = crate::support::World::new();
+                let sessions = world.sealed();
+                case(world, sessions).await;
+            }
+
+            #[tokio::test]
+            async fn sealed_record() {
+                let world = crate::support::World::new();
+                let sessions = world.sealed_records();
                 case(world, sessions).await;
             }
 
@@ -72,6 +86,8 @@ mod privacy;
 mod races;
 mod refresh;
 mod revalidation;
+mod sealed_records;
+mod sealed_tokens;
 mod security;
 mod stateless;
 mod support;

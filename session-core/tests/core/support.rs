@@ -12,7 +12,7 @@ use session_core::store::{Account, MemoryStore, SessionRecord, SessionStore};
 use session_core::testing::{ManualClock, TestRequest};
 use session_core::{
     Clock as _, Guard, KeyRing, Lifetimes, Session, SessionError, SessionEvent, SessionManager,
-    SessionManagerBuilder, SessionPayload, Timestamp,
+    SessionManagerBuilder, SessionPayload, Timestamp, TokenForm,
 };
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -71,6 +71,16 @@ impl World {
 
     pub(crate) fn tracked(&self) -> SessionManager<User> {
         self.builder().store(self.store.clone()).build().unwrap()
+    }
+
+    /// Stateless, in a cookie that nobody else reads.
+    pub(crate) fn sealed(&self) -> SessionManager<User> {
+        self.builder().token_form(TokenForm::Sealed).build().unwrap()
+    }
+
+    /// Tracked, in records that nobody else reads.
+    pub(crate) fn sealed_records(&self) -> SessionManager<User> {
+        self.builder().store(self.store.clone()).seal_records(true).build().unwrap()
     }
 
     /// Tracked, and served from memory for 30 s.

@@ -322,7 +322,7 @@ fn issue<U: SessionPayload>(
     current: &Current<U>,
 ) -> Result<Box<Issued>, SessionError> {
     let terms = current.terms().map(|terms| &**terms);
-    let token = op.token(op.codec.issue_for(&current.claims, terms, &*current.user))?;
+    let token = op.token(op.codec.issue_for(&current.claims, terms, &*current.user, &*op.random))?;
     let is_remembered = terms.is_none_or(|terms| terms.is_remembered);
     Ok(Box::new(Issued { token, claims: current.claims, is_remembered }))
 }

@@ -109,8 +109,8 @@ impl Tracked {
             }
         };
         for _ in 0..WRITES {
-            let (next, now) = (asked_at(&record, payload.as_ref(), op.now()), op.now());
-            match self.call(op, |store| store.replace(&op.realm, &next, now)).await? {
+            let mut next = asked_at(&record, payload.as_ref(), op.now());
+            match self.replace(op, &mut next).await? {
                 Replaced::Done => return Ok(Written::Settled(Asked::GoesOn(next))),
                 Replaced::Gone => return Ok(Written::Settled(Asked::Ended(None))),
                 Replaced::Conflict => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::current::{Current, Endable, Issued, LoggedIn, Present};
+use super::sealed::{in_clear, rename};
 use super::{Tracked, decode, issue, key, opened, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
@@ -62,7 +63,8 @@ impl Tracked {
             let old = self.live_record(op, &current.claims).await?;
             let user = Arc::new(decode(op, &old)?);
             let fence = fence_of(op, options, old.subject())?;
-            let record = new_record(op, old.subject(), old.payload.clone(), options, Some(&old))?;
+            let payload = in_clear(op, &old)?.into_owned();
+            let record = new_record(op, old.subject(), payload, options, Some(&old))?;
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
             if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces), fence).await? {
                 op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
@@ -85,13 +87,15 @@ impl Tracked {
         let options = Create::new(replaces, limit).behind(fence);
         for _ in 0..IDS {
             let issued = issue(op, &record)?;
-            let now = op.now();
-            match self.call(op, |store| store.create(&op.realm, &record, options, now)).await? {
+            match self.insert(op, &op.realm, &mut record, options).await? {
                 Created::Done { evicted } => {
                     tell_created(op, &record, &evicted);
                     return Ok(Stored::Done(Box::new(record), issued));
                 }
-                Created::IdTaken => record.id = op.new_id(Some(record.id.place()))?,
+                Created::IdTaken => {
+                    let id = op.new_id(Some(record.id.place()))?;
+                    rename(op, &mut record, id);
+                }
                 Created::LimitReached => return Err(op.error(ErrorKind::SessionLimit)),
                 Created::PredecessorGone => return Err(op.error(ErrorKind::NotFound)),
                 Created::PredecessorChanged => return Ok(Stored::PredecessorChanged),

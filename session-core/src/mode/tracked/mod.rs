@@ -12,6 +12,7 @@ mod model;
 mod open;
 mod race;
 mod refresh;
+mod sealed;
 mod update;
 
 use std::future::Future;
@@ -147,7 +148,8 @@ fn can_change<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) 
 /// A record that does not decode (a deploy changed the type) is no session, and nothing overwrites it.
 fn decode<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> Result<U, SessionError> {
     can_change(op, record)?;
-    serde_json::from_slice(&record.payload).or_else(|error| upgrade(op, record, &error))
+    let payload = sealed::in_clear(op, record)?;
+    serde_json::from_slice(&payload).or_else(|error| upgrade(op, record, &payload, &error))
 }
 
 /// What an earlier version of the program wrote, as the application reads it.
@@ -155,10 +157,11 @@ fn decode<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> R
 fn upgrade<U: SessionPayload>(
     op: &Operation<'_, U>,
     record: &SessionRecord,
+    payload: &[u8],
     error: &serde_json::Error,
 ) -> Result<U, SessionError> {
     let who = || Who::record(record);
-    match serde_json::from_slice(&record.payload).ok().and_then(U::upgrade) {
+    match serde_json::from_slice(payload).ok().and_then(U::upgrade) {
         Some(user) if user.subject().as_deref() == record.subject() => Ok(user),
         Some(_) => Err(op.unusable(who(), "the stored payload was upgraded to one of another account")),
         None => {
@@ -170,7 +173,7 @@ fn upgrade<U: SessionPayload>(
     }
 }
 
-/// The payload as the store keeps it. Its subject names the account and never changes.
+/// The payload as a record has it before that is written. Its subject names the account and never changes.
 fn payload_of<U: SessionPayload>(
     op: &Operation<'_, U>,
     user: &U,

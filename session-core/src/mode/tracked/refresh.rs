@@ -157,8 +157,7 @@ impl Tracked {
                 }
             }
         }
-        let now = op.now();
-        match self.call(op, |store| store.replace(&op.realm, &next, now)).await? {
+        match self.replace(op, &mut next).await? {
             Replaced::Done => {
                 if change.sends_the_token() {
                     op.emit(EventKind::Refreshed, Who::record(&next));

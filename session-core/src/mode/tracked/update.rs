@@ -29,8 +29,7 @@ impl Tracked {
             let payload = payload_of(op, &user, record.subject())?;
             record.payload = payload;
             record.version = record.version.saturating_add(1);
-            let now = op.now();
-            match self.call(op, |store| store.replace(&op.realm, &record, now)).await? {
+            match self.replace(op, &mut record).await? {
                 Replaced::Done => {
                     op.emit(EventKind::Updated, Who::record(&record));
                     let updated = Current::tracked(Arc::new(user), shown, Arc::new(record));

@@ -44,6 +44,7 @@ impl Peer {
         let (typ, kid) = match form {
             TokenForm::Typed => (Some("session+jwt".to_owned()), Some((self.ours)().kid().to_owned())),
             TokenForm::Plain => (None, None),
+            TokenForm::Sealed => unreachable!("a JWS is not sealed"),
         };
         Header { typ, kid, ..Header::new(self.algorithm) }
     }

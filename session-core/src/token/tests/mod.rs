@@ -9,7 +9,10 @@ mod own;
 mod payloads;
 mod properties;
 mod rotation;
+mod seal;
+mod sealed;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
@@ -18,10 +21,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::payload::IssueError;
-use super::{Claims, Codec, KeyRing, Refused, TokenForm, Tries, base64};
+use super::{Claims, Codec, KeyRing, Refused, Sealing, TokenForm, Tries, base64};
+use crate::clock::SystemRandom;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
+const REALM: &str = "__Host-session";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// The header that `jose` writes.
 const JOSE: &str = r#"{"alg":"HS256"}"#;
@@ -75,15 +80,25 @@ fn plain() -> Codec {
     codec_of(ring(), TokenForm::Plain)
 }
 
+fn sealed() -> Codec {
+    codec_of(ring(), TokenForm::Sealed)
+}
+
+/// Each reads what its own ring sealed, as with the defaults.
 fn codec_of(ring: KeyRing, form: TokenForm) -> Codec {
     let seconds = |n: i64| Duration::from_secs(n.unsigned_abs());
-    Codec::new(ring, "__Host-session".to_owned(), None, form, seconds(LEEWAY), seconds(ABSOLUTE))
+    let sealing = Arc::new(Sealing::new(ring.clone(), REALM));
+    Codec::new(ring, REALM.to_owned(), None, form, seconds(LEEWAY), seconds(ABSOLUTE)).sealed_by(sealing)
 }
 
 impl Codec {
-    /// Signs whatever can be written, read back or not.
+    /// Signs or seals whatever can be written, read back or not.
     fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
-        self.sign(&self.write(claims, None, payload)?, self.form)
+        let json = self.write(claims, None, payload)?;
+        match self.form {
+            TokenForm::Sealed => self.seal(json, &SystemRandom),
+            form => self.sign(&json, form),
+        }
     }
 
     /// As of a request with nothing else.
