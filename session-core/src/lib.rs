@@ -1,7 +1,7 @@
 //! Login sessions for any Rust web framework: log in, stay logged in, see your devices, log out everywhere.
 //!
 //! A session says who is behind a request. Its payload is your own `serde` type; the browser holds a signed cookie,
-//! which is not encrypted. On **axum**, **actix-web** or **Rocket** take the adapter crate:
+//! which is not encrypted unless you [say so](TokenForm::Sealed). On **axum**, **actix-web** or **Rocket** take the adapter crate:
 //! [session-axum](https://docs.rs/session-axum), [session-actix](https://docs.rs/session-actix),
 //! [session-rocket](https://docs.rs/session-rocket). Each begins with a program to paste. This crate decides, they
 //! translate, so all three behave alike:

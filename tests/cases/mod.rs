@@ -43,5 +43,6 @@ mod managers;
 mod parity;
 mod peer_defects;
 mod routes;
+mod sealed;
 mod security;
 mod status;

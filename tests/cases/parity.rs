@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use session_core::TokenForm;
+
 use crate::harness::{Actix, Axum, Browser, Fault, Framework, Rocket, World};
 use crate::wire::{Request, Response, Transcript};
 
@@ -41,9 +43,10 @@ fn snapshot() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("cases/parity.txt")
 }
 
-async fn tracked<F: Framework>(script: &mut Script) {
+async fn tracked<F: Framework>(script: &mut Script, records: bool) {
     let world = World::new();
-    let server = world.serve::<F>(world.tracked().login_page("/login").bearer(true)).await;
+    let users = world.tracked().seal_records(records).login_page("/login").bearer(true);
+    let server = world.serve::<F>(users).await;
     let (mut alice, mut phone, mut bob) = (server.browser(), server.browser(), server.browser());
     let login = |name: &str| Request::post("/login").body(format!("name={name}"));
 
@@ -136,9 +139,9 @@ async fn tracked<F: Framework>(script: &mut Script) {
     script.step("is everywhere", &mut bob, Request::get("/me")).await;
 }
 
-async fn stateless<F: Framework>(script: &mut Script) {
+async fn stateless<F: Framework>(script: &mut Script, form: TokenForm) {
     let world = World::new();
-    let server = world.serve::<F>(world.stateless()).await;
+    let server = world.serve::<F>(world.stateless().token_form(form)).await;
     let mut alice = server.browser();
     script.step("without a store: log in", &mut alice, Request::post("/login").body("name=alice")).await;
     script.step("count", &mut alice, Request::post("/visits")).await;
@@ -164,10 +167,18 @@ async fn two_managers<F: Framework>(script: &mut Script) {
 
 async fn transcript<F: Framework>() -> (String, usize) {
     let mut script = Script { transcript: Transcript::default(), steps: 0, shielded: F::SHIELDED };
-    tracked::<F>(&mut script).await;
-    stateless::<F>(&mut script).await;
+    tracked::<F>(&mut script, false).await;
+    stateless::<F>(&mut script, TokenForm::Typed).await;
     two_managers::<F>(&mut script).await;
     (script.transcript.text().to_owned(), script.steps)
+}
+
+/// The same script with what can be sealed, sealed or not.
+async fn transcript_of<F: Framework>(sealed: bool) -> String {
+    let mut script = Script { transcript: Transcript::default(), steps: 0, shielded: F::SHIELDED };
+    tracked::<F>(&mut script, sealed).await;
+    stateless::<F>(&mut script, if sealed { TokenForm::Sealed } else { TokenForm::Typed }).await;
+    script.transcript.text().to_owned()
 }
 
 /// Fails at the first line that differs, with what led to it.
@@ -190,6 +201,17 @@ async fn transcripts_are_identical() {
     assert!(steps >= 40, "only {steps} steps");
     assert_same((Axum::NAME, &axum), (Actix::NAME, &transcript::<Actix>().await.0));
     assert_same((Axum::NAME, &axum), (Rocket::NAME, &transcript::<Rocket>().await.0));
+}
+
+#[tokio::test]
+async fn sealed_tokens_and_records_answer_as_others_do() {
+    async fn on<F: Framework>() {
+        let [typed, sealed] = [transcript_of::<F>(false).await, transcript_of::<F>(true).await];
+        assert_same(("typed", &typed), ("sealed", &sealed));
+    }
+    on::<Axum>().await;
+    on::<Actix>().await;
+    on::<Rocket>().await;
 }
 
 #[tokio::test]

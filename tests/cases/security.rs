@@ -54,7 +54,7 @@ const ROUTES: [(&str, &str); 24] = [
 ];
 
 /// No route serves `alice` to this cookie, and none hands out a token for it.
-async fn expect_nothing(server: &Server, cookie: &str) {
+pub(super) async fn expect_nothing(server: &Server, cookie: &str) {
     for (method, path) in ROUTES {
         let request = Request::new(method, path).cookie(cookie);
         let response = server.send(request).await;

@@ -96,6 +96,21 @@ impl Jose {
         self.call(&json!({ "call": "sign", "header": header, "claims": claims }))
     }
 
+    /// Any claims under any header, sealed with the key that is derived for a type and a realm.
+    pub(super) fn seal(&self, header: Value, claims: &Value, typ: &str, realm: &str) -> String {
+        self.call(&json!({ "call": "seal", "header": header, "claims": claims, "typ": typ, "realm": realm }))
+    }
+
+    /// A sealed token of a realm, with more to check.
+    pub(super) fn open(&self, token: &str, realm: &str, options: Value) -> Reading {
+        self.call(&json!({ "call": "open", "token": token, "realm": realm, "options": options }))
+    }
+
+    /// The sealed payload of a record that is bound to these bytes, in base64url.
+    pub(super) fn open_record(&self, sealed: &str, realm: &str, bound: &str) -> Reading {
+        self.call(&json!({ "call": "openRecord", "sealed": sealed, "realm": realm, "bound": bound }))
+    }
+
     /// With `alg: none`.
     pub(super) fn unsecured(&self, claims: &Value) -> String {
         self.call(&json!({ "call": "unsecured", "claims": claims }))

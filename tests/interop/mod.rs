@@ -4,6 +4,7 @@
 mod jose;
 mod plain;
 mod refused;
+mod sealed;
 mod typed;
 
 use std::borrow::Cow;

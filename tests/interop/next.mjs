@@ -2,7 +2,20 @@
 // JSON on stdout, the secret where such a module has it.
 
 import { text } from "node:stream/consumers";
-import { SignJWT, UnsecuredJWT, exportJWK, exportPKCS8, exportSPKI, generateKeyPair, importSPKI, jwtVerify } from "jose";
+import { hkdfSync } from "node:crypto";
+import {
+    EncryptJWT,
+    SignJWT,
+    UnsecuredJWT,
+    exportJWK,
+    exportPKCS8,
+    exportSPKI,
+    flattenedDecrypt,
+    generateKeyPair,
+    importSPKI,
+    jwtDecrypt,
+    jwtVerify,
+} from "jose";
 
 const secret = new TextEncoder().encode(process.env.JWT_SECRET);
 
@@ -12,6 +25,10 @@ const createToken = (user) =>
         .setIssuedAt()
         .setExpirationTime("24h")
         .sign(secret);
+
+// As the documentation of `TokenForm::Sealed` has it.
+const sealingKey = (typ, realm) =>
+    new Uint8Array(hkdfSync("sha256", secret, "", `session-core sealed\0${typ}\0${realm}`, 32));
 
 const calls = {
     create: ({ user }) => createToken(user),
@@ -34,6 +51,38 @@ const calls = {
     },
 
     sign: ({ header, claims }) => new SignJWT(claims).setProtectedHeader(header).sign(secret),
+
+    // With the key for this type and realm, whatever the header says.
+    seal: ({ header, claims, typ, realm }) =>
+        new EncryptJWT(claims).setProtectedHeader(header).encrypt(sealingKey(typ, realm)),
+
+    async open({ token, realm, options }) {
+        const checks = {
+            keyManagementAlgorithms: ["dir"],
+            contentEncryptionAlgorithms: ["A256GCM"],
+            ...options,
+        };
+        try {
+            const { payload, protectedHeader } = await jwtDecrypt(token, sealingKey("session+jwe", realm), checks);
+            return { header: protectedHeader, claims: payload };
+        } catch (error) {
+            return { refused: error.code ?? String(error) };
+        }
+    },
+
+    // The payload of a record: what it is bound to is additional authenticated data (RFC 7516 section 5.1, step 14).
+    async openRecord({ sealed, realm, bound }) {
+        const [header, , iv, ciphertext, tag] = sealed.split(".");
+        try {
+            const { plaintext } = await flattenedDecrypt(
+                { protected: header, iv, ciphertext, tag, aad: bound },
+                sealingKey("session-record+jwe", realm),
+            );
+            return { claims: JSON.parse(new TextDecoder().decode(plaintext)) };
+        } catch (error) {
+            return { refused: error.code ?? String(error) };
+        }
+    },
 
     unsecured: ({ claims }) => new UnsecuredJWT(claims).encode(),
 

@@ -104,6 +104,20 @@ fn signatures_never_go_through_the_process_wide_provider() {
     }
 }
 
+/// A record that was written beside these two would be kept in the clear whatever the setting says.
+#[test]
+fn records_are_written_where_they_are_sealed_and_nowhere_else() {
+    let mode = root().join("session-core/src/mode");
+    let writes = |file: &PathBuf| {
+        let code = code(&product(&read(file))).replace(' ', "");
+        [".create(realm", ".create(&", ".replace(&", ".adopt(&"]
+            .iter()
+            .any(|call| code.contains(&format!("store{call}")))
+    };
+    let files: Vec<_> = product_files(&mode).into_iter().filter(writes).collect();
+    assert_eq!(files, [mode.join("tracked/sealed.rs")]);
+}
+
 #[test]
 fn the_check_knows_a_test_from_none() {
     let text = "`cases::a::b` and `Key::new`, `x`, `core::c::d`";

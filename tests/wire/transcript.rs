@@ -106,9 +106,9 @@ impl Transcript {
     }
 }
 
-/// Three parts, the first a JSON object in base64url.
+/// Three parts, or five where it is sealed, the first a JSON object in base64url.
 fn is_token(word: &str) -> bool {
-    word.starts_with("eyJ") && word.split('.').count() == 3
+    word.starts_with("eyJ") && matches!(word.split('.').count(), 3 | 5)
 }
 
 #[cfg(test)]

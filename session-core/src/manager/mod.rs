@@ -79,7 +79,17 @@ impl<U: SessionPayload> SessionManager<U> {
     /// Everything that decides over a session, in words, for the auditor (ASVS 7.1.1 to 7.1.3).
     #[must_use]
     pub fn describe(&self) -> String {
-        format!("{} {}", self.0.service.lifetimes.describe(), self.0.mode.describe())
+        let service = &self.0.service;
+        let sealed = match self.0.mode.tracked() {
+            None if service.codec.seals() => {
+                " The cookie is sealed (A256GCM): browser and proxies cannot read it."
+            }
+            Some(_) if service.seals_records => {
+                " Payloads are sealed in the store (A256GCM); accounts, times, browsers and addresses are not."
+            }
+            _ => "",
+        };
+        format!("{} {}{sealed}", service.lifetimes.describe(), self.0.mode.describe())
     }
 }
 

@@ -3,6 +3,7 @@
 use jsonwebtoken::jwk::{AlgorithmParameters, CommonParameters, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::material::Material;
 use super::{base64, mac};
@@ -14,20 +15,28 @@ struct Written {
     /// As text: `Ed25519` (RFC 9864) it takes for unknown.
     alg: Option<String>,
     /// It knows public keys only.
-    #[cfg_attr(not(feature = "asymmetric"), expect(dead_code, reason = "of asymmetric keys"))]
     d: Option<String>,
     #[serde(flatten)]
     jwk: Jwk,
 }
 
+impl Drop for Written {
+    /// The JSON itself is the caller's.
+    fn drop(&mut self) {
+        self.d.zeroize();
+    }
+}
+
 /// The key, and its name where it has one. What is taken, and what is refused: see [`Key::from_jwk`](crate::Key::from_jwk).
 pub(super) fn read(json: &str) -> Result<(Box<dyn Material>, Option<String>), ConfigError> {
     // The JSON parser's message may quote the key, so it is not kept.
-    let written: Written = serde_json::from_str(json)
+    let mut written: Written = serde_json::from_str(json)
         .map_err(|_| ConfigError::new("this is no JWK: a JSON object with `kty` and the key's parameters"))?;
     check_purpose(&written.jwk.common)?;
-    let material = match &written.jwk.algorithm {
-        AlgorithmParameters::OctetKey(key) => symmetric(written.alg.as_deref(), &key.value)?,
+    let material = match &mut written.jwk.algorithm {
+        AlgorithmParameters::OctetKey(key) => {
+            symmetric(written.alg.as_deref(), &Zeroizing::new(std::mem::take(&mut key.value)))?
+        }
         AlgorithmParameters::Other(_) => {
             return Err(ConfigError::new(
                 "this is no JWK that we know: `kty` is oct, OKP, EC or RSA, with all parameters of its kind",
@@ -35,7 +44,7 @@ pub(super) fn read(json: &str) -> Result<(Box<dyn Material>, Option<String>), Co
         }
         _ => asymmetric(&written)?,
     };
-    Ok((material, written.jwk.common.key_id))
+    Ok((material, written.jwk.common.key_id.take()))
 }
 
 fn check_purpose(common: &CommonParameters) -> Result<(), ConfigError> {
@@ -57,7 +66,7 @@ fn symmetric(alg: Option<&str>, k: &str) -> Result<Box<dyn Material>, ConfigErro
             _ => return Err(wrong_alg(alg, "HS256, HS384 or HS512")),
         },
     };
-    mac::keyed(algorithm, &bytes("k", k)?)
+    mac::keyed(algorithm, &Zeroizing::new(bytes("k", k)?))
 }
 
 fn bytes(name: &str, value: &str) -> Result<Vec<u8>, ConfigError> {
@@ -81,6 +90,7 @@ fn asymmetric(_: &Written) -> Result<Box<dyn Material>, ConfigError> {
 mod asymmetric {
     use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve};
     use jsonwebtoken::{Algorithm, EncodingKey};
+    use zeroize::Zeroizing;
 
     use super::super::asymmetric::{pair, public};
     use super::super::material::Material;
@@ -166,13 +176,13 @@ mod asymmetric {
         }
 
         /// `d` in PKCS#8, whose beginning is the same for all keys of a kind.
-        fn private(&self, prefix: &[u8]) -> Result<Option<Vec<u8>>, ConfigError> {
+        fn private(&self, prefix: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, ConfigError> {
             let Some(d) = &self.d else { return Ok(None) };
-            let d = bytes("d", d)?;
+            let d = Zeroizing::new(bytes("d", d)?);
             if d.len() != 32 {
                 return Err(ConfigError::new("the JWK's `d` must be 32 bytes"));
             }
-            Ok(Some([prefix, &d].concat()))
+            Ok(Some(Zeroizing::new([prefix, &d].concat())))
         }
     }
 }

@@ -102,9 +102,9 @@ impl<M: State> JwtVerifier for KeyedMac<M> {
     }
 }
 
-impl<M: State> Drop for KeyedMac<M> {
+impl<M: State> KeyedMac<M> {
     /// `hmac` and `hkdf` do not wipe their state, so it is overwritten with that of an all-zero key.
-    fn drop(&mut self) {
+    fn wipe(&mut self) {
         if let Ok(blank) = <M as Mac>::new_from_slice(&[]) {
             self.state = blank;
             std::hint::black_box(&mut self.state);
@@ -114,10 +114,58 @@ impl<M: State> Drop for KeyedMac<M> {
     }
 }
 
+impl<M: State> Drop for KeyedMac<M> {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
 fn too_short(algorithm: Algorithm, is: usize, least: usize) -> ConfigError {
     ConfigError::new(format!(
         "the secret for {algorithm:?} is {is} bytes long and must be at least {least} random bytes \
          (RFC 7518 section 3.2); make one with: openssl rand -base64 {}",
         least.max(48)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    fn keyed<M: State>(algorithm: Algorithm, secret: &[u8]) -> KeyedMac<M> {
+        let state = <M as Mac>::new_from_slice(secret).unwrap();
+        KeyedMac { algorithm, state, sealing: Hkdf::new(None, secret) }
+    }
+
+    fn is_blank_after_wiping<M: State>(algorithm: Algorithm) {
+        let made_by = |key: &KeyedMac<M>| {
+            let mut sealing = [0; 32];
+            assert!(key.derive(&[b"info"], &mut sealing));
+            (key.try_sign(b"message").unwrap(), sealing)
+        };
+        let (mut key, blank) = (keyed::<M>(algorithm, &[7; 64]), keyed::<M>(algorithm, &[]));
+        let before = made_by(&key);
+        assert!(before.0 != made_by(&blank).0 && before.1 != made_by(&blank).1);
+        key.wipe();
+        assert_eq!(made_by(&key), made_by(&blank));
+    }
+
+    /// What `drop` does, seen: of the secret nothing is left from which anything could be signed or derived.
+    #[test]
+    fn a_key_that_is_dropped_is_overwritten() {
+        is_blank_after_wiping::<Hmac<Sha256>>(Algorithm::HS256);
+        is_blank_after_wiping::<Hmac<Sha384>>(Algorithm::HS384);
+        is_blank_after_wiping::<Hmac<Sha512>>(Algorithm::HS512);
+    }
+
+    /// Their crates do it where a feature is switched on: it is, or this does not compile.
+    #[test]
+    fn round_keys_and_private_keys_are_wiped_by_their_crates() {
+        fn wipes<T: ZeroizeOnDrop>() {}
+        wipes::<aes_gcm::aes::Aes256>();
+        wipes::<zeroize::Zeroizing<[u8; 32]>>();
+        wipes::<jsonwebtoken::EncodingKey>();
+    }
 }

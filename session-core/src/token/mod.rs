@@ -80,7 +80,7 @@ pub enum TokenForm {
     Plain,
     /// For a payload that the browser, its extensions and proxies must not read: a JWE in compact form (RFC 7516), `dir`
     /// with A256GCM, `typ: session+jwe` and the key's name in the header. Claims and checks are those of
-    /// [`Typed`](Self::Typed); the cookie is some 10 bytes longer, and must fit into 4096 as any. `GET /session`
+    /// [`Typed`](Self::Typed); the cookie is some 15 bytes longer, and must fit into 4096 as any. `GET /session`
     /// still shows what [`SessionPayload::public`](crate::SessionPayload::public) gives.
     ///
     /// **Keys.** Each realm's is derived from a secret of the ring ([`keys`](crate::SessionManagerBuilder::keys), or
@@ -177,6 +177,11 @@ impl Codec {
     /// Reads tokens that these keys sealed, and writes them where the form says so.
     pub(crate) fn sealed_by(self, sealing: Arc<Sealing>) -> Self {
         Self { sealing: Some(sealing), ..self }
+    }
+
+    /// Whether tokens that carry their payload are sealed.
+    pub(crate) fn seals(&self) -> bool {
+        self.form == TokenForm::Sealed
     }
 
     /// A token that carries the payload `user`, once it was read back. The generation in `claims` is left out.

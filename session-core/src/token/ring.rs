@@ -4,6 +4,8 @@ use std::env::{self, VarError};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use zeroize::Zeroizing;
+
 use super::key::Key;
 use crate::error::ConfigError;
 
@@ -208,9 +210,9 @@ fn unknown(kid: &str) -> ConfigError {
 }
 
 /// The value of a variable; `None` when it is not set or empty.
-fn variable(name: &str, value: Result<String, VarError>) -> Result<Option<String>, ConfigError> {
+fn variable(name: &str, value: Result<String, VarError>) -> Result<Option<Zeroizing<String>>, ConfigError> {
     match value {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Ok(value) => Ok(Some(Zeroizing::new(value)).filter(|value| !value.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
         // The error would show the value, so it is not kept.
         Err(VarError::NotUnicode(_)) => Err(ConfigError::new(format!(

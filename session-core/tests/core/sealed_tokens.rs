@@ -149,6 +149,14 @@ async fn with_a_store_the_reference_stays_signed() {
 }
 
 #[test]
+fn the_description_says_what_is_sealed() {
+    let world = World::new();
+    let says = |sessions: SessionManager<User>| sessions.describe().contains("sealed");
+    assert!(says(world.sealed()) && says(world.sealed_records()));
+    assert!(!says(world.stateless()) && !says(world.tracked()));
+}
+
+#[test]
 fn what_cannot_seal_is_found_while_building() {
     let world = World::new();
     let error = world.builder().seal_records(true).build().unwrap_err().to_string();

@@ -168,12 +168,17 @@ async fn no_event_no_log_line_and_no_error_holds_a_token_an_id_or_the_secret() {
     let world = World::new();
     let mut secrets = vec![SECRET.to_owned()];
     let mut errors = String::new();
-    for sessions in world.all() {
-        let mut browser = Browser::login(&sessions, user("ann")).await;
+    let told_in_confidence = "told in confidence, and for the session only";
+    secrets.push(told_in_confidence.to_owned());
+    for sessions in world.all().into_iter().chain([world.sealed(), world.sealed_records()]) {
+        let mut ann = user("ann");
+        ann.notes.insert("note".to_owned(), told_in_confidence.to_owned());
+        let mut browser = Browser::login(&sessions, ann).await;
         let thief = browser.clone();
         secrets.push(browser.cookie().to_owned());
         for record in world.records(&sessions, "ann").await {
             secrets.push(record.id.to_text());
+            secrets.push(String::from_utf8_lossy(&record.payload).into_owned());
         }
         world.advance(NEAR_EXPIRY);
         browser.who(&sessions).await;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use session_core::adapter::ResponseChanges;
 use session_core::store::MemoryStore;
 use session_core::testing::{FaultyStore, ManualClock, StoreMethod, TestRequest};
-use session_core::{KeyRing, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp};
+use session_core::{KeyRing, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp, TokenForm};
 
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
@@ -112,6 +112,31 @@ fn a_cookie_has_no_byte_for_what_a_login_was_not_given() {
     assert_eq!(bytes(builder().store(MemoryStore::new()).build().unwrap()), TRACKED_COOKIE);
 }
 
+/// Who seals pays for it, and the others do not.
+#[test]
+fn what_is_sealed() {
+    let sealed = builder().token_form(TokenForm::Sealed).build().unwrap();
+    let records = builder().store(MemoryStore::new()).session_limit(None).seal_records(true).build().unwrap();
+    let changes = login(&sealed);
+    assert_eq!(changes.set_cookie().unwrap().split(';').next().unwrap().len(), SEALED_COOKIE);
+    let counts = [
+        read(&sealed, &request(&changes)),
+        counted(|| login(&sealed)),
+        read(&records, &request(&login(&records))),
+        counted(|| login(&records)),
+    ];
+    let at_most = [SEALED_READ, SEALED_LOGIN, SEALED_RECORD_READ, SEALED_RECORD_LOGIN];
+    assert!(
+        counts.iter().zip(at_most).all(|(count, most)| *count <= most),
+        "{counts:?}, and not {at_most:?}"
+    );
+}
+
+const SEALED_COOKIE: usize = 336;
+const SEALED_READ: u64 = 4;
+const SEALED_LOGIN: u64 = 20;
+const SEALED_RECORD_READ: u64 = 12;
+const SEALED_RECORD_LOGIN: u64 = 34;
 const STATELESS_READ: u64 = 4;
 const TRACKED_READ: u64 = 8;
 const STATELESS_LOGIN: u64 = 17;

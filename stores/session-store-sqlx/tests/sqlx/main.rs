@@ -18,6 +18,8 @@ mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;
 mod schema;
+#[cfg(feature = "sqlite")]
+mod sealed;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod settings;
 #[cfg(feature = "sqlite")]
