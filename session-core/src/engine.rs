@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cookie::{CompanionWriter, CookieWriter};
 use crate::data::Data;
+use crate::foreign::Sources;
 use crate::mode::Mode;
 use crate::request::Rules;
 use crate::service::Service;
@@ -22,6 +23,8 @@ pub(crate) struct Engine<U> {
     pub(crate) fresh_for_revocation: Option<Duration>,
     /// No login without an attempt.
     pub(crate) requires_attempts: bool,
+    /// Sessions of other systems.
+    pub(crate) sources: Option<Sources<U>>,
     /// The application's own, for its guards.
     pub(crate) data: Data,
 }

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 pub enum EventKind {
     /// A login.
     Created,
+    /// A session of another system was taken over: a login without a proof here.
+    Adopted,
     /// A newer token was issued.
     Refreshed,
     /// The payload changed.
@@ -48,6 +50,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Adopted => "adopted",
             Self::Refreshed => "refreshed",
             Self::Updated => "updated",
             Self::Destroyed => "destroyed",
@@ -67,7 +70,7 @@ impl EventKind {
         match self {
             Self::StoreFailed => tracing::Level::ERROR,
             Self::ReplayDetected | Self::EndedListFull => tracing::Level::WARN,
-            Self::Created | Self::Destroyed | Self::Revoked => tracing::Level::INFO,
+            Self::Created | Self::Adopted | Self::Destroyed | Self::Revoked => tracing::Level::INFO,
             Self::Refreshed | Self::Updated | Self::LogoutWithoutSession | Self::Expired | Self::Rejected => {
                 tracing::Level::DEBUG
             }

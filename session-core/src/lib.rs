@@ -84,6 +84,7 @@ mod event;
 mod few;
 mod flash;
 mod flow;
+mod foreign;
 mod guard;
 // As doctests they need the testing kit.
 #[cfg(any(all(doc, not(doctest)), all(doctest, feature = "testing")))]
@@ -115,6 +116,7 @@ pub use error::{ConfigError, ErrorKind, SessionError};
 pub use event::{EventKind, SessionEvent, SessionObserver};
 pub use flash::Flash;
 pub use flow::{Flow, FlowState, Flows, PostedFields, Relay};
+pub use foreign::{Foreign, ForeignCookies};
 pub use guard::{Authenticated, Fresh, Guard, Level, MaybeAuthenticated, NotImpersonated, Pending, Visitor};
 pub use id::{Place, SessionId};
 pub use lifetimes::Lifetimes;

@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 
 use crate::attempt::Attempt;
 use crate::error::SessionError;
-use crate::terms::{Actor, LONGEST_METHOD, MOST_METHODS, Terms};
+use crate::terms::{Actor, LONGEST_METHOD, MOST_METHODS, Origin, Terms};
 use crate::time::Timestamp;
 
 /// A login. It happens when it is awaited; before that it may be told more:
@@ -31,7 +31,7 @@ use crate::time::Timestamp;
 pub struct Login<'a, T>(Pin<Box<dyn Job<T> + 'a>>);
 
 /// What a login is given beyond the usual.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct LoginOptions {
     pub(crate) remember: Option<bool>,
     pub(crate) at_most: Option<Duration>,
@@ -42,6 +42,8 @@ pub(crate) struct LoginOptions {
     /// Who acts as the user, and when that ends at the latest.
     pub(crate) actor: Option<Actor>,
     pub(crate) ends_by: Option<Timestamp>,
+    /// Another system began the session.
+    pub(crate) origin: Option<Origin>,
     /// The first value that is out of range.
     pub(crate) mistake: Option<&'static str>,
 }
@@ -67,6 +69,7 @@ impl LoginOptions {
             level: self.level.unwrap_or(before.level),
             methods,
             actor: self.actor.clone().or(before.actor),
+            origin: self.origin,
             ..before
         }
     }

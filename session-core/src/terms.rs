@@ -29,6 +29,8 @@ pub struct Terms {
     pub(crate) actor: Option<Actor>,
     /// When the application was last asked whether the account may go on.
     pub(crate) revalidated_at: Option<Timestamp>,
+    /// Another system began it, and nobody has proven who they are here.
+    pub(crate) origin: Option<Origin>,
     /// What a later version of this program wrote: it is kept as it is, and the session cannot be used here.
     pub(crate) later: Option<Vec<u8>>,
 }
@@ -38,6 +40,15 @@ pub struct Terms {
 pub(crate) struct Actor {
     pub(crate) sid: SessionId,
     pub(crate) subject: String,
+}
+
+/// How a session is kept from coming back that another system began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It has an id there: it was marked when it was adopted.
+    Marked,
+    /// It has none: its end bars what was proven of its account until then.
+    Unmarked,
 }
 
 /// A login by one factor.
@@ -60,6 +71,7 @@ impl Default for Terms {
             methods: Vec::new(),
             actor: None,
             revalidated_at: None,
+            origin: None,
             later: None,
         }
     }
@@ -122,6 +134,9 @@ struct Written {
     act: Option<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<i64>,
+    /// Whether a session of another system was marked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    marked: Option<bool>,
 }
 
 impl From<&Terms> for Written {
@@ -135,6 +150,7 @@ impl From<&Terms> for Written {
             amr: terms.methods.clone(),
             act: terms.actor.as_ref().map(|actor| (actor.sid.to_text(), actor.subject.clone())),
             asked: terms.revalidated_at.map(Timestamp::unix_seconds),
+            marked: terms.origin.map(|origin| origin == Origin::Marked),
         }
     }
 }
@@ -154,6 +170,7 @@ impl Written {
             methods: self.amr,
             actor,
             revalidated_at: self.asked.map(Timestamp::from_unix_seconds),
+            origin: self.marked.map(|marked| if marked { Origin::Marked } else { Origin::Unmarked }),
             later: None,
         })
     }
@@ -172,6 +189,7 @@ mod tests {
             methods: vec!["pwd".to_owned(), "otp".to_owned()],
             actor: Some(Actor { sid: SessionId::from_bytes([7; 18]), subject: "alice".to_owned() }),
             revalidated_at: Some(Timestamp::from_unix_seconds(1_600_000_000)),
+            origin: Some(Origin::Unmarked),
             later: None,
         }
     }

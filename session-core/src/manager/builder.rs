@@ -1,5 +1,6 @@
 //! Building a manager: every setting, its default, and the checks between them.
 
+use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::engine::Engine;
 use crate::error::ConfigError;
 use crate::event::SessionObserver;
 use crate::flow::FLOW_LIFETIME;
+use crate::foreign::{Foreign, ForeignCookies, ReadForeign, Sources};
 use crate::lifetimes::Lifetimes;
 use crate::mode::{EndedList, Mode, ReplayPolicy, Stateless, Tracked};
 use crate::payload::SessionPayload;
@@ -19,6 +21,7 @@ use crate::request::{ClientAddress, CrossOrigin, LoginPage, Rules, TrustedProxie
 use crate::revalidation::{Revalidate, Revalidation};
 use crate::service::{Service, Warnings};
 use crate::store::{Hybrid, RecentRecords, SessionLimit, SessionStore, Turns};
+use crate::time::Timestamp;
 use crate::token::{Codec, KeyRing, Sealing, TokenForm};
 
 /// Collects the settings of a [`SessionManager`]; [`build`](Self::build) checks them against each other.
@@ -62,6 +65,9 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     public_origin: Option<String>,
     public_prefix: Option<String>,
     data: Data,
+    adopt_until: Option<Timestamp>,
+    adopt_from: Option<ReadForeign<U>>,
+    adopt_tokens: Option<TokenForm>,
     revalidate: Option<Revalidate<U>>,
     revalidate_every: Option<Duration>,
     observer: Option<Box<dyn SessionObserver>>,
@@ -98,6 +104,9 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             public_origin: None,
             public_prefix: None,
             data: Data::default(),
+            adopt_until: None,
+            adopt_from: None,
+            adopt_tokens: None,
             revalidate: None,
             revalidate_every: None,
             observer: None,
@@ -341,6 +350,52 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         self
     }
 
+    /// Adopts sessions of another system until then: a team moves here, and nobody is logged out. Needs a store that
+    /// [can](crate::store::SessionStore::can_adopt). Default: never.
+    ///
+    /// Choose a date after which who has not come back may log in anew: the longest life of a session there. Do not move it
+    /// once it has passed: what kept ended sessions out is gone by then. Give it to every node before any adopts, as a
+    /// node without it ends sessions without barring the way back.
+    pub fn adopt_until(mut self, until: Timestamp) -> Self {
+        self.adopt_until = Some(until);
+        self
+    }
+
+    /// Looks for a session of another system in the cookies of a request that has none here. Whoever is found is logged in
+    /// with that very request. The crate `session-import` reads the cookies of Auth.js, express-session, Django and others;
+    /// what they name may have to be looked up in the other system's store, so the answer may be awaited. Default: nothing.
+    ///
+    /// `read` is asked by guards and whatever else opens a session, never by `GET /session`, which writes nothing. It must
+    /// map one foreign user to one [subject](SessionPayload::subject), the same as long as this is on, and answer `None` for
+    /// disabled accounts. An error, and no answer within the [store's deadline](Self::store_deadline), is 503.
+    ///
+    /// * **Once.** With an [id](crate::Foreign::id) first requests that come together share one session, and after its end a
+    ///   copy of the foreign cookie opens nothing.
+    /// * **Without an id** the end of an adopted session, and an eviction, bars the account: nothing is adopted that was
+    ///   [issued](crate::Foreign::issued_at) up to then, on any browser of that account. Where the other system goes on
+    ///   issuing cookies, end its session there, too, or a copy gets in after the logout.
+    /// * **Revocations hold** ([`revoke_account`](SessionManager::revoke_account) and its like): nothing is adopted that was
+    ///   proven before, nor where nothing says when it was.
+    /// * **A login or logout here** ends the foreign session that its request shows.
+    /// * It counts as a login, may evict, and is told as [`Adopted`](crate::EventKind::Adopted); where the limit
+    ///   [refuses](crate::store::SessionLimit::Refuse), it is 401, never 409.
+    /// * [`Fresh`](crate::Fresh) does not pass, whatever the other system says of the login.
+    pub fn adopt_from<F, Answer>(mut self, read: F) -> Self
+    where
+        F: Fn(ForeignCookies) -> Answer + Send + Sync + 'static,
+        Answer: Future<Output = Result<Option<(U, Foreign)>, Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
+        self.adopt_from = Some(Box::new(move |cookies| Box::pin(read(cookies))));
+        self
+    }
+
+    /// Adopts this manager's own sessions from before it had a store: tokens of this form, under the same keys, realm and
+    /// cookie. They go on with their user, level and end. Default: none.
+    pub fn adopt_tokens(mut self, form: TokenForm) -> Self {
+        self.adopt_tokens = Some(form);
+        self
+    }
+
     /// How much of a client's address is kept, in records, lists of devices and events. Default: all of it.
     pub fn address(mut self, kept: ClientAddress) -> Self {
         self.address = kept;
@@ -390,20 +445,20 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let login_page = self.checked_login_page()?;
         let realm = self.realm.take().unwrap_or_else(|| self.cookie.get_name().to_owned());
         let mode = self.mode();
-        let has_keys_of_its_own = self.sealing_keys.is_some();
-        let sealing = Arc::new(Sealing::new(self.sealing_keys.unwrap_or_else(|| keys.clone()), &realm));
-        let mut codec = Codec::new(
-            keys.clone(),
-            realm.clone(),
-            self.issuer,
-            self.token_form,
-            self.lifetimes.leeway,
-            self.lifetimes.absolute_lifetime,
-        );
+        let sealing_keys = self.sealing_keys.take();
         // A secret that was given for flows and flashes makes no session that nobody asked for.
-        if self.token_form == TokenForm::Sealed || (keys.is_symmetric() && !has_keys_of_its_own) {
-            codec = codec.sealed_by(Arc::clone(&sealing));
-        }
+        let seals_all = keys.is_symmetric() && sealing_keys.is_none();
+        let sealing = Arc::new(Sealing::new(sealing_keys.unwrap_or_else(|| keys.clone()), &realm));
+        let Lifetimes { leeway, absolute_lifetime, .. } = self.lifetimes;
+        let issuer = self.issuer.take();
+        let codec_of = |form| {
+            let (keys, realm, issuer) = (keys.clone(), realm.clone(), issuer.clone());
+            let codec = Codec::new(keys, realm, issuer, form, leeway, absolute_lifetime);
+            if seals_all || form == TokenForm::Sealed { codec.sealed_by(Arc::clone(&sealing)) } else { codec }
+        };
+        let (codec, tokens) = (codec_of(self.token_form), self.adopt_tokens.map(codec_of));
+        let read = self.adopt_from.take();
+        let sources = (read.is_some() || tokens.is_some()).then_some(Sources { read, tokens });
         let companions = CompanionWriter::of(&self.cookie);
         let parked = self.cookie.clone().name(&format!("{}-{PARKED}", self.cookie.get_name())).into_writer();
         let has_the_stem = **parked.name() == *format!("{}{PARKED}", companions.stem());
@@ -443,6 +498,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             parked,
             fresh_for_revocation,
             requires_attempts,
+            sources,
             data: self.data,
         };
         Ok(SessionManager(Arc::new(engine)))
@@ -469,7 +525,26 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             asking: Turns::default(),
             session_limit,
             replay,
+            adopt_until: self.adopt_until,
         })
+    }
+
+    fn check_adopting(&self) -> Result<(), ConfigError> {
+        let wants = self.adopt_from.is_some() || self.adopt_tokens.is_some();
+        let problem = match (self.adopt_until, &self.store) {
+            (None, _) if wants => {
+                "adopt_from and adopt_tokens need a time after which they are over: add .adopt_until(..)"
+            }
+            (Some(_), None) => {
+                "sessions of another system are adopted into a store, which keeps those out that have ended: add \
+                 .store(..), or leave adopt_until out"
+            }
+            (Some(_), Some(store)) if !store.can_adopt() => {
+                "this store cannot adopt sessions of another system (SessionStore::can_adopt): take one that can"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(problem))
     }
 
     /// Of the tokens that a session may have left behind, one lives longest: issued now, by the clock that is ahead
@@ -518,7 +593,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
 
     fn check_sealing(&self) -> Result<(), ConfigError> {
         let is_pairs = |keys: &Option<KeyRing>| keys.as_ref().is_some_and(|keys| !keys.is_symmetric());
-        let seals = self.seal_records || self.token_form == TokenForm::Sealed;
+        let is_sealed = |form| form == TokenForm::Sealed;
+        let seals = self.seal_records || is_sealed(self.token_form) || self.adopt_tokens.is_some_and(is_sealed);
         let problem = if is_pairs(&self.sealing_keys) {
             "sealing_keys has key pairs, and only secrets seal: give it a ring of HS256, HS384 or HS512 keys"
         } else if self.seal_records && self.store.is_none() {
@@ -548,6 +624,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             ));
         }
         self.check_revalidation()?;
+        self.check_adopting()?;
         if self.store_deadline.is_zero() {
             return Err(ConfigError::new("store_deadline is zero, so no call could succeed: use 2 s or so"));
         }

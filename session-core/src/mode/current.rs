@@ -76,6 +76,8 @@ pub(crate) struct Endable {
     pub(crate) expires_at: Timestamp,
     /// Whether it is known to live. What is over is ended all the same: the clock may be wrong.
     pub(crate) is_live: bool,
+    /// Its end bars what was proven of its account until then.
+    pub(crate) is_unmarked: bool,
 }
 
 /// A token does not open its session.
@@ -141,6 +143,11 @@ impl<U> Current<U> {
     /// Who acts as the user, if somebody does.
     pub(crate) fn actor(&self) -> Option<&Actor> {
         self.terms()?.actor.as_ref()
+    }
+
+    /// Whether another system began it, and nobody has proven who they are here.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.terms().is_some_and(|terms| terms.origin.is_some())
     }
 
     /// The account as the store knows it, which may differ from what the payload says after a deploy.

@@ -38,6 +38,11 @@ impl<U> Verified<U> {
         if self.refused.is_empty() { self.usable.only() } else { None }
     }
 
+    /// Whether a token says something that this mode can use.
+    pub(crate) fn has_usable(&self) -> bool {
+        self.usable.iter().next().is_some()
+    }
+
     /// The sessions that the request names under our signature, usable or not.
     pub(crate) fn named(&self) -> Named<U> {
         let mut named = self.usable.clone();

@@ -32,7 +32,9 @@ impl<U: SessionPayload> Slot<U> {
         let (own, parked) = (&self.0.engine.service.cookie, &self.0.engine.parked);
         let session = self.0.set_cookie(own, &state, &state.outgoing);
         let parked = self.0.set_cookie(parked, &state, &state.parked);
-        let cookies = session.into_iter().chain(parked).chain(self.0.set_companions(&state));
+        let beside = self.0.set_companions(&state);
+        let cleared = state.cleared.iter().filter(|_| !state.panicked).cloned();
+        let cookies = session.into_iter().chain(parked).chain(beside).chain(cleared);
         cookies.for_each(|cookie| changes.append("set-cookie", cookie));
         match changes.is_empty() {
             false => {

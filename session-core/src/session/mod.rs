@@ -1,5 +1,6 @@
 //! One request's session: received once, opened at most once, changed by the handler, closed with the response.
 
+mod adopt;
 mod close;
 mod companions;
 mod devices;
@@ -224,7 +225,9 @@ impl<U: SessionPayload> Session<U> {
         if self.actor().is_some() {
             return Err(self.0.acted());
         }
-        match self.status().authenticated_at {
+        // Another system's word is no proof, however young.
+        let is_adopted = self.0.current().is_some_and(|current| current.is_adopted());
+        match self.status().authenticated_at.filter(|_| !is_adopted) {
             Some(at) if self.0.now() < at.plus(limit) => Ok(()),
             _ => Err(self.0.error(ErrorKind::ReauthenticationRequired).max_age(limit)),
         }

@@ -224,6 +224,9 @@ impl<U: SessionPayload> Request<U> {
                  .verified(attempt)",
             ));
         }
+        if self.shows().is_some() {
+            Box::pin(self.end_foreign(turn)).await?;
+        }
         let mut present = self.present(turn, received);
         let login = self.engine.mode.create(&turn.op, user, options, &mut present).await;
         self.state().named = present.named;
@@ -239,6 +242,9 @@ impl<U: SessionPayload> Request<U> {
 
     pub(super) async fn destroy_in(&self, turn: &Turn<'_, U>) -> Result<Destroyed, SessionError> {
         let received = self.admit()?;
+        if self.shows().is_some() {
+            Box::pin(self.end_foreign(turn)).await?;
+        }
         let mut present = self.present(turn, received);
         let destroyed = self.engine.mode.destroy(&turn.op, &mut present).await;
         self.state().named = present.named;

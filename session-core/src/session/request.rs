@@ -3,15 +3,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::adopt::Shows;
 use super::state::{Outgoing, State};
 use crate::engine::Engine;
 use crate::error::{Challenge, ErrorKind, SessionError};
+use crate::foreign::{ForeignCookies, Sources};
 use crate::mode::{Current, Intent, Named, Opened, Present, Verified};
 use crate::payload::SessionPayload;
 use crate::request::{Received, RequestHead};
 use crate::service::Operation;
 use crate::terms::USUAL_LEVEL;
 use crate::time::Timestamp;
+use crate::token::Tries;
 
 pub(crate) struct Request<U: SessionPayload> {
     pub(crate) engine: Arc<Engine<U>>,
@@ -25,6 +28,8 @@ pub(crate) struct Request<U: SessionPayload> {
 struct Arrived<U> {
     received: Received,
     shown: Verified<U>,
+    /// Where sessions of other systems are adopted.
+    shows: Option<Box<Shows<U>>>,
 }
 
 /// Has the turn.
@@ -46,11 +51,40 @@ impl<U: SessionPayload> Request<U> {
     /// Takes what is needed from the request, and reads its tokens; a second call changes nothing.
     pub(super) fn receive(&self, head: &impl RequestHead) {
         self.arrived.get_or_init(|| {
-            let Engine { rules, mode, service, .. } = &*self.engine;
+            let Engine { rules, mode, service, sources, .. } = &*self.engine;
+            if let Some(sources) = sources {
+                return self.receive_all(sources, head);
+            }
             let mut shown = Verified::NONE;
             let received = rules.receive(head, |tokens| shown = mode.verify(service, tokens));
-            Arrived { received, shown }
+            Arrived { received, shown, shows: None }
         });
+    }
+
+    /// Also what it shows of other systems.
+    #[cold]
+    fn receive_all(&self, sources: &Sources<U>, head: &impl RequestHead) -> Arrived<U> {
+        let Engine { rules, mode, service, .. } = &*self.engine;
+        let (mut shown, mut carried) = (Verified::NONE, Vec::new());
+        let received = rules.receive(head, |tokens| {
+            let tries = Tries::new();
+            let mut take = |token: &&[u8]| match sources.carried(service, token, &tries) {
+                Some(found) => {
+                    carried.push(found);
+                    false
+                }
+                None => true,
+            };
+            shown = mode.verify(service, &mut tokens.filter(|token| take(token)));
+        });
+        let is_bare = received.is_bearer || received.cross_origin.is_some() || sources.read.is_none();
+        let cookies = if is_bare { None } else { ForeignCookies::of(head) };
+        Arrived { received, shown, shows: Shows::new(cookies, carried) }
+    }
+
+    /// What it shows of other systems.
+    pub(super) fn shows(&self) -> Option<&Shows<U>> {
+        self.arrived.get()?.shows.as_deref()
     }
 
     pub(crate) fn received(&self) -> Option<&Received> {
@@ -103,7 +137,7 @@ impl<U: SessionPayload> Request<U> {
             return outcome;
         }
         match self.admitted() {
-            Ok(arrived) => self.find(&turn.op, &arrived.shown, intent).await,
+            Ok(arrived) => self.find(&turn.op, arrived, intent).await,
             Err(error) => {
                 self.state().opened = Some(Err(error.clone()));
                 Err(error)
@@ -114,10 +148,21 @@ impl<U: SessionPayload> Request<U> {
     async fn find(
         &self,
         op: &Operation<'_, U>,
-        shown: &Verified<U>,
+        arrived: &Arrived<U>,
         intent: Intent,
     ) -> Result<(), SessionError> {
-        let Opened { named, outcome } = self.engine.mode.open(op, shown, possible(op, intent)).await;
+        let Arrived { shown, shows, .. } = arrived;
+        let Opened { named, mut outcome } = self.engine.mode.open(op, shown, possible(op, intent)).await;
+        if let (Some(shows), Err(error)) = (shows, &outcome)
+            && intent != Intent::Peek
+            && may_adopt(error, shown)
+        {
+            outcome = match Box::pin(self.adopt_shown(op, shows)).await {
+                Ok(Some(effect)) => Ok(effect),
+                Ok(None) => outcome,
+                Err(error) => Err(error),
+            };
+        }
         let mut state = self.state();
         state.named = named;
         // Nothing is lost where the response has left: only a login must be sent.
@@ -275,6 +320,13 @@ impl<U: SessionPayload> Request<U> {
     pub(super) fn state(&self) -> MutexGuard<'_, State<U>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether no session of ours lives. One whose payload this program cannot read may live elsewhere, while a deploy is
+/// rolled out.
+fn may_adopt<U>(error: &SessionError, shown: &Verified<U>) -> bool {
+    let kind = error.kind();
+    kind.is_unauthenticated() && !(kind == ErrorKind::Invalid && shown.has_usable())
 }
 
 /// There is no cookie to carry a refresh that a native client did not ask for.

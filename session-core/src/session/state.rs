@@ -21,6 +21,8 @@ pub(super) struct State<U> {
     pub(super) parked: Outgoing,
     /// What becomes of the cookies beside the session's, and how long they live. An empty value clears one.
     pub(super) companions: Vec<(Companion, Duration)>,
+    /// Lines that clear cookies of another system.
+    pub(super) cleared: Vec<String>,
     /// Those that are read once and have been.
     pub(super) read: Vec<&'static str>,
     pub(super) closed: bool,
@@ -47,6 +49,7 @@ impl<U> State<U> {
             outgoing: Outgoing::Nothing,
             parked: Outgoing::Nothing,
             companions: Vec::new(),
+            cleared: Vec::new(),
             read: Vec::new(),
             closed: false,
             panicked: false,

@@ -26,6 +26,8 @@ pub(crate) struct Faulty {
     pub(crate) hangs: Arc<AtomicBool>,
     /// Lists nobody and ends no account's sessions, as a store whose index was evicted.
     pub(crate) lost_index: Arc<AtomicBool>,
+    /// Cannot adopt.
+    pub(crate) adopts_nothing: Arc<AtomicBool>,
     /// Every pause is over at once, there is always more to clean up, and no news.
     pub(crate) never_waits: Arc<AtomicBool>,
     /// No call is ready at once, as if the store were elsewhere; a short pause is over after one turn of the others.
@@ -74,6 +76,7 @@ impl Default for Faulty {
             read_only: Arc::default(),
             hangs: Arc::default(),
             lost_index: Arc::default(),
+            adopts_nothing: Arc::default(),
             never_waits: Arc::default(),
             is_remote: Arc::default(),
             conflicts: Arc::default(),
@@ -204,7 +207,7 @@ impl SessionStore for Faulty {
     }
 
     fn can_adopt(&self) -> bool {
-        self.store.can_adopt()
+        !is_on(&self.adopts_nothing)
     }
 
     async fn adopt(

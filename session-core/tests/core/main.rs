@@ -55,6 +55,7 @@ macro_rules! in_every_mode {
 }
 
 mod administration;
+mod adopting;
 #[cfg(feature = "asymmetric")]
 mod asymmetric;
 mod attempts;

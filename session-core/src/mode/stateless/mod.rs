@@ -314,7 +314,14 @@ impl Stateless {
 
 fn endable<U: SessionPayload>(shown: &Shown<U>) -> Endable {
     let subject = shown.user.as_deref().and_then(U::subject).map(|subject| subject.into_owned());
-    Endable { id: shown.claims.sid, subject, actor: None, expires_at: shown.claims.expires_at, is_live: true }
+    Endable {
+        id: shown.claims.sid,
+        subject,
+        actor: None,
+        expires_at: shown.claims.expires_at,
+        is_live: true,
+        is_unmarked: false,
+    }
 }
 
 fn issue<U: SessionPayload>(

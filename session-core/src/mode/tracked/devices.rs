@@ -51,6 +51,7 @@ impl Tracked {
         record: &SessionRecord,
         why: &str,
     ) -> Result<bool, SessionError> {
+        self.bar_for(op, record).await?;
         let key = key(op, record.id);
         let deleted = self.call(op, |store| store.delete(key)).await?;
         if deleted {
@@ -66,6 +67,7 @@ impl Tracked {
         subject: &str,
         keep: Option<SessionId>,
     ) -> Result<Vec<SessionId>, SessionError> {
+        self.bar(op, Some(subject)).await?;
         let (now, account, fresh) = (op.now(), Account { realm: &op.realm, subject }, op.new_mark()?);
         let ended = self.call(op, |store| store.delete_account(account, keep, fresh, now)).await?;
         for &sid in &ended {
@@ -80,6 +82,7 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
     ) -> Result<u64, SessionError> {
+        self.bar(op, None).await?;
         let fresh = op.new_mark()?;
         let ended = self.call(op, |store| store.delete_realm(&op.realm, fresh)).await?;
         op.emit_because(EventKind::Revoked, Who::NOBODY, format!("every session was ended: {ended}"));

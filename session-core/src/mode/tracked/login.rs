@@ -7,7 +7,7 @@ use super::sealed::{in_clear, rename};
 use super::{Tracked, decode, issue, key, opened, payload_of};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
-use crate::id::{Place, SessionId};
+use crate::id::Place;
 use crate::login::LoginOptions;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
@@ -37,6 +37,9 @@ impl Tracked {
         let record = new_record(op, subject.as_deref(), payload, options, None)?;
         let mut replaced = self.endable(op, present, subject.as_deref()).await?;
         drop(subject);
+        for ended in &replaced {
+            self.bar_ended(op, ended).await?;
+        }
         // Another place may be on another machine: what is there is ended once the login stands.
         let beside = replaced.iter().position(|ended| ended.id.place() == record.id.place());
         let first = beside.map(|at| replaced.remove(at));
@@ -66,6 +69,7 @@ impl Tracked {
             let payload = in_clear(op, &old)?.into_owned();
             let record = new_record(op, old.subject(), payload, options, Some(&old))?;
             let replaces = Replaces::MustExist { id: old.id, version: old.version };
+            self.bar_for(op, &old).await?;
             if let Stored::Done(record, issued) = self.store_new(op, record, Some(replaces), fence).await? {
                 op.emit_because(EventKind::Revoked, Who::record(&old), super::super::REPLACED);
                 return Ok(LoggedIn { current: opened(user, *record), issued, replaced: Vec::new() });
@@ -89,7 +93,8 @@ impl Tracked {
             let issued = issue(op, &record)?;
             match self.insert(op, &op.realm, &mut record, options).await? {
                 Created::Done { evicted } => {
-                    tell_created(op, &record, &evicted);
+                    op.emit(EventKind::Created, Who::record(&record));
+                    self.evicted(op, record.subject(), &evicted).await;
                     return Ok(Stored::Done(Box::new(record), issued));
                 }
                 Created::IdTaken => {
@@ -164,14 +169,6 @@ pub(super) fn fence_of<U: SessionPayload>(
     let Some(attempt) = &options.attempt else { return Ok(None) };
     let fence = attempt.fence(&op.realm, subject, op.now(), op.lifetimes.leeway);
     fence.map(Some).map_err(|(kind, detail)| op.error(kind).detail(detail))
-}
-
-fn tell_created<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord, evicted: &[SessionId]) {
-    op.emit(EventKind::Created, Who::record(record));
-    for &id in evicted {
-        let who = Who::session(id, record.subject().map(Into::into));
-        op.emit_because(EventKind::Revoked, who, "the account had as many sessions as it may have");
-    }
 }
 
 fn tell_replaced<U: SessionPayload>(op: &Operation<'_, U>, replaced: &Endable) {

@@ -2,6 +2,7 @@
 
 use super::super::Destroyed;
 use super::super::current::{Endable, Present};
+use super::adopt::is_unmarked;
 use super::{Tracked, key, touch_by};
 use crate::error::{ErrorKind, SessionError};
 use crate::event::{EventKind, Who};
@@ -68,6 +69,7 @@ impl Tracked {
         for ended in self.endable(op, present, None).await? {
             // Somebody else may end it first, as "log out everywhere" has.
             found |= ended.is_live;
+            self.bar_ended(op, &ended).await?;
             let key = key(op, ended.id);
             if self.call(op, |store| store.delete(key)).await? {
                 op.emit(EventKind::Destroyed, ended.who());
@@ -97,6 +99,7 @@ impl Tracked {
                     actor: current.actor().map(|actor| actor.subject.clone()),
                     expires_at: shown.claims.expires_at,
                     is_live: true,
+                    is_unmarked: is_unmarked(current.terms().map(|terms| &**terms)),
                 }),
                 None => match self.judged(op, &shown.claims, login).await? {
                     Judged::MayEnd(ended) => endable.push(ended),
@@ -123,6 +126,7 @@ impl Tracked {
                 actor: None,
                 expires_at,
                 is_live: false,
+                is_unmarked: false,
             }));
         };
         let may_end = match reach(token, touch_by(op, token), &record, op.now()) {
@@ -137,7 +141,9 @@ impl Tracked {
         Ok(match may_end {
             true => {
                 let actor = record.actor().map(|actor| actor.subject.clone());
-                Judged::MayEnd(Endable { id, subject: record.subject, actor, expires_at, is_live: true })
+                let is_unmarked = is_unmarked(record.terms.as_deref());
+                let subject = record.subject;
+                Judged::MayEnd(Endable { id, subject, actor, expires_at, is_live: true, is_unmarked })
             }
             false => Judged::MayNot,
         })
@@ -164,6 +170,7 @@ impl Tracked {
         record: &SessionRecord,
     ) -> Result<(), SessionError> {
         if self.replay == ReplayPolicy::EndSession {
+            self.bar_for(op, record).await?;
             let key = key(op, record.id);
             self.call(op, |store| store.delete(key)).await?;
         }

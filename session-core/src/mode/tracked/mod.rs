@@ -1,6 +1,7 @@
 //! Sessions whose truth is in a store.
 
 mod actor;
+mod adopt;
 mod ask;
 mod decide;
 mod devices;
@@ -30,6 +31,7 @@ use crate::service::Operation;
 use crate::store::{
     Moment, RecentRecords, RecordKey, SessionLimit, SessionRecord, SessionStore, StoreError, Touch, Turns,
 };
+use crate::time::Timestamp;
 use crate::token::{Claims, record_json};
 
 pub(crate) struct Tracked {
@@ -41,6 +43,8 @@ pub(crate) struct Tracked {
     pub(crate) asking: Turns,
     pub(crate) session_limit: Option<SessionLimit>,
     pub(crate) replay: ReplayPolicy,
+    /// Sessions of other systems are adopted until then.
+    pub(crate) adopt_until: Option<Timestamp>,
 }
 
 impl Tracked {
@@ -114,7 +118,10 @@ impl Tracked {
                 recent.bound().as_secs_f32()
             ),
         };
-        format!("{limit} {logout}")
+        let adopts = self.adopt_until.map(|until| {
+            format!(" Until {until} whoever shows a session of another system gets one here without a proof.")
+        });
+        format!("{limit} {logout}{}", adopts.unwrap_or_default())
     }
 }
 
