@@ -18,6 +18,9 @@ pub mod testing {}
 #[doc = include_str!("../guides/deployment.md")]
 pub mod deployment {}
 
+#[doc = include_str!("../guides/moving.md")]
+pub mod moving {}
+
 #[doc = include_str!("../guides/performance.md")]
 #[doc = include_str!("../guides/performance-requests.svg")]
 #[doc = include_str!("../guides/performance-stores.svg")]

@@ -59,7 +59,8 @@
 //!
 //! * [`guide`]: [modes](guide::modes), [lifetimes](guide::lifetimes), [guards](guide::guards),
 //!   [recipes](guide::recipes), [testing](guide::testing), [deployment](guide::deployment); [writing a store](guide::store),
-//!   [writing an adapter](guide::adapter); how this compares [with others](guide::comparison); what it [costs](guide::performance).
+//!   [writing an adapter](guide::adapter); how this compares [with others](guide::comparison); what it [costs](guide::performance);
+//!   [moving here](guide::moving) with everybody logged in.
 //! * [`SessionManagerBuilder`]: every setting, with its default. [`ErrorKind`]: every refusal, with its status.
 //! * [`store`]: `MemoryStore`, and the contract of a store. SQL: [session-store-sqlx](https://docs.rs/session-store-sqlx);
 //!   Redis: [session-store-redis](https://docs.rs/session-store-redis).
