@@ -594,7 +594,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     fn check_sealing(&self) -> Result<(), ConfigError> {
         let is_pairs = |keys: &Option<KeyRing>| keys.as_ref().is_some_and(|keys| !keys.is_symmetric());
         let is_sealed = |form| form == TokenForm::Sealed;
-        let seals = self.seal_records || is_sealed(self.token_form) || self.adopt_tokens.is_some_and(is_sealed);
+        let seals =
+            self.seal_records || is_sealed(self.token_form) || self.adopt_tokens.is_some_and(is_sealed);
         let problem = if is_pairs(&self.sealing_keys) {
             "sealing_keys has key pairs, and only secrets seal: give it a ring of HS256, HS384 or HS512 keys"
         } else if self.seal_records && self.store.is_none() {

@@ -107,6 +107,18 @@ async fn who_else(sessions: &SessionManager<User>, mut jar: Jar) -> Jar {
 }
 
 #[tokio::test]
+async fn where_records_are_sealed_so_is_an_adopted_one() {
+    let world = World::new();
+    let sessions = adopting(&world).seal_records(true).build().unwrap();
+    let (mut jar, mut other_tab) = (newcomer(&world, "ann", "k1"), newcomer(&world, "ann", "k1"));
+    for browser in [&mut jar, &mut other_tab] {
+        assert_eq!(who(&sessions, browser).await.as_deref(), Some("ann"));
+    }
+    let record = world.records(&sessions, "ann").await.remove(0);
+    assert!(!String::from_utf8_lossy(&record.payload).contains("userId"));
+}
+
+#[tokio::test]
 async fn after_a_logout_a_copy_of_the_foreign_cookie_opens_nothing_on_any_node() {
     for id in IDS {
         let world = World::new();
@@ -432,7 +444,7 @@ async fn a_reader_or_a_store_that_fails_is_503_and_the_next_request_succeeds() {
 
 #[tokio::test]
 async fn a_session_that_came_without_a_store_goes_on_with_one() {
-    for form in [TokenForm::Typed, TokenForm::Plain] {
+    for form in [TokenForm::Typed, TokenForm::Plain, TokenForm::Sealed] {
         let world = World::new();
         let before = world.builder().token_form(form).build().unwrap();
         let mut jar = Jar::default();

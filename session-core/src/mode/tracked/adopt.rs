@@ -53,9 +53,9 @@ impl Tracked {
         op: &Operation<'_, U>,
         newcomer: Newcomer<U>,
     ) -> Result<Option<Opened<U>>, SessionError> {
-        let Some((record, adoption)) = self.record_of(op, &newcomer)? else { return Ok(None) };
+        let Some((mut record, adoption)) = self.record_of(op, &newcomer)? else { return Ok(None) };
         let issued = issue(op, &record)?;
-        match self.call(op, |store| store.adopt(&op.realm, &record, adoption, op.now())).await? {
+        match self.insert_foreign(op, &mut record, adoption).await? {
             Adopted::Done { evicted } => {
                 op.emit(EventKind::Adopted, Who::record(&record));
                 self.evicted(op, record.subject(), &evicted).await;
@@ -78,8 +78,7 @@ impl Tracked {
         let Some((mut record, adoption)) = self.record_of(op, newcomer)? else { return Ok(()) };
         // Adopted by nobody, so that it cannot be any more. Who comes with one that is barred already bars nothing more.
         record.uncounted = true;
-        let (now, adoption) = (op.now(), adoption.limit(None));
-        let adopted = self.call(op, |store| store.adopt(&op.realm, &record, adoption, now)).await?;
+        let adopted = self.insert_foreign(op, &mut record, adoption.limit(None)).await?;
         if adopted != Adopted::Barred {
             self.bar_for(op, &record).await?;
             let key = key(op, record.id);

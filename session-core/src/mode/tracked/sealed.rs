@@ -9,7 +9,7 @@ use crate::event::Who;
 use crate::id::SessionId;
 use crate::payload::SessionPayload;
 use crate::service::Operation;
-use crate::store::{Create, Created, Replaced, SessionRecord};
+use crate::store::{Adopted, Adoption, Create, Created, Replaced, SessionRecord};
 use crate::token::{Purpose, SealError, is_sealed};
 
 impl Tracked {
@@ -35,6 +35,18 @@ impl Tracked {
         bring_to_the_setting(op, realm, record)?;
         let (record, now) = (&*record, op.now());
         self.call(op, |store| store.create(realm, record, options, now)).await
+    }
+
+    /// The same of a session that another system began.
+    pub(super) async fn insert_foreign<U: SessionPayload>(
+        &self,
+        op: &Operation<'_, U>,
+        record: &mut SessionRecord,
+        adoption: Adoption,
+    ) -> Result<Adopted, SessionError> {
+        bring_to_the_setting(op, &op.realm, record)?;
+        let (record, now) = (&*record, op.now());
+        self.call(op, |store| store.adopt(&op.realm, record, adoption, now)).await
     }
 }
 
