@@ -1,0 +1,140 @@
+//! What a reader hands back.
+
+use serde::de::DeserializeOwned;
+use session_core::Timestamp;
+
+use crate::error::ImportError;
+
+/// A session that another system began: who it is, and what its cookie proves.
+///
+/// Say nothing more of it than is here: where a time is `None`, the other system does not tell. Times of the future are
+/// brought down to now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ForeignSession<T> {
+    /// What the other system kept, in your own type (or `serde_json::Value`).
+    pub payload: T,
+    /// What names the session there as long as it lives. `None` where the system has no such thing: a `jti`, a time or the
+    /// ciphertext is another one after each visit, and never stands here.
+    ///
+    /// It may log in whoever knows it: keep it out of logs.
+    pub id: Option<String>,
+    /// When the user logged in there, if the system tells.
+    pub authenticated_at: Option<Timestamp>,
+    /// When the cookie or record was made: the user had logged in by then. Many systems make a new one at each visit, so
+    /// this does not show a recent login.
+    pub issued_at: Option<Timestamp>,
+    /// When the session ends there, if the system tells.
+    pub ends_at: Option<Timestamp>,
+    /// The name of the cookie that it came in.
+    pub cookie: String,
+    /// Whose doing that cookie can be.
+    pub prefix: CookiePrefix,
+    /// The cookies of this session that the request had, to clear once it is adopted.
+    pub cookies: Vec<ForeignCookie>,
+}
+
+/// The name of a session whose record is in the other system's store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reference {
+    /// The session's id there, to look it up with. It logs in whoever knows it: keep it out of logs.
+    pub id: String,
+    /// The name of the cookie that it came in.
+    pub cookie: String,
+    /// Whose doing that cookie can be.
+    pub prefix: CookiePrefix,
+    /// The cookies of this session that the request had, to clear once it is adopted.
+    pub cookies: Vec<ForeignCookie>,
+}
+
+/// Who can have set a cookie, by the beginning of its name (RFC 6265bis, section "Cookie Name Prefixes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CookiePrefix {
+    /// `__Host-`: this host alone, over TLS.
+    Host,
+    /// `__Secure-`: this host or a sibling subdomain, over TLS.
+    Secure,
+    /// None: any sibling subdomain, and whoever can answer plain http in the site's name. They can plant a session of
+    /// their own, and your user then works in their account (login CSRF).
+    None,
+}
+
+impl CookiePrefix {
+    /// The prefix of that name. Upper or lower case does not matter, as in browsers.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let begins =
+            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        match () {
+            () if begins("__Host-") => Self::Host,
+            () if begins("__Secure-") => Self::Secure,
+            () => Self::None,
+        }
+    }
+}
+
+/// A cookie to clear: with this name and path, `Max-Age=0`, and `Secure` where it says so.
+///
+/// A browser clears only what has the same name, path **and domain**. Requests do not tell a cookie's domain: where the
+/// other system sets one (Django's `SESSION_COOKIE_DOMAIN`, better-auth's `crossSubDomainCookies`), add it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ForeignCookie {
+    /// Chunks have names of their own.
+    pub name: String,
+    /// `/`, unless the reader was told another.
+    pub path: String,
+    /// Whether a browser refuses the clearing without `Secure`: that is so if the name has a prefix.
+    pub secure: bool,
+}
+
+/// A genuine session, before its payload is read.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) json: Vec<u8>,
+    pub(crate) id: Option<String>,
+    pub(crate) authenticated_at: Option<Timestamp>,
+    pub(crate) issued_at: Option<Timestamp>,
+    pub(crate) ends_at: Option<Timestamp>,
+}
+
+impl Opened {
+    pub(crate) fn new(json: Vec<u8>) -> Self {
+        Self { json, id: None, authenticated_at: None, issued_at: None, ends_at: None }
+    }
+
+    /// `None` if it has ended. No time of its making is later than now.
+    pub(crate) fn at(mut self, now: Timestamp) -> Option<Self> {
+        self.authenticated_at = self.authenticated_at.map(|at| at.min(now));
+        self.issued_at = self.issued_at.map(|at| at.min(now));
+        self.ends_at.is_none_or(|ends| ends > now).then_some(self)
+    }
+
+    pub(crate) fn into_session<T: DeserializeOwned>(
+        self,
+        from: Reference,
+    ) -> Result<ForeignSession<T>, ImportError> {
+        Ok(ForeignSession {
+            payload: payload(&self.json)?,
+            id: self.id,
+            authenticated_at: self.authenticated_at,
+            issued_at: self.issued_at,
+            ends_at: self.ends_at,
+            cookie: from.cookie,
+            prefix: from.prefix,
+            cookies: from.cookies,
+        })
+    }
+}
+
+/// The error says where, and not what was there.
+fn payload<T: DeserializeOwned>(json: &[u8]) -> Result<T, ImportError> {
+    let mut source = serde_json::Deserializer::from_slice(json);
+    let failed = |path: String| ImportError::Payload { path };
+    let payload = serde_path_to_error::deserialize(&mut source);
+    let payload = payload.map_err(|error| failed(error.path().to_string()))?;
+    source.end().map_err(|_| failed(".".to_owned()))?;
+    Ok(payload)
+}

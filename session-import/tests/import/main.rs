@@ -1,0 +1,6 @@
+//! What every reader must do, on cookies that the real libraries made (`vectors/`).
+
+mod clauses;
+mod particular;
+mod systems;
+mod vectors;
