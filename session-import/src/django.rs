@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use session_core::Timestamp;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::cookies::Cookies;
 use crate::error::ImportError;
@@ -175,8 +176,8 @@ impl Django {
 
 /// `django.utils.crypto.salted_hmac` by SHA-256.
 fn is_signed(secret: &[u8], salt: &str, signed: &str, tag: &[u8]) -> bool {
-    let key = Sha256::new().chain_update(salt).chain_update(secret).finalize();
-    verify::<HmacSha256>(&key, &[signed.as_bytes()], tag)
+    let key: [u8; 32] = Sha256::new().chain_update(salt).chain_update(secret).finalize().into();
+    verify::<HmacSha256>(&*Zeroizing::new(key), &[signed.as_bytes()], tag)
 }
 
 fn opened(payload: &str, time: &str) -> Option<Opened> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use session_core::Timestamp;
+use zeroize::Zeroizing;
 
 use crate::cookies::Cookies;
 use crate::error::ImportError;
@@ -88,7 +89,8 @@ impl Flask {
 
 fn is_signed(secret: &[u8], signed: &str, tag: &[u8]) -> bool {
     let Some(key) = mac::<HmacSha1>(secret, &[b"cookie-session"]) else { return false };
-    verify::<HmacSha1>(&key.finalize().into_bytes(), &[signed.as_bytes()], tag)
+    let key = Zeroizing::new(<[u8; 20]>::from(key.finalize().into_bytes()));
+    verify::<HmacSha1>(&*key, &[signed.as_bytes()], tag)
 }
 
 /// Seconds since the epoch: their bytes, the highest first, as base64url.

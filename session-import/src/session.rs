@@ -67,10 +67,12 @@ impl CookiePrefix {
     pub fn of(name: &str) -> Self {
         let begins =
             |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        match () {
-            () if begins("__Host-") => Self::Host,
-            () if begins("__Secure-") => Self::Secure,
-            () => Self::None,
+        if begins("__Host-") {
+            Self::Host
+        } else if begins("__Secure-") {
+            Self::Secure
+        } else {
+            Self::None
         }
     }
 }

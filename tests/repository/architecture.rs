@@ -10,6 +10,7 @@ use super::root;
 use super::source::{count_code_lines, product, product_files, read, rust_files};
 
 const CORE: &str = "session-core";
+const IMPORT: &str = "session-import";
 const TESTS: &str = "session-tests";
 /// What tests of several packages share, and nothing else may use.
 const SERVERS: &str = "session-test-servers";
@@ -141,6 +142,35 @@ fn stores_depend_on_core_only() {
             ["axum", "actix-web", "rocket"].into_iter().filter(|name| needed.contains(*name)).collect();
         assert!(frameworks.is_empty(), "{} must not need {frameworks:?}", store.name);
     }
+}
+
+/// What a library needs that reads cookies of others for every framework: neither framework nor runtime nor driver.
+#[test]
+fn the_readers_of_foreign_cookies_depend_on_core_only_and_nothing_on_them() {
+    let metadata = metadata();
+    let direct = normal(member(&metadata, IMPORT));
+    let ours: Vec<_> = direct.iter().filter(|name| name.starts_with("session-")).collect();
+    assert_eq!(ours, [&CORE]);
+    let needed = names(&metadata, IMPORT);
+    let wrong: Vec<_> = NOT_IN_CORE.into_iter().filter(|name| needed.contains(*name) && *name != "http").collect();
+    assert!(wrong.is_empty(), "{IMPORT} must not need {wrong:?}");
+    for package in members(&metadata) {
+        let is_library = package.name.starts_with("session-") && !package.publish.as_deref().is_some_and(<[_]>::is_empty);
+        assert!(!is_library || !normal(package).contains(IMPORT), "{} depends on {IMPORT}", package.name);
+    }
+}
+
+/// Whoever comes from one system pays for none of the others.
+#[test]
+fn each_system_that_can_be_read_is_a_feature_and_none_is_on_by_default() {
+    let metadata = metadata();
+    let features = &member(&metadata, IMPORT).features;
+    assert!(features["default"].is_empty());
+    let readme = read(&root().join("session-import/README.md"));
+    for name in features.keys().filter(|name| *name != "default") {
+        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the README of {IMPORT}");
+    }
+    assert_eq!(features.len(), 10);
 }
 
 #[test]

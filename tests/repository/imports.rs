@@ -10,11 +10,12 @@ use super::root;
 use super::source::{product, product_files, read};
 
 /// The crates whose files are looked at.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "session-core",
     "session-axum",
     "session-actix",
     "session-rocket",
+    "session-import",
     "stores/session-store-redis",
     "stores/session-store-sqlx",
     "stores/session-store-conformance",

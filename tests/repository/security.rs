@@ -7,7 +7,7 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("repository::", "tests/repository"),
@@ -17,6 +17,7 @@ const PLACES: [(&str, &str); 12] = [
     ("session_axum::", "session-axum/tests"),
     ("session_actix::", "session-actix/tests"),
     ("session_rocket::", "session-rocket/tests"),
+    ("session_import::", "session-import/tests/import"),
     ("session_demo::", "examples/demo/src"),
     ("session_store_sqlx::", "stores/session-store-sqlx/tests/sqlx"),
     ("session_store_redis::", "stores/session-store-redis/tests/redis"),
