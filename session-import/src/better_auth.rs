@@ -50,6 +50,8 @@ const MAX_HEADER: usize = 1024;
 /// # Ok(()) }
 /// ```
 ///
+/// A copy that is signed with the key pairs of the `jwt` plugin (`cookieCacheSigner`) is not read.
+///
 /// The payload is an object of `session`, `user`, `updatedAt` and `version`. Until it expires, a copy does not know of a
 /// logout elsewhere.
 #[derive(Clone, Debug)]

@@ -55,7 +55,7 @@
 //! * Lengths are checked before any work. Signatures are compared in constant time, and nothing is decrypted by CBC,
 //!   decompressed (up to 64 KiB) or parsed before it is authenticated, but the shape of the token itself.
 //! * Secrets of before the last rotation: `old_secret`. An empty secret is [an error](ImportError::EmptySecret).
-//! * No error, and no `Debug` of a reader or of [`Cookies`], holds a secret or what is in a cookie.
+//! * No error and no `Debug` holds a secret, an id or what is in a cookie.
 //! * [`cookies`](ForeignSession::cookies) lists what is to be cleared. Clear it when your own session is there.
 //!
 //! The cryptography is RustCrypto's. Every format was read from the library's source and tested against cookies that the

@@ -1,5 +1,7 @@
 //! What a reader hands back.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 use session_core::Timestamp;
 
@@ -8,8 +10,8 @@ use crate::error::ImportError;
 /// A session that another system began: who it is, and what its cookie proves.
 ///
 /// Say nothing more of it than is here: where a time is `None`, the other system does not tell. Times of the future are
-/// brought down to now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// brought down to now. `Debug` shows neither payload nor id.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignSession<T> {
     /// What the other system kept, in your own type (or `serde_json::Value`).
@@ -34,8 +36,20 @@ pub struct ForeignSession<T> {
     pub cookies: Vec<ForeignCookie>,
 }
 
-/// The name of a session whose record is in the other system's store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl<T> fmt::Debug for ForeignSession<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForeignSession")
+            .field("cookie", &self.cookie)
+            .field("has_id", &self.id.is_some())
+            .field("authenticated_at", &self.authenticated_at)
+            .field("issued_at", &self.issued_at)
+            .field("ends_at", &self.ends_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name of a session whose record is in the other system's store. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reference {
     /// The session's id there, to look it up with. It logs in whoever knows it: keep it out of logs.
@@ -46,6 +60,12 @@ pub struct Reference {
     pub prefix: CookiePrefix,
     /// The cookies of this session that the request had, to clear once it is adopted.
     pub cookies: Vec<ForeignCookie>,
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reference").field("cookie", &self.cookie).finish_non_exhaustive()
+    }
 }
 
 /// Who can have set a cookie, by the beginning of its name (RFC 6265bis, section "Cookie Name Prefixes").

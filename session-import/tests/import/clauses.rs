@@ -216,4 +216,8 @@ fn debug_shows_no_value(system: System) {
     for (name, value) in &system.cookies {
         assert!(shown.contains(name) && !shown.contains(value));
     }
+    let found = ask(&system.readers.good, &system.cookies, system.now).unwrap().unwrap();
+    let shown = format!("{found:?}");
+    assert!(shown.contains(&found.cookie) && !shown.contains("Zo") && !shown.contains("user"), "{shown}");
+    assert!(system.id.is_none_or(|id| !shown.contains(id)));
 }
