@@ -15,9 +15,8 @@ pub(crate) fn one(mut opened: Vec<Opened>, account: &str) -> Result<Option<Opene
     if opened.iter().any(|other| !are_of_one_account(other, &last, account)) {
         return Err(ImportError::Ambiguous);
     }
-    Ok(opened.into_iter().fold(Some(last), |newest, other| {
-        newest.map(|newest| if other.issued_at > newest.issued_at { other } else { newest })
-    }))
+    let newest = |one: Opened, other: Opened| if other.issued_at > one.issued_at { other } else { one };
+    Ok(Some(opened.into_iter().fold(last, newest)))
 }
 
 fn are_of_one_account(one: &Opened, other: &Opened, account: &str) -> bool {
