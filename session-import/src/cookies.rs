@@ -147,3 +147,30 @@ fn unquoted(value: &[u8]) -> &[u8] {
         _ => value,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_up_to_32_kib_is_looked_at_whole_or_in_chunks() {
+        let (fits, long) = ([b'x'; MAX_VALUE], [b'x'; MAX_VALUE + 1]);
+        let (half, more) = fits.split_at(MAX_VALUE / 2);
+        for (pairs, length) in [
+            (vec![(b"a".as_slice(), fits.as_slice())], Some(MAX_VALUE)),
+            (vec![(b"a", &long)], None),
+            (vec![(b"a.0", half), (b"a.1", more)], Some(MAX_VALUE)),
+            (vec![(b"a.0", half), (b"a.1", more), (b"a.2", b"x")], None),
+        ] {
+            let found = Cookies::from_pairs(pairs).chunked("a").unwrap();
+            assert_eq!(found.first().map(|value| value.len()), length);
+        }
+    }
+
+    #[test]
+    fn sixteen_chunks_are_joined() {
+        let names: Vec<String> = (0..20).map(|number| format!("a.{number}")).collect();
+        let cookies = Cookies::from_pairs(names.iter().map(|name| (name.as_bytes(), b"x".as_slice())));
+        assert_eq!(cookies.chunked("a"), Ok(vec![Cow::Owned("x".repeat(16))]));
+    }
+}
