@@ -152,10 +152,12 @@ fn the_readers_of_foreign_cookies_depend_on_core_only_and_nothing_on_them() {
     let ours: Vec<_> = direct.iter().filter(|name| name.starts_with("session-")).collect();
     assert_eq!(ours, [&CORE]);
     let needed = names(&metadata, IMPORT);
-    let wrong: Vec<_> = NOT_IN_CORE.into_iter().filter(|name| needed.contains(*name) && *name != "http").collect();
+    let wrong: Vec<_> =
+        NOT_IN_CORE.into_iter().filter(|name| needed.contains(*name) && *name != "http").collect();
     assert!(wrong.is_empty(), "{IMPORT} must not need {wrong:?}");
     for package in members(&metadata) {
-        let is_library = package.name.starts_with("session-") && !package.publish.as_deref().is_some_and(<[_]>::is_empty);
+        let is_library =
+            package.name.starts_with("session-") && !package.publish.as_deref().is_some_and(<[_]>::is_empty);
         assert!(!is_library || !normal(package).contains(IMPORT), "{} depends on {IMPORT}", package.name);
     }
 }
