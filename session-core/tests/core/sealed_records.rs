@@ -66,7 +66,7 @@ async fn the_store_has_the_payload_sealed_and_the_rest_in_the_clear() {
     let record = record(&world, &sessions, "annabella").await;
     assert!(is_sealed(&record));
     assert!(
-        !format!("{:?}", record.payload).contains(&format!("{:?}", b"annabella").trim_matches(['[', ']']))
+        !format!("{:?}", record.payload).contains(format!("{:?}", b"annabella").trim_matches(['[', ']']))
     );
     assert_eq!(record.subject.as_deref(), Some("annabella"));
     assert_eq!(
