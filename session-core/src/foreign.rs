@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use crate::cookie::CookieSettings;
 use crate::id::{Place, SessionId};
 use crate::login::LoginOptions;
+use crate::payload::SessionPayload;
 use crate::request::RequestHead;
 use crate::time::Timestamp;
-use crate::token::{Codec, MAX_TOKEN_LEN};
+use crate::token::{Carried, Codec, MAX_TOKEN_LEN, Tries};
 
 /// In bytes. Servers take request lines of 8 KiB to 16 KiB; what is longer is not looked at.
 const MAX_COOKIES: usize = 4 * MAX_TOKEN_LEN;
@@ -247,6 +248,26 @@ pub(crate) struct Sources<U> {
     pub(crate) read: Option<ReadForeign<U>>,
     /// Of tokens that this manager wrote before it had a store.
     pub(crate) tokens: Option<Codec>,
+}
+
+/// What a request shows beside the tokens of its session.
+pub(crate) struct Shows<U> {
+    pub(crate) cookies: Option<ForeignCookies>,
+    /// Tokens from before there was a store.
+    pub(crate) tokens: Vec<Carried<U>>,
+}
+
+impl<U> Shows<U> {
+    pub(crate) fn new(cookies: Option<ForeignCookies>, tokens: Vec<Carried<U>>) -> Option<Box<Self>> {
+        (cookies.is_some() || !tokens.is_empty()).then(|| Box::new(Self { cookies, tokens }))
+    }
+}
+
+impl<U: SessionPayload> Sources<U> {
+    /// What a token from before there was a store says.
+    pub(crate) fn carried(&self, token: &[u8], now: Timestamp, tries: &Tries) -> Option<Carried<U>> {
+        self.tokens.as_ref()?.verify_in(token, now, tries).ok()
+    }
 }
 
 #[cfg(test)]

@@ -5,20 +5,13 @@ use std::sync::Arc;
 use super::Session;
 use super::request::{Request, Turn};
 use crate::error::{ErrorKind, SessionError};
-use crate::foreign::{Foreign, ForeignCookies, Newcomer, Sources};
+use crate::foreign::{Foreign, Newcomer, Shows};
 use crate::login::LoginOptions;
 use crate::mode::{Current, Effect, Intent, Issued};
 use crate::payload::SessionPayload;
-use crate::service::{Operation, Service};
+use crate::service::Operation;
 use crate::terms::Terms;
-use crate::token::{Carried, Tries};
-
-/// What a request shows beside the tokens of its session.
-pub(super) struct Shows<U> {
-    cookies: Option<ForeignCookies>,
-    /// Tokens from before there was a store.
-    tokens: Vec<Carried<U>>,
-}
+use crate::token::Carried;
 
 impl<U: SessionPayload> Session<U> {
     /// A session for `user`, who has none here but comes with one of another system. Who has a session, whoever that is,
@@ -58,22 +51,6 @@ impl<U: SessionPayload> Session<U> {
         let user = Arc::clone(&current.user);
         self.0.takes_over(current, issued, clearing);
         Ok(user)
-    }
-}
-
-impl<U: SessionPayload> Shows<U> {
-    pub(super) fn new(cookies: Option<ForeignCookies>, tokens: Vec<Carried<U>>) -> Option<Box<Self>> {
-        (cookies.is_some() || !tokens.is_empty()).then(|| Box::new(Self { cookies, tokens }))
-    }
-}
-
-impl<U> Sources<U> {
-    /// What a token from before there was a store says.
-    pub(super) fn carried(&self, service: &Service<U>, token: &[u8], tries: &Tries) -> Option<Carried<U>>
-    where
-        U: SessionPayload,
-    {
-        self.tokens.as_ref()?.verify_in(token, service.now(), tries).ok()
     }
 }
 

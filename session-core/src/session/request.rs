@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::adopt::Shows;
 use super::state::{Outgoing, State};
 use crate::engine::Engine;
 use crate::error::{Challenge, ErrorKind, SessionError};
-use crate::foreign::{ForeignCookies, Sources};
+use crate::foreign::{ForeignCookies, Shows, Sources};
 use crate::mode::{Current, Intent, Named, Opened, Present, Verified};
 use crate::payload::SessionPayload;
 use crate::request::{Received, RequestHead};
@@ -68,7 +67,7 @@ impl<U: SessionPayload> Request<U> {
         let (mut shown, mut carried) = (Verified::NONE, Vec::new());
         let received = rules.receive(head, |tokens| {
             let tries = Tries::new();
-            let mut take = |token: &&[u8]| match sources.carried(service, token, &tries) {
+            let mut take = |token: &&[u8]| match sources.carried(token, service.now(), &tries) {
                 Some(found) => {
                     carried.push(found);
                     false
