@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::recent::{Moment, RecentRecords, Whose};
 use super::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
+    Replaces, SessionRecord, SessionStore, StoreError, Touch,
 };
 use crate::clock::Clock;
 use crate::id::SessionId;
@@ -106,6 +106,34 @@ impl SessionStore for Hybrid {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.store.delete_expired(now, limit).await
+    }
+
+    fn can_adopt(&self) -> bool {
+        self.store.can_adopt()
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let adopted = self.store.adopt(realm, record, adoption, now).await?;
+        if let Adopted::Done { evicted } = &adopted {
+            evicted.iter().for_each(|&id| self.recent.forget(Whose::Session(id)));
+        }
+        Ok(adopted)
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store.bar(realm, subject, bar, now).await
     }
 
     async fn listen(

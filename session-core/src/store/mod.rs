@@ -1,5 +1,6 @@
 //! Where tracked sessions live: the contract, and a store in memory.
 
+mod adoption;
 mod deadline;
 mod fence;
 mod hybrid;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use crate::id::SessionId;
 use crate::time::Timestamp;
 
+pub use adoption::{Adopted, Adoption, Bar};
 pub(crate) use deadline::{Patience, give_way};
 pub use fence::{Fence, Mark};
 pub(crate) use hybrid::Hybrid;
@@ -74,6 +76,13 @@ pub use crate::terms::Terms;
 ///     store may keep each place on a machine of its own: what concerns one account is one atomic step, and
 ///     [`delete_realm`](Self::delete_realm) is one at each place. Where it fails in the middle it has ended some, and can
 ///     be repeated.
+/// 17. **A foreign session is adopted once, and not after a bar.** A store may leave this out
+///     ([`can_adopt`](Self::can_adopt)). [`adopt`](Self::adopt) creates as `create` does, and in the same atomic step looks
+///     for, and leaves, the mark of the record's id: while that is kept, nothing is adopted under this id, whatever has become
+///     of the record (logout, eviction, revocation, expiry, the end of everybody), so none of these has to leave one. It looks
+///     for the account's bar and the realm's, too: nothing is adopted that was proven at or before either. Of several reasons it
+///     answers the first: the id is taken, a mark or a bar, the limit. [`bar`](Self::bar) never takes one back: of two the later
+///     times count. Marks and bars are kept until their time, also by `delete_realm` and cleanup, and not for ever.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// The record, if it is there and not expired at `now`.
@@ -149,6 +158,36 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Deletes at most `limit` records that are expired at `now`, of all realms. Answers how many.
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Whether the store can [`adopt`](Self::adopt) and [`bar`](Self::bar). Default: no.
+    fn can_adopt(&self) -> bool {
+        false
+    }
+
+    /// Stores the record of a session that another system began, once, as clause 17 says. The default is a permanent error.
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let _ = (realm, record, adoption, now);
+        Err(cannot_adopt())
+    }
+
+    /// Adopts nothing from now on that the bar stops: of an account, or with `None` of the realm. The default is a permanent
+    /// error.
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let _ = (realm, subject, bar, now);
+        Err(cannot_adopt())
+    }
 
     /// Calls `heard` whenever a session of `realm` was ended, by whatever process, until the connection that brings
     /// the news is lost: an error, after which it is called again.
@@ -239,6 +278,30 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).delete_expired(now, limit).await
     }
 
+    fn can_adopt(&self) -> bool {
+        (**self).can_adopt()
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        (**self).adopt(realm, record, adoption, now).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        (**self).bar(realm, subject, bar, now).await
+    }
+
     async fn listen(
         &self,
         realm: &str,
@@ -250,6 +313,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         (**self).sleep(duration)
     }
+}
+
+fn cannot_adopt() -> StoreError {
+    StoreError::permanent("this store adopts no sessions of other systems: take one whose can_adopt says yes")
 }
 
 /// Names a record.

@@ -54,6 +54,10 @@ pub enum StoreMethod {
     DeleteRealm,
     /// [`SessionStore::delete_expired`].
     DeleteExpired,
+    /// [`SessionStore::adopt`].
+    Adopt,
+    /// [`SessionStore::bar`].
+    Bar,
 }
 
 impl StoreMethod {

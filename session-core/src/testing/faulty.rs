@@ -13,8 +13,8 @@ use super::fault::{Fault, StoreMethod};
 use super::stop::{Moment, Stop, Stops, lock};
 use crate::id::SessionId;
 use crate::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey,
+    Replaced, SessionRecord, SessionStore, StoreError, Touch,
 };
 use crate::time::Timestamp;
 
@@ -265,6 +265,30 @@ impl<S: SessionStore> SessionStore for FaultyStore<S> {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.call(StoreMethod::DeleteExpired, self.0.store.delete_expired(now, limit)).await
+    }
+
+    fn can_adopt(&self) -> bool {
+        self.0.store.can_adopt()
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        self.call(StoreMethod::Adopt, self.0.store.adopt(realm, record, adoption, now)).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call(StoreMethod::Bar, self.0.store.bar(realm, subject, bar, now)).await
     }
 
     async fn listen(

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, SessionRecord,
-    SessionStore, StoreError,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey,
+    Replaced, SessionRecord, SessionStore, StoreError,
 };
 use session_core::testing::{Fault, FaultyStore, ManualClock, Stop, StoreMethod};
 use session_core::{SessionId, Timestamp};
@@ -201,6 +201,30 @@ impl SessionStore for Faulty {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let deleted = self.reach().await.delete_expired(now, limit).await?;
         Ok(if is_on(&self.never_waits) { limit } else { deleted })
+    }
+
+    fn can_adopt(&self) -> bool {
+        self.store.can_adopt()
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        self.reach().await.adopt(realm, record, adoption, now).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.reach().await.bar(realm, subject, bar, now).await
     }
 
     async fn listen(

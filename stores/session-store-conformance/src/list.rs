@@ -91,6 +91,21 @@ macro_rules! for_all_cases {
                 a_login_racing_with_delete_realm_is_ended_or_overtaken
                 the_first_fence_of_a_realm_makes_its_mark_once
             }
+            store "17" "Lets a foreign cookie in once more after a logout or a revocation; makes two sessions of it" {
+                an_adopted_session_is_a_session
+                a_foreign_session_is_adopted_once_while_its_session_lives
+                a_mark_outlives_whatever_ended_the_session
+                a_mark_is_kept_until_its_time_and_not_for_ever
+                a_foreign_session_without_an_id_leaves_no_mark
+                a_bar_stops_what_was_proven_at_or_before_it
+                a_bar_stops_nobody_else_and_no_login
+                the_later_bar_counts_and_ends_at_its_time
+                bars_outlive_the_end_of_accounts_and_of_everybody
+                an_adoption_keeps_the_limit
+                one_of_parallel_adoptions_is_done
+                an_adoption_racing_with_a_logout_is_over_for_good
+                an_adoption_racing_with_a_bar_and_the_end_of_its_account_is_ended
+            }
             store "`read_and_touch`" "Writes at each read, or at none; lets an idle session outlive its expiry; lets a token that opens nothing keep it alive" {
                 a_touch_moves_last_seen_and_the_end
                 a_touch_never_passes_the_expiry

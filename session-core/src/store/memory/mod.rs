@@ -1,5 +1,6 @@
 //! A store in the memory of this process.
 
+mod adoptions;
 mod marks;
 mod packed;
 mod realm;
@@ -19,8 +20,8 @@ use async_trait::async_trait;
 
 use self::realms::Realms;
 use super::{
-    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use crate::id::SessionId;
 use crate::time::Timestamp;
@@ -144,6 +145,31 @@ impl SessionStore for MemoryStore {
             left -= realm.delete_expired(now, left);
         }
         Ok(limit - left)
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        self.realms.get_or_add(realm).adopt(record, adoption, now)
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.realms.get_or_add(realm).bar(subject, bar, now);
+        Ok(())
     }
 
     /// Never ends: no call is ever pending (each is done when it is polled first), so nobody waits for this timer,

@@ -12,12 +12,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::mem;
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::adoptions::Adoptions;
 use super::packed::Packed;
 use super::roster::Roster;
 use super::shard::Shard;
 use crate::id::SessionId;
 use crate::store::{
-    Create, Created, Fence, Mark, Replaced, Replaces, SessionLimit, SessionRecord, StoreError, Touch,
+    Adopted, Adoption, Bar, Create, Created, Fence, Mark, Replaced, Replaces, SessionLimit, SessionRecord,
+    StoreError, Touch,
 };
 use crate::time::Timestamp;
 
@@ -25,6 +27,9 @@ const SHARDS: usize = 64;
 
 /// A record that has left its shard.
 type Taken = (SessionId, Box<Packed>);
+
+/// Who left for a login: those evicted, and the predecessor.
+type Gone = (Vec<Taken>, Option<Taken>);
 
 /// So many records cleanup deletes under one lock: well below a millisecond.
 const BATCH: usize = 256;
@@ -92,31 +97,54 @@ impl Realm {
         let packed = Packed::new(record)?;
         let account = self.hash(record);
         let mut roster = write(self.roster(account));
-        let leaving = match self.admit(&roster, account, record, options, now) {
-            Ok(leaving) => leaving,
-            // A taken id is answered first, and looked for where it is not about to be found anyway.
-            Err(_) if read(self.shard(record.id)).get(record.id).is_some() => return Ok(Created::IdTaken),
-            Err(refused) => return Ok(refused),
-        };
-        if !write(self.shard(record.id)).insert_new(record.id, packed) {
-            return Ok(Created::IdTaken);
-        }
-        let predecessor = match self.take_predecessor(record.id, options.replaces) {
-            Ok(predecessor) => predecessor,
-            Err(refused) => {
-                // Nobody has heard of the new id, and no list shows it while the roster is held.
-                write(self.shard(record.id)).remove(record.id);
-                return Ok(refused);
-            }
-        };
-        if record.subject.is_some() {
-            roster.insert(account, record.id);
-        }
-        let evicted = self.take_members(leaving, record.subject());
+        let (created, gone) = self.create_under(&mut roster, account, record, packed, options, now);
         drop(roster);
-        let ids = evicted.iter().map(|(id, _)| *id).collect();
-        evicted.iter().chain(&predecessor).for_each(|taken| self.forget(taken));
-        Ok(Created::Done { evicted: ids })
+        self.forget_all(&gone);
+        Ok(created)
+    }
+
+    pub(super) fn adopt(
+        &self,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let packed = Packed::new(record)?;
+        let account = self.hash(record);
+        let mut roster = write(self.roster(account));
+        let refuse = |known: &Adoptions| known.refuse(record.id, record.subject(), adoption, now);
+        if roster.adoptions.as_deref().is_some_and(refuse) {
+            let is_taken = read(self.shard(record.id)).get(record.id).is_some();
+            return Ok(if is_taken { Adopted::IdTaken } else { Adopted::Barred });
+        }
+        let options = Create::new(None, adoption.limit);
+        let (created, gone) = self.create_under(&mut roster, account, record, packed, options, now);
+        if let (Created::Done { .. }, Some(until)) = (&created, adoption.once_until) {
+            roster.adoptions.get_or_insert_default().mark(record.id, until, now);
+        }
+        drop(roster);
+        self.forget_all(&gone);
+        Ok(match created {
+            Created::Done { evicted } => Adopted::Done { evicted },
+            Created::IdTaken => Adopted::IdTaken,
+            // It replaces nothing, and is behind no fence.
+            _ => Adopted::LimitReached,
+        })
+    }
+
+    pub(super) fn bar(&self, subject: Option<&str>, bar: Bar, now: Timestamp) {
+        let adoptions = |roster: &RwLock<Roster>, set: &dyn Fn(&mut Adoptions)| {
+            set(write(roster).adoptions.get_or_insert_default());
+        };
+        match subject {
+            Some(subject) => {
+                let roster = self.roster(self.hasher.hash_one(subject.as_bytes()));
+                adoptions(roster, &|known| known.bar_account(subject, bar, now));
+            }
+            None => {
+                self.rosters.iter().for_each(|roster| adoptions(roster, &|known| known.bar_realm(bar)));
+            }
+        }
     }
 
     pub(super) fn delete(&self, id: SessionId) -> bool {
@@ -199,6 +227,44 @@ impl Realm {
 
 /// Steps of the above, under the caller's roster.
 impl Realm {
+    /// What came of it, and the records that left their shards.
+    fn create_under(
+        &self,
+        roster: &mut Roster,
+        account: u64,
+        record: &SessionRecord,
+        packed: Packed,
+        options: Create,
+        now: Timestamp,
+    ) -> (Created, Gone) {
+        let refused = |refused| (refused, Gone::default());
+        let leaving = match self.admit(roster, account, record, options, now) {
+            Ok(leaving) => leaving,
+            // A taken id is answered first, and looked for where it is not about to be found anyway.
+            Err(_) if read(self.shard(record.id)).get(record.id).is_some() => {
+                return refused(Created::IdTaken);
+            }
+            Err(reason) => return refused(reason),
+        };
+        if !write(self.shard(record.id)).insert_new(record.id, packed) {
+            return refused(Created::IdTaken);
+        }
+        let predecessor = match self.take_predecessor(record.id, options.replaces) {
+            Ok(predecessor) => predecessor,
+            Err(reason) => {
+                // Nobody has heard of the new id, and no list shows it while the roster is held.
+                write(self.shard(record.id)).remove(record.id);
+                return refused(reason);
+            }
+        };
+        if record.subject.is_some() {
+            roster.insert(account, record.id);
+        }
+        let evicted = self.take_members(leaving, record.subject());
+        let ids = evicted.iter().map(|(id, _)| *id).collect();
+        (Created::Done { evicted: ids }, (evicted, predecessor))
+    }
+
     /// The sessions to evict for a login, or why there is none.
     fn admit(
         &self,
@@ -291,6 +357,10 @@ impl Realm {
 
     fn take(&self, id: SessionId) -> Option<Taken> {
         write(self.shard(id)).remove(id).map(|packed| (id, packed))
+    }
+
+    fn forget_all(&self, (evicted, predecessor): &Gone) {
+        evicted.iter().chain(predecessor).for_each(|taken| self.forget(taken));
     }
 
     /// Takes the roster's entry away, unless somebody has used the id again.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::adoptions::Adoptions;
 use super::marks::Marks;
 use crate::id::SessionId;
 use crate::store::Mark;
@@ -19,6 +20,8 @@ pub(super) struct Roster {
     entries: BTreeSet<(u64, SessionId)>,
     /// Set and looked at under the same lock.
     pub(super) marks: Marks,
+    /// As these.
+    pub(super) adoptions: Option<Box<Adoptions>>,
 }
 
 impl Roster {
@@ -35,9 +38,10 @@ impl Roster {
         self.entries.range((account, FIRST)..=(account, LAST)).map(|(_, id)| *id)
     }
 
-    /// Names nobody any more, and keeps only the realm's mark. What there was.
+    /// Names nobody any more, and keeps only the realm's mark and what was adopted. What there was.
     pub(super) fn take(&mut self, realm: Mark) -> Self {
-        std::mem::replace(self, Self { marks: Marks::of_realm(realm), ..Self::default() })
+        let adoptions = self.adoptions.take();
+        std::mem::replace(self, Self { marks: Marks::of_realm(realm), adoptions, ..Self::default() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The contract, clause by clause.
 
 mod accounts;
+mod adopting;
 mod cleanup;
 mod ending;
 mod expiry;
@@ -14,6 +15,7 @@ mod rotation;
 mod touching;
 
 pub use accounts::*;
+pub use adopting::*;
 pub use cleanup::*;
 pub use ending::*;
 pub use expiry::*;

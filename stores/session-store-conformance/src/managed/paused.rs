@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
+    SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use tokio::sync::Semaphore;
@@ -208,6 +208,31 @@ impl SessionStore for Paused {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.call("delete_expired", self.0.store.delete_expired(now, limit), |deleted| *deleted > 0).await
+    }
+
+    fn can_adopt(&self) -> bool {
+        self.0.store.can_adopt()
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let is_done = |answer: &Adopted| matches!(answer, Adopted::Done { .. });
+        self.call("adopt", self.0.store.adopt(realm, record, adoption, now), is_done).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.call("bar", self.0.store.bar(realm, subject, bar, now), |()| true).await
     }
 
     async fn listen(

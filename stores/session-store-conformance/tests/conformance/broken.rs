@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey, Replaced, Replaces,
-    SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, MemoryStore, RecordKey,
+    Replaced, Replaces, SessionLimit, SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
@@ -37,6 +37,14 @@ pub(crate) enum Defect {
     SubjectsAreCut,
     /// `delete` does nothing and says so.
     DeleteIsLost,
+    /// `adopt` is a login.
+    AdoptionsAreNotMarked,
+    /// `adopt` marks for ever.
+    MarksAreKeptForEver,
+    /// `adopt` looks at no bar.
+    BarsAreIgnored,
+    /// `bar` knows accounts only.
+    RealmsHaveNoBar,
     /// `delete_account` looks whom to end, and ends them later.
     AccountIsEndedInTwoSteps,
     /// `delete_realm` looks whom to end, and ends them later.
@@ -286,6 +294,39 @@ impl SessionStore for Broken {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.sound.delete_expired(now, limit).await
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        mut adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        match self.defect {
+            Defect::AdoptionsAreNotMarked => adoption.once_until = None,
+            Defect::MarksAreKeptForEver => adoption.once_until = Some(Timestamp::from_unix_seconds(i64::MAX)),
+            Defect::BarsAreIgnored => adoption.proven_at = Timestamp::from_unix_seconds(i64::MAX),
+            _ => {}
+        }
+        self.sound.adopt(realm, record, adoption, now).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if subject.is_none() && self.has(Defect::RealmsHaveNoBar) {
+            return Ok(());
+        }
+        self.sound.bar(realm, subject, bar, now).await
     }
 
     async fn listen(

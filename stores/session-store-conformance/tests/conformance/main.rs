@@ -237,3 +237,30 @@ fn a_fence_that_is_checked_before_is_overtaken_in_between() {
 fn a_limit_that_counts_everybody_ends_the_user_for_who_acts_for_them() {
     fails_each! { EverybodyCounts: the_uncounted_neither_count_nor_leave_nor_evict }
 }
+
+#[test]
+fn an_adoption_that_is_not_marked_lets_a_foreign_cookie_in_after_the_logout() {
+    fails_each! { AdoptionsAreNotMarked:
+        a_mark_outlives_whatever_ended_the_session
+        an_adoption_racing_with_a_logout_is_over_for_good
+    }
+}
+
+#[test]
+fn marks_that_are_kept_for_ever_fill_the_store() {
+    fails_each! { MarksAreKeptForEver: a_mark_is_kept_until_its_time_and_not_for_ever }
+}
+
+#[test]
+fn bars_that_are_ignored_let_a_foreign_cookie_in_after_a_revocation() {
+    fails_each! { BarsAreIgnored:
+        a_bar_stops_what_was_proven_at_or_before_it
+        bars_outlive_the_end_of_accounts_and_of_everybody
+        an_adoption_racing_with_a_bar_and_the_end_of_its_account_is_ended
+    }
+}
+
+#[test]
+fn a_realm_without_a_bar_lets_foreign_cookies_in_after_everybody_was_ended() {
+    fails_each! { RealmsHaveNoBar: a_bar_stops_what_was_proven_at_or_before_it }
+}
