@@ -31,6 +31,9 @@ pub struct Terms {
     pub(crate) revalidated_at: Option<Timestamp>,
     /// What a later version of this program wrote: it is kept as it is, and the session cannot be used here.
     pub(crate) later: Option<Vec<u8>>,
+    /// What a plain token of somebody else's said beside the payload, as a JSON object, for the next token. Never in a
+    /// store: plain tokens have none.
+    pub(crate) left_out: Option<Box<str>>,
 }
 
 /// Whoever acts as the user of a session: by a session of their own, without which this one is over.
@@ -61,6 +64,7 @@ impl Default for Terms {
             actor: None,
             revalidated_at: None,
             later: None,
+            left_out: None,
         }
     }
 }
@@ -155,6 +159,7 @@ impl Written {
             actor,
             revalidated_at: self.asked.map(Timestamp::from_unix_seconds),
             later: None,
+            left_out: None,
         })
     }
 }
@@ -173,6 +178,7 @@ mod tests {
             actor: Some(Actor { sid: SessionId::from_bytes([7; 18]), subject: "alice".to_owned() }),
             revalidated_at: Some(Timestamp::from_unix_seconds(1_600_000_000)),
             later: None,
+            left_out: None,
         }
     }
 

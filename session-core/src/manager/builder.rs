@@ -39,6 +39,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     keys: Option<KeyRing>,
     sealing_keys: Option<KeyRing>,
     token_form: TokenForm,
+    sub_field: Option<String>,
     issuer: Option<String>,
     cookie: CookieSettings,
     lifetimes: Lifetimes,
@@ -74,6 +75,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             keys: None,
             sealing_keys: None,
             token_form: TokenForm::default(),
+            sub_field: None,
             issuer: None,
             cookie: CookieSettings::default(),
             lifetimes: Lifetimes::default(),
@@ -204,6 +206,16 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// Only without a store. Default [`TokenForm::Typed`](crate::TokenForm::Typed).
     pub fn token_form(mut self, form: TokenForm) -> Self {
         self.token_form = form;
+        self
+    }
+
+    /// In the [plain form](crate::TokenForm::Plain): this field of the payload, named as in its JSON (`userId`), is the
+    /// claim `sub` (RFC 7519 section 4.1.2), for modules that name the account there. A token without the field is read
+    /// with `sub` in its place; one in which the two differ is refused. Tokens of ours have both with the same value, so
+    /// that every reader finds the one that it looks for. The field must be a string, or `null` or absent for a guest;
+    /// a login says so otherwise. Costs a second look at each token. Default: none, `sub` is only kept.
+    pub fn sub_field(mut self, field: impl Into<String>) -> Self {
+        self.sub_field = Some(field.into());
         self
     }
 
@@ -370,7 +382,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             self.token_form,
             self.lifetimes.leeway,
             self.lifetimes.absolute_lifetime,
-        );
+        )
+        .with_sub_field(self.sub_field);
         let companions = CompanionWriter::of(&self.cookie);
         let parked = self.cookie.clone().name(&format!("{}-{PARKED}", self.cookie.get_name())).into_writer();
         let has_the_stem = **parked.name() == *format!("{}{PARKED}", companions.stem());
@@ -489,6 +502,12 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         if self.store.is_some() && self.token_form == TokenForm::Plain {
             return Err(ConfigError::new(
                 "plain tokens carry the payload and a store keeps it: use TokenForm::Typed, or no store",
+            ));
+        }
+        if self.sub_field.is_some() && self.token_form != TokenForm::Plain {
+            return Err(ConfigError::new(
+                "sub_field is for plain tokens, since no other form is shared with a module that has the claim `sub`: add \
+                 .token_form(TokenForm::Plain), or leave it out",
             ));
         }
         if self.requires_attempts && self.store.is_none() {

@@ -16,6 +16,7 @@ mod mac;
 mod material;
 mod own;
 mod payload;
+mod plain;
 #[cfg(feature = "asymmetric")]
 mod public_key;
 mod ring;
@@ -25,6 +26,7 @@ mod split;
 mod tests;
 mod tries;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,6 +135,8 @@ pub(crate) struct Codec {
     /// What every token's JSON ends with: `aud` and `iss`.
     tail: String,
     form: TokenForm,
+    /// In the plain form: the field of the payload that is the claim `sub`.
+    sub_field: Option<String>,
     leeway: Duration,
     absolute_lifetime: Duration,
 }
@@ -148,7 +152,13 @@ impl Codec {
         absolute_lifetime: Duration,
     ) -> Self {
         let tail = tail(&audience, issuer.as_deref());
-        Self { ring, audience, issuer, tail, form, leeway, absolute_lifetime }
+        Self { ring, audience, issuer, tail, form, sub_field: None, leeway, absolute_lifetime }
+    }
+
+    /// Keeps this field of the payload in the claim `sub`, too.
+    pub(crate) fn with_sub_field(mut self, field: Option<String>) -> Self {
+        self.sub_field = field;
+        self
     }
 
     /// A token that carries the payload `user`, once it was read back. The generation in `claims` is left out.
@@ -161,7 +171,7 @@ impl Codec {
         terms: Option<&Terms>,
         user: &U,
     ) -> Result<String, IssueError> {
-        let json = self.write(claims, terms, user)?;
+        let json = self.write(claims, terms, user, user.subject().is_none())?;
         self.read_back(&json, user)?;
         self.sign(&json, self.form)
     }
@@ -233,14 +243,42 @@ impl Codec {
         claims: &Claims,
         terms: Option<&Terms>,
         payload: &U,
+        is_guest: bool,
     ) -> Result<Vec<u8>, IssueError> {
         let mut json = payload_json(payload)?;
+        let beside = match self.form {
+            TokenForm::Plain => self.write_beside(&json, terms, is_guest)?,
+            TokenForm::Typed => Vec::new(),
+        };
         json.pop();
         if json.len() > 1 {
             json.push(b',');
         }
+        json.extend_from_slice(&beside);
         let claims = Claims { generation: None, ..*claims };
         self.append_claims(&mut json, &claims, terms).map_err(IssueError::Serialize)?;
+        Ok(json)
+    }
+
+    /// What a plain token says for the other side, with a comma behind each member.
+    fn write_beside(
+        &self,
+        payload: &[u8],
+        terms: Option<&Terms>,
+        is_guest: bool,
+    ) -> Result<Vec<u8>, IssueError> {
+        let mut json = Vec::new();
+        let left_out = terms.and_then(|terms| terms.left_out.as_deref());
+        if self.sub_field.is_none() && left_out.is_none() {
+            return Ok(json);
+        }
+        let payload = std::str::from_utf8(payload).map_err(IssueError::serialize)?;
+        if let Some(field) = &self.sub_field {
+            plain::append_sub(&mut json, payload, field, is_guest)?;
+        }
+        if let Some(left_out) = left_out {
+            plain::append_left_out(&mut json, payload, left_out, self.sub_field.is_some())?;
+        }
         Ok(json)
     }
 
@@ -339,14 +377,19 @@ impl Codec {
         upgrade: impl FnOnce(Value) -> Option<U>,
     ) -> Result<Carried<Option<U>>, Refused> {
         let json = std::str::from_utf8(json).map_err(|_| refused("the claims are not UTF-8"))?;
-        let mut found = self.nothing_found();
+        let with_sub = match &self.sub_field {
+            Some(field) if kind == Kind::Plain => plain::with_sub_as(json, field),
+            _ => Some(Cow::Borrowed(json)),
+        };
+        let json = &*with_sub.ok_or(refused("`sub` is another account than the payload's"))?;
+        let mut found = self.nothing_found().of_plain(kind == Kind::Plain);
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
             let claims = self.judge(&found, envelope, kind, now)?;
             return Ok(Carried { claims, terms: found.terms(), user: payload });
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
-        found = self.nothing_found();
+        found = self.nothing_found().of_plain(kind == Kind::Plain);
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
         let claims = self.judge(&found, envelope, kind, now)?;
         Ok(Carried { claims, terms: found.terms(), user: upgrade(old) })

@@ -7,6 +7,7 @@ mod interop;
 mod jsonwebtoken;
 mod own;
 mod payloads;
+mod plain;
 mod properties;
 mod rotation;
 
@@ -83,7 +84,7 @@ fn codec_of(ring: KeyRing, form: TokenForm) -> Codec {
 impl Codec {
     /// Signs whatever can be written, read back or not.
     fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
-        self.sign(&self.write(claims, None, payload)?, self.form)
+        self.sign(&self.write(claims, None, payload, false)?, self.form)
     }
 
     /// As of a request with nothing else.
