@@ -83,9 +83,8 @@ pub(super) fn append_left_out(
 ) -> Result<(), IssueError> {
     let known = members(payload).map_err(IssueError::Serialize)?;
     let left_out = members(left_out).map_err(IssueError::Serialize)?;
-    let is_known = |name: &str| {
-        (sub_is_a_field && name == "sub") || known.iter().any(|(known, _)| known == name)
-    };
+    let is_known =
+        |name: &str| (sub_is_a_field && name == "sub") || known.iter().any(|(known, _)| known == name);
     left_out.iter().filter(|(name, _)| !is_known(name)).for_each(|member| append(json, member));
     Ok(())
 }

@@ -68,7 +68,9 @@ fn a_plain_token_with_a_fraction_in_nbf_is_good_no_earlier_than_it_says() {
 
 #[test]
 fn what_is_no_date_is_refused_in_every_form() {
-    for date in ["-1", "-0.5", "1e400", "-1e9", "253402300800.0", "253402300799.5", "\"1800000000\"", "null", "[]"] {
+    for date in
+        ["-1", "-0.5", "1e400", "-1e9", "253402300800.0", "253402300799.5", "\"1800000000\"", "null", "[]"]
+    {
         for name in ["iat", "exp", "nbf", "auth_time"] {
             if name == "exp" && date == "253402300799.5" {
                 assert_eq!(judged(name, date).unwrap().expires_at, at(NOW + ABSOLUTE), "in the year 9999");
@@ -107,7 +109,8 @@ fn sub_is_read_as_the_field_that_it_was_made() {
     }
     let token = theirs(r#""sub":"ada","role":"admin""#);
     assert_eq!(verify(&plain(), &token).unwrap_err().kind, ErrorKind::Invalid, "not by itself");
-    let spaced = by_hand(JOSE, format!(" {{ \"sub\":\"ada\",\"role\":\"admin\",\"iat\":{NOW},\"exp\":{NOW}}}"));
+    let spaced =
+        by_hand(JOSE, format!(" {{ \"sub\":\"ada\",\"role\":\"admin\",\"iat\":{NOW},\"exp\":{NOW}}}"));
     assert_eq!(verify(&by_sub(), &spaced).unwrap().1, ada());
 }
 
@@ -121,7 +124,11 @@ fn sub_and_a_field_that_name_two_accounts_are_refused() {
         r#""sub":"ada","userId":"ada","userId":"eve","role":"admin""#,
         r#""sub":"eve","userId":"ada","userId":"eve","role":"admin""#,
     ] {
-        assert_eq!(verify(&by_sub(), &theirs(members)).unwrap_err().kind, ErrorKind::TokenInvalid, "{members}");
+        assert_eq!(
+            verify(&by_sub(), &theirs(members)).unwrap_err().kind,
+            ErrorKind::TokenInvalid,
+            "{members}"
+        );
     }
 }
 
