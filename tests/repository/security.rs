@@ -7,9 +7,10 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
+    ("fuzz::", "fuzz/src"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
     ("core::", "session-core/tests/core"),
