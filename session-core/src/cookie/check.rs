@@ -2,6 +2,7 @@
 
 use super::{CookieSettings, SameSite};
 use crate::error::ConfigError;
+use crate::request::ends_in_a_number;
 
 const MAX_NAME: usize = 64;
 /// Browsers ignore a longer attribute (RFC 6265bis section 5.6).
@@ -46,6 +47,10 @@ impl CookieSettings {
             Some(domain) if !is_domain(domain) => Some(format!(
                 "the cookie domain {domain:?} is no host name: write it as example.com, without scheme, port or \
                  leading dot"
+            )),
+            Some(domain) if ends_in_a_number(domain) => Some(format!(
+                "browsers take the cookie domain {domain:?} for an IPv4 address, which has no subdomains: leave the domain \
+                 out, and the cookie is for this host"
             )),
             _ => None,
         }
@@ -155,6 +160,16 @@ mod tests {
             assert_eq!(refused(&settings), "", "{name}");
         }
         assert_eq!(refused(&CookieSettings::development().domain("localhost")), "");
+    }
+
+    #[test]
+    fn a_domain_that_ends_in_a_number_is_refused() {
+        for domain in ["example.1", "192.0.2.1", "127.1", "a.0x7f", "1"] {
+            assert!(refused(&CookieSettings::development().domain(domain)).contains("IPv4"), "{domain}");
+        }
+        for domain in ["1.example", "example.a1", "0x7f.example"] {
+            assert_eq!(refused(&CookieSettings::development().domain(domain)), "", "{domain}");
+        }
     }
 
     #[test]

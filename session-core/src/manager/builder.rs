@@ -379,7 +379,11 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// * **A login or logout here** ends the foreign session that its request shows.
     /// * It counts as a login, may evict, and is told as [`Adopted`](crate::EventKind::Adopted); where the limit
     ///   [refuses](crate::store::SessionLimit::Refuse), it is 401, never 409.
-    /// * [`Fresh`](crate::Fresh) does not pass, whatever the other system says of the login.
+    /// * [`Fresh`](crate::Fresh) does not pass, whatever the other system says of the login. Ask by it, and not by the status'
+    ///   `authenticatedAt`: of an adopted session that is the earliest time that its cookie proves, which for Auth.js is the
+    ///   last visit.
+    /// * **Two cookies that contradict each other** are no error: answer `None`, or a subdomain that plants one makes every
+    ///   request of its victim a 503.
     pub fn adopt_from<F, Answer>(mut self, read: F) -> Self
     where
         F: Fn(ForeignCookies) -> Answer + Send + Sync + 'static,

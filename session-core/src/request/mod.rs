@@ -15,6 +15,7 @@ pub use cross_origin::{CrossOrigin, CrossOriginRefusal};
 pub use login::ReturnTo;
 pub(crate) use login::{LoginPage, configured_prefix};
 pub use navigation::checked_next;
+pub(crate) use origin::ends_in_a_number;
 pub(crate) use received::{Client, Form, Received, Rules};
 
 /// The header lines of a request or a response.

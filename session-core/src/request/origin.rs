@@ -104,7 +104,7 @@ impl Host {
 
 /// Then browsers take it for an IPv4 address, and write it as four decimals: `127.1` and `0x7f.0.0.1` reach no server
 /// in that spelling.
-fn ends_in_a_number(host: &str) -> bool {
+pub(crate) fn ends_in_a_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
     let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
     match hex {

@@ -28,11 +28,12 @@ impl<U: SessionPayload> Session<U> {
     /// `NotFound` for a session that was adopted and is over, that is from before the account's sessions were ended, or
     /// that is not good for this: an [event](crate::EventKind::Rejected) says why. `StoreRequired`; `StoreUnavailable`;
     /// `Invalid` for a session here whose payload this program cannot read; `Misuse` without
-    /// [`adopt_until`](crate::SessionManagerBuilder::adopt_until) and for a payload that cannot be stored; `CrossOrigin`;
+    /// [`adopt_until`](crate::SessionManagerBuilder::adopt_until), for a request with a bearer token, whose client would not
+    /// get its session, and for a payload that cannot be stored; `CrossOrigin`;
     /// `ResponseSent`.
     pub async fn adopt(&self, user: U, foreign: Foreign) -> Result<Arc<U>, SessionError> {
         let turn = self.0.turn().await;
-        self.0.not_closed()?;
+        self.0.require_browser()?;
         match self.0.opened_in(&turn, Intent::Use).await {
             Ok(current) => return self.0.complete(current).map(|current| current.user),
             Err(error) if error.kind().is_unauthenticated() && error.kind() != ErrorKind::Invalid => {}

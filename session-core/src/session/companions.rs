@@ -69,7 +69,8 @@ impl<U: SessionPayload> Request<U> {
         self.not_closed()?;
         if self.is_bearer() {
             return Err(self.error(ErrorKind::Misuse).detail(
-                "the request has a bearer token, and its client keeps no cookies: flows and flashes are for browsers",
+                "the request has a bearer token, and its client keeps no cookies: flows, flashes and \
+                 adopted sessions are for browsers",
             ));
         }
         Ok(())

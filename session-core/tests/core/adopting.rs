@@ -409,6 +409,11 @@ async fn a_bearer_token_and_another_origin_bring_nobody() {
     assert!(sessions.get_session(&bearer).await.unwrap().is_none());
     let elsewhere = jar.request("POST", "/").header("sec-fetch-site", "cross-site");
     assert_eq!(sessions.get_session(&elsewhere).await.map(drop).unwrap_err().kind(), ErrorKind::CrossOrigin);
+    let trip = Trip::of(&sessions);
+    trip.receive(&bearer);
+    let refused = trip.adopt(user("ann"), Foreign::new(OLD).id("k1")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misuse, "its client would not get the session");
+    assert!(trip.close(&()).set_cookie().is_none());
     assert!(world.records(&sessions, "ann").await.is_empty());
 }
 

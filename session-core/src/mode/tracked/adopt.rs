@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::super::current::{Current, Endable, Issued};
+use super::super::current::{Current, Issued};
 use super::login::new_record;
 use super::{Tracked, issue, key, opened, payload_of, serve};
 use crate::error::{ErrorKind, SessionError};
@@ -170,20 +170,18 @@ impl Tracked {
         op: &Operation<'_, U>,
         record: &SessionRecord,
     ) -> Result<(), SessionError> {
-        match record.subject() {
-            Some(subject) if is_unmarked(record.terms.as_deref()) => self.bar(op, Some(subject)).await,
-            _ => Ok(()),
-        }
+        self.bar_if(op, is_unmarked(record.terms.as_deref()), record.subject()).await
     }
 
-    /// The same.
-    pub(super) async fn bar_ended<U: SessionPayload>(
+    /// The same of a session of this account that is, or is not, [`Origin::Unmarked`].
+    pub(super) async fn bar_if<U: SessionPayload>(
         &self,
         op: &Operation<'_, U>,
-        ended: &Endable,
+        is_unmarked: bool,
+        subject: Option<&str>,
     ) -> Result<(), SessionError> {
-        match ended.subject.as_deref() {
-            Some(subject) if ended.is_unmarked => self.bar(op, Some(subject)).await,
+        match subject {
+            Some(_) if is_unmarked => self.bar(op, subject).await,
             _ => Ok(()),
         }
     }

@@ -38,7 +38,7 @@ impl Tracked {
         let mut replaced = self.endable(op, present, subject.as_deref()).await?;
         drop(subject);
         for ended in &replaced {
-            self.bar_ended(op, ended).await?;
+            self.bar_if(op, ended.is_unmarked, ended.subject.as_deref()).await?;
         }
         // Another place may be on another machine: what is there is ended once the login stands.
         let beside = replaced.iter().position(|ended| ended.id.place() == record.id.place());

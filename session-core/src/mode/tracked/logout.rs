@@ -69,7 +69,7 @@ impl Tracked {
         for ended in self.endable(op, present, None).await? {
             // Somebody else may end it first, as "log out everywhere" has.
             found |= ended.is_live;
-            self.bar_ended(op, &ended).await?;
+            self.bar_if(op, ended.is_unmarked, ended.subject.as_deref()).await?;
             let key = key(op, ended.id);
             if self.call(op, |store| store.delete(key)).await? {
                 op.emit(EventKind::Destroyed, ended.who());
