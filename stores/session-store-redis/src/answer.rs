@@ -2,7 +2,7 @@
 
 use redis::Value;
 use session_core::SessionId;
-use session_core::store::{Created, Fence, Mark, Replaced, SessionRecord, StoreError};
+use session_core::store::{Adopted, Created, Fence, Mark, Replaced, SessionRecord, StoreError};
 
 use crate::error::unexpected;
 use crate::keys::{REST, id_at};
@@ -17,6 +17,16 @@ pub(crate) fn created(answer: &Value, shard: u8) -> Result<Created, StoreError> 
         Some((b'C', _)) => Ok(Created::PredecessorChanged),
         Some((b'O', _)) => Ok(Created::Overtaken),
         _ => Err(unexpected("create")),
+    }
+}
+
+pub(crate) fn adopted(answer: &Value, shard: u8) -> Result<Adopted, StoreError> {
+    match verdict(answer) {
+        Some((b'D', evicted)) => Ok(Adopted::Done { evicted: ids_in(shard, evicted) }),
+        Some((b'T', _)) => Ok(Adopted::IdTaken),
+        Some((b'B', _)) => Ok(Adopted::Barred),
+        Some((b'L', _)) => Ok(Adopted::LimitReached),
+        _ => Err(unexpected("adopt")),
     }
 }
 

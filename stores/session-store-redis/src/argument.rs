@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use session_core::Timestamp;
-use session_core::store::{Fence, Mark, SessionLimit, SessionRecord};
+use session_core::store::{Fence, Mark, SessionLimit};
 
 /// Redis keeps a record so much longer than it is good: clocks may differ, and ours decides.
 pub(crate) const KEPT_BEYOND_END: Duration = Duration::from_secs(60);
 
 /// Milliseconds from now, by the clock that was passed in: the server's may be wrong.
-pub(crate) fn time_to_live(record: &SessionRecord, now: Timestamp) -> Vec<u8> {
-    number((record.ends_at.remaining(now) + KEPT_BEYOND_END).as_millis())
+pub(crate) fn time_to_live(until: Timestamp, now: Timestamp) -> Vec<u8> {
+    number((until.remaining(now) + KEPT_BEYOND_END).as_millis())
 }
 
 pub(crate) fn seconds(time: Timestamp) -> Vec<u8> {

@@ -9,6 +9,10 @@
 //! | .. and the other 17 bytes of an id | string | a session |
 //! | .. and `#` and a byte | hash | the ids of the accounts of a bucket, by subject |
 //! | .. and `!` | hash | marks |
+//! | .. and `~` and the other 17 bytes of an id | string | until when this id is not adopted again, in digits |
+//! | .. and `^` | hash | bars against adoptions, by subject; the realm's under the empty name |
+//!
+//! No other key is as long as a session's: whoever looks for these passes over it.
 //!
 //! A usual session has a key of 44 bytes, which the allocator of Redis keeps in 48.
 

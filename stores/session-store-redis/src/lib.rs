@@ -175,11 +175,13 @@
 //! account end it.
 
 mod address;
+mod adoption;
 mod answer;
 mod argument;
 mod connect;
 mod count;
 mod error;
+mod everywhere;
 mod info;
 mod keys;
 mod link;

@@ -1,4 +1,4 @@
-//! The scripts that Redis runs: each is one atomic step.
+//! The scripts that Redis runs: each is one atomic step. It is the prelude, what it shares with another, and its own.
 
 use std::sync::LazyLock;
 
@@ -10,11 +10,14 @@ use crate::keys::Base;
 pub(crate) struct Script(redis::Script, String);
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
         $(
             $(#[$doc])*
             pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-                Script::new(concat!(include_str!("lua/prelude.lua"), include_str!(concat!("lua/", $file, ".lua"))))
+                Script::new(concat!(
+                    include_str!("lua/prelude.lua"),
+                    $(include_str!(concat!("lua/", $file, ".lua"))),+
+                ))
             });
         )*
         #[cfg(test)]
@@ -23,11 +26,13 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CREATE = "create";
+    CREATE = "admit" "create";
+    ADOPT = "admit" "adopt";
+    BAR = "forget" "bar";
     REPLACE = "replace";
     TOUCH = "touch";
     DELETE = "delete";
-    DELETE_ACCOUNT = "delete_account";
+    DELETE_ACCOUNT = "forget" "delete_account";
     LIST = "list";
     FENCE = "fence";
     COUNT = "count";

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use redis::aio::ConnectionManager;
 use redis::{Client, Value};
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, Seen, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
+    Replaces, Seen, SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{Place, SessionId, Timestamp};
 
+use crate::adoption::{adopt, bar_account, bar_realm};
 use crate::answer;
 use crate::argument::{self, KEPT_BEYOND_END, duration, number, seconds, time_to_live};
 use crate::connect::connect;
@@ -191,12 +192,12 @@ impl SessionStore for RedisStore {
         let arguments: [&[u8]; 9] = [
             rest_of(&record.id),
             &encode(record)?,
-            &time_to_live(record, now),
+            &time_to_live(record.ends_at, now),
             &seconds(now),
-            replaced.as_ref().map_or(&[], rest_of),
-            &required,
             &limit,
             evicts,
+            replaced.as_ref().map_or(&[], rest_of),
+            &required,
             &argument::marks(options.fence),
         ];
         let answer = self.run(&script::CREATE, &base, &arguments, Repeat::Never).await?;
@@ -219,7 +220,7 @@ impl SessionStore for RedisStore {
         let arguments: [&[u8]; 5] = [
             rest_of(&record.id),
             &encode(record)?,
-            &time_to_live(record, now),
+            &time_to_live(record.ends_at, now),
             &seconds(now),
             before.as_ref().map_or(&[], |version| version),
         ];
@@ -294,6 +295,44 @@ impl SessionStore for RedisStore {
     /// Answers 0: Redis removes expired records by itself, from a minute after their end on, as its sampling finds them.
     async fn delete_expired(&self, _now: Timestamp, _limit: usize) -> Result<usize, StoreError> {
         Ok(0)
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let base = self.prefix.shard_of(realm, record.id);
+        check_place(record, None)?;
+        let adopted = adopt(&self.link, &base, record, adoption, now).await?;
+        if matches!(adopted, Adopted::Done { .. }) {
+            self.seen.note(record.id, record.last_seen);
+        }
+        Ok(adopted)
+    }
+
+    /// One command; for the whole realm one for each of its 256 shards. Where a shard cannot be reached the others are
+    /// barred, and the error says to repeat it.
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match subject {
+            Some(subject) => {
+                let (base, _) = self.prefix.account(Account { realm, subject });
+                bar_account(&self.link, &base, subject, bar, now).await
+            }
+            None => bar_realm(&self.link, &self.prefix.realm(realm), bar, now).await,
+        }
     }
 
     /// Subscribes to the realm's channel, on a connection of its own that ends with this call. A store made from a

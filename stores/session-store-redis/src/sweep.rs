@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use redis::{RedisResult, Value};
 use session_core::SessionId;
 use tokio::time::timeout;
 
+use crate::everywhere::at_every_shard;
 use crate::keys::{Base, Realm, rest_of};
 use crate::link::{Link, Repeat};
 use crate::scan::Scan;
@@ -17,14 +17,12 @@ use crate::subscriber::EVERYONE;
 
 /// How long is counted before there is an answer.
 const COUNTED: Duration = Duration::from_secs(1);
-/// So many shards are ended at once.
-const AT_ONCE: usize = 64;
 
 /// Ends every shard, and tells those who listen. Whether there was anything to end. An error of one shard keeps no other
 /// from ending.
 pub(crate) async fn end_epochs(link: &Link, realm: &Realm) -> RedisResult<bool> {
     let end = |base: Base| async move { link.run(&script::END_EPOCH, &base, &[], Repeat::Once).await };
-    let answers: Vec<_> = stream::iter(realm.shards().map(end)).buffer_unordered(AT_ONCE).collect().await;
+    let answers = at_every_shard(realm, end).await;
     let ended = answers.iter().any(|answer| matches!(answer, Ok(Value::Int(1))));
     if ended {
         tell_everyone(link, realm).await;

@@ -6,22 +6,16 @@ local function failed(answer)
   return type(answer) == 'table' and answer.err
 end
 
--- Marks live for a day, but the fields of a hash end together: those of two other accounts go if their time is over.
-local function tidy()
-  local others = redis.pcall('HRANDFIELD', marks, 2, 'WITHVALUES')
-  for at = 1, failed(others) and 0 or #others, 2 do
-    local mark = others[at + 1]
-    if #mark == 21 and struct.unpack('>I5', mark, 17) + ttl / 1000 <= now then
-      redis.pcall('HDEL', marks, others[at])
-    end
-  end
+-- Marks live for a day.
+local function is_over(mark)
+  return #mark == 21 and struct.unpack('>I5', mark, 17) + ttl / 1000 <= now
 end
 
 -- Before anything is deleted: nothing is rolled back, and no login that began earlier may come after a deletion. Where
 -- the mark cannot be set all marks go, and with them every login under way: too many are refused, and none too few.
 local function set_mark()
   begin_to_write()
-  tidy()
+  forget(marks, is_over)
   if failed(redis.pcall('HSET', marks, subject, fresh .. struct.pack('>I5', now)))
     or failed(redis.pcall('PEXPIRE', marks, ttl)) then
     redis.call('DEL', marks)

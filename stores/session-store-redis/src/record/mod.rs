@@ -296,6 +296,11 @@ fn place_in(payload: &[u8], subject: &str) -> u16 {
     place.filter(|place| *place < 1 << 15).unwrap_or(0)
 }
 
+/// Whether an account can have this name.
+pub(crate) fn check_subject(subject: &str) -> Result<(), StoreError> {
+    subject_len(Some(subject)).map(drop)
+}
+
 fn subject_len(subject: Option<&str>) -> Result<u8, StoreError> {
     let Some(subject) = subject else { return Ok(0) };
     match u8::try_from(subject.len()) {
