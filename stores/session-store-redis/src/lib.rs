@@ -33,11 +33,13 @@
 //! |---|---|---|
 //! | read, also one that moves last-seen | 1, or less | two keys; once per interval a script, and the index |
 //! | login, with account index, limit, eviction and replacement | 1 | 5 commands in a script, 6 with an attempt; one login in eight tidies the index; at the limit the account's sessions |
+//! | [adoption](core::store::SessionStore::adopt) of another system's session | 1 | 9 commands in a script, otherwise as a login |
 //! | update, refresh, logout | 1 | a few keys |
 //! | list, revoke an account | 1 | the account's sessions |
+//! | [bar](core::store::SessionStore::bar) an account's other sessions from adoption; those of everybody | 1; 256 | 7 commands in a script |
 //! | end everybody | 256, then a sweep in the background | constant; the sweep takes 500 keys at a time |
 //!
-//! Each but the last is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
+//! Each but those of everybody is one round trip and one atomic step: a logout or a revocation that has returned is seen by every read that
 //! starts later, and no update, refresh or login can undo it. A script that Redis forgot (`SCRIPT FLUSH`, a restart,
 //! a failover) is sent again with the call that misses it.
 //!
@@ -53,6 +55,9 @@
 //! sessions: four an account, and one). Redis' own share of that is about 100 for a key and its time to live, and 16 for
 //! the value; our record has 24, the key 33 to 44 (a short realm and [prefix](RedisStore::key_prefix) can save a step of
 //! the allocator), the index 26 to 44.
+//!
+//! A session that was adopted leaves a mark of about 150 bytes until its time, as a key of its own with the time in it. A realm
+//! that adopts nothing has neither marks nor bars, and none of its operations looks for one.
 //!
 //! # A realm as large as the cluster
 //!
@@ -77,13 +82,15 @@
 //! | `session:{realm/GO}` and the id without its first byte | a session |
 //! | `session:{realm/GO}#` and a byte | the sessions of the accounts in one of 64 buckets, by subject |
 //! | `session:{realm/GO}!` | who was revoked within the last day: a mark of 16 bytes by subject, for logins that began before |
+//! | `session:{realm/GO}~` and the id without its first byte | until when no session is adopted under this id: seconds since 1970 |
+//! | `session:{realm/GO}^` | bars: 10 bytes by subject, and the realm's without one: nothing that was proven by then is adopted, and until when that holds |
 //!
 //! `session` is the [prefix](RedisStore::key_prefix); characters of the realm that Redis gives a meaning are
 //! percent-encoded. Every key has a time to live, that of the longest session it is needed for: Redis removes what has
 //! ended, `delete_expired` has nothing to do, and no cleanup task is needed. It samples, and hurries only once a tenth
 //! of the keys is over: some percent of its memory may hold sessions that have ended. Whether a session has ended is
 //! decided by the clock of the manager, not by that of Redis: times to live are counted from it and have a minute to
-//! spare.
+//! spare. So it is with marks and bars of adoption.
 //!
 //! **Ending everybody** ([`revoke_everyone`](session_core::SessionManager::revoke_everyone)) changes the epoch of every
 //! shard. Every record carries the epoch it was made in, and every read and every script compares. So all sessions of a
@@ -107,8 +114,13 @@
 //!   policies choose it early.
 //! - a shard's marks: every [login that has begun](session_core::SessionManager::attempt) is refused, and can be begun
 //!   anew.
+//! - the mark of a session that was adopted: while the other system's session is good, it can be adopted again after its
+//!   session here has ended, **a logout included**. Nobody reads a mark but who tries that, so `lru` and `lfu` policies
+//!   choose marks early, and `volatile-ttl` first those that matter least.
+//! - a shard's bars: what they stopped can be adopted again, in one of 256 parts of the realm. Each adoption reads them.
 //!
-//! So a Redis that evicts cannot promise that a revocation reaches every session of an account. If you must share one with
+//! So a Redis that evicts cannot promise that a revocation reaches every session of an account, nor that a session of
+//! another system that was adopted and ended stays out. If you must share one with
 //! a cache, choose an `lru` or `lfu` policy, and give it more memory than the sessions need.
 //!
 //! # Invalidation of what ended elsewhere
@@ -134,7 +146,8 @@
 //! * **`maxmemory-policy noeviction`.** A server that evicts keys can evict an account's index: then a revocation
 //!   misses sessions. `connect` warns. (Without it a full Redis refuses logins and nothing else: 503.)
 //! * **`appendonly yes`**, if a restart shall log nobody out. With `appendfsync everysec` a crash can undo the last
-//!   second, a logout included.
+//!   second, a logout included. Where sessions of another system are adopted it is needed: a Redis that restarts without its
+//!   data has forgotten which were.
 //! * Replication is asynchronous: a failover can undo what the old primary acknowledged last. `min-replicas-to-write`
 //!   narrows that, and nothing closes it; who cannot accept it uses a SQL store. Reads go to the primary.
 //! * With ACLs: `~session:* &session:* +mget +eval +evalsha +scan +info +get +set +del +unlink +pttl +pexpire +hget

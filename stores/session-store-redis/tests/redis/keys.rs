@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use session_core::SessionId;
-use session_core::store::{Create, SessionStore};
+use session_core::store::{Adopted, Adoption, Bar, Create, SessionStore};
 
 use crate::support::{Bench, Server, ask, done, evicting, needs_redis, next, run};
 
@@ -163,6 +163,30 @@ async fn a_usual_login_is_five_commands_and_six_behind_an_attempt() {
     let behind = inner_commands(&server);
     println!("{plain:?}, behind an attempt {behind:?}");
     assert_eq!((plain.values().sum::<u64>(), behind.values().sum::<u64>()), (5, 6));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_usual_adoption_is_nine_commands_and_a_bar_seven() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    bench.stored("ann").await;
+    let usual = || loop {
+        let login = bench.login("ann");
+        if login.id.as_bytes().last().is_some_and(|byte| byte % 8 != 0) {
+            return login;
+        }
+    };
+    inner_commands(&server);
+    let adoption = Adoption::new(bench.now).once_until(Some(bench.at(3_600)));
+    let adopted = bench.store.adopt(&bench.realm, &usual(), adoption, bench.now).await.unwrap();
+    assert_eq!(adopted, Adopted::Done { evicted: Vec::new() });
+    let adopting = inner_commands(&server);
+    let bar = Bar { at: bench.now, until: bench.at(3_600) };
+    bench.store.bar(&bench.realm, Some("ann"), bar, bench.now).await.unwrap();
+    let barring = inner_commands(&server);
+    println!("{adopting:?}, a bar {barring:?}");
+    assert_eq!((adopting.values().sum::<u64>(), barring.values().sum::<u64>()), (9, 7));
 }
 
 #[tokio::test(flavor = "multi_thread")]

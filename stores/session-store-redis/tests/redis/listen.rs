@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use redis::Client;
 use session_core::SessionId;
-use session_core::store::{Create, Invalidation, Replaces, SessionLimit, SessionStore, StoreError};
+use session_core::store::{
+    Adopted, Adoption, Create, Invalidation, Replaces, SessionLimit, SessionStore, StoreError,
+};
 use session_store_redis::RedisStore;
 use tokio::task::JoinHandle;
 
@@ -75,6 +77,12 @@ async fn every_end_is_heard(bench: &Bench, ear: &Ear) {
     let next = bench.login("ann");
     assert_ne!(bench.create(&next, evicting(1)).await, done());
     ear.hears_the_end_of(&[kept.id]);
+
+    let (adopted, adoption) = (bench.login("ann"), Adoption::new(bench.now).limit(evicting(1).limit));
+    let answer = bench.store.adopt(&bench.realm, &adopted, adoption, bench.now).await.unwrap();
+    assert_eq!(answer, Adopted::Done { evicted: vec![next.id] });
+    ear.hears_the_end_of(&[next.id]);
+    let next = adopted;
 
     let (relogin, rotated) = (bench.login("ann"), bench.login("ann"));
     assert_eq!(bench.create(&relogin, replacing(Replaces::IfPresent(next.id))).await, done());

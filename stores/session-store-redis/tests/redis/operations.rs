@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use session_core::store::{Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore};
+use session_core::store::{
+    Adoption, Bar, Create, Created, Replaced, Replaces, SessionLimit, SessionRecord, SessionStore,
+};
 
 use crate::support::{Bench, Server, TOUCH, ask, done, evicting, needs_redis, next, run};
 
@@ -35,6 +37,18 @@ async fn every_operation_is_one_command() {
     bench.list("ann").await;
     bench.store.delete_account(bench.account("ann"), None, crate::MARK, bench.now).await.unwrap();
     bench.store.delete(bench.key(warm.id)).await.unwrap();
+    let (adoption, bar) = (Adoption::new(bench.at(9)), Bar { at: bench.now, until: bench.at(60) });
+    bench.store.adopt(&bench.realm, &bench.login("bob"), adoption, bench.now).await.unwrap();
+    bench.store.bar(&bench.realm, Some("bob"), bar, bench.now).await.unwrap();
+
+    reset();
+    bench.store.adopt(&bench.realm, &bench.login("bob"), adoption, bench.now).await.unwrap();
+    bench.store.bar(&bench.realm, Some("bob"), bar, bench.now).await.unwrap();
+    assert_eq!(sent(&server), only("evalsha", 2), "adoption, bar");
+
+    reset();
+    bench.store.bar(&bench.realm, None, bar, bench.now).await.unwrap();
+    assert_eq!(sent(&server), only("evalsha", 256), "a bar of everybody");
 
     reset();
     bench.stored("ann").await;
