@@ -137,6 +137,10 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod address;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+mod adopt;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod adoption;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod connections;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]

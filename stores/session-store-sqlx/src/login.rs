@@ -150,7 +150,7 @@ impl<'a, DB: LoginDialect> Login<'a, DB> {
     }
 
     /// Whether the id was free.
-    async fn insert(&self, db: &mut DB::Connection) -> Result<bool, Error> {
+    pub(crate) async fn insert(&self, db: &mut DB::Connection) -> Result<bool, Error> {
         let insert = Statement::new(&self.sql.insert).bind(key::realm(self.realm));
         let insert = record::bind(DB::bind_hashes(insert, self.realm, self.record), self.record);
         match self.store.execute_on(db, &insert).await {
@@ -176,7 +176,7 @@ impl<'a, DB: LoginDialect> Login<'a, DB> {
     }
 
     /// Ends those for whom there is no room beside the new session, or says that there is none.
-    async fn make_room(&self, db: &mut DB::Connection) -> Result<Created, Error> {
+    pub(crate) async fn make_room(&self, db: &mut DB::Connection) -> Result<Created, Error> {
         let Some((subject, limit)) = self.limit() else {
             return Ok(Created::Done { evicted: Vec::new() });
         };

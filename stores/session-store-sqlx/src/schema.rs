@@ -14,7 +14,7 @@ use crate::statement::Statement;
 
 /// What this program knows. Every change of a `schema.sql` makes it one more. Versions before this one were never
 /// released: their tables are dropped, and their sessions with them.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// The tables of a store.
 pub(crate) struct Tables {

@@ -3,6 +3,7 @@
 use sqlx::mysql::MySqlRow;
 use sqlx::{Error, MySql, Row as _, SqlStr};
 
+use crate::adopt::{self, AdoptDialect};
 use crate::connections::Connections;
 use crate::connections::lease::Doubt;
 use crate::dialect::{Dialect, Found};
@@ -100,9 +101,18 @@ impl LoginDialect for MySql {
         r#"DELETE FROM "{table}_marks" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?"#;
 }
 
+impl AdoptDialect for MySql {
+    const OR_RAISE: &'static str =
+        "ON DUPLICATE KEY UPDATE proven_until = GREATEST(proven_until, VALUES(proven_until)),
+        kept_until = GREATEST(kept_until, VALUES(kept_until))";
+    const TIDY_ADOPTIONS: &'static str =
+        r#"DELETE FROM "{table}_adoptions" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?"#;
+}
+
 /// The statements that are its own.
 pub(super) struct Statements {
     pub(super) login: login::Statements,
+    pub(super) adopt: adopt::Statements,
     pub(super) take_turn: SqlStr,
     pub(super) share_realm: SqlStr,
     pub(super) account: SqlStr,
@@ -115,6 +125,7 @@ impl Statements {
         let sql = |template: &str| tables.sql::<MySql>(template);
         Self {
             login: login::Statements::new::<MySql>(tables),
+            adopt: adopt::Statements::new::<MySql>(tables),
             take_turn: sql("SELECT slot FROM `{table}_locks` WHERE slot = ? FOR UPDATE"),
             // MySQL has a newer word for it, which MariaDB has not.
             share_realm: sql("SELECT slot FROM `{table}_locks` WHERE slot = ? LOCK IN SHARE MODE"),

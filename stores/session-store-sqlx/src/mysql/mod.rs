@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool};
@@ -24,6 +24,7 @@ use self::delete_by_key::{Key, delete_by_key};
 use self::dialect::Statements;
 use self::usual::Usual;
 use crate::address::{self, Kind};
+use crate::adopt::Adopting;
 use crate::connections::Connections;
 use crate::dialect::Dialect as _;
 use crate::engine::Engine as _;
@@ -330,8 +331,9 @@ impl SessionStore for MySqlStore {
     }
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let tidy = self.0.sql.login.tidy_marks(now, i64::try_from(limit).unwrap_or(i64::MAX));
-        self.0.store.execute(&tidy).await?;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.0.store.execute(&self.0.sql.login.tidy_marks(now, most)).await?;
+        self.0.store.execute(&self.0.sql.adopt.tidy(now, most)).await?;
         let expired = self.find_expired(now, limit).await.map_err(store_error)?;
         if expired.is_empty() {
             return Ok(0);
@@ -344,6 +346,50 @@ impl SessionStore for MySqlStore {
         });
         let deleted = deleted.await.map_err(store_error)?;
         Ok(deleted.into_iter().filter(|deleted| *deleted).count())
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        record::check_sizes(realm, record, MySql::LONGEST_PAYLOAD)?;
+        let (store, sql) = (&*self.0.store, &self.0.sql);
+        let options = Create::new(None, adoption.limit);
+        let login = Login { store, sql: &sql.login, realm, record, options, now };
+        let adopting = &Adopting { login, sql: &sql.adopt, adoption };
+        let adopted = store.connections.transact(MySql::BEGIN, |mut db| async move {
+            self.lock(&mut db, &sql.take_turn, self.slot(Lock::of_adoption(realm, record))).await?;
+            self.lock(&mut db, &sql.share_realm, self.slot(Lock::Realm(realm))).await?;
+            let adopted = adopting.adopt(&mut db).await?;
+            let done = matches!(adopted, Adopted::Done { .. });
+            Ok(if done { db.done(adopted) } else { db.undone(adopted) })
+        });
+        adopted.await.map_err(store_error)
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (store, sql) = (&self.0.store, &self.0.sql);
+        let bar = &sql.adopt.bar(realm, subject, bar)?;
+        let slot = self.slot(subject.map_or(Lock::Realm(realm), |subject| Lock::Account(realm, subject)));
+        let barred = store.connections.transact(MySql::BEGIN, |mut db| async move {
+            self.lock(&mut db, &sql.take_turn, slot).await?;
+            store.execute_on(&mut db, bar).await?;
+            Ok(db.done(()))
+        });
+        barred.await.map_err(store_error)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

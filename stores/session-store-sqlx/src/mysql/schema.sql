@@ -38,6 +38,17 @@ CREATE TABLE IF NOT EXISTS `{table}_marks` (
     KEY by_kept (kept_until)
 ) ENGINE = InnoDB;
 
+-- What keeps a session of another system from being adopted, if it was proven up to some time: bars, and marks of those that
+-- were adopted. Names: see src/adoption.rs.
+CREATE TABLE IF NOT EXISTS `{table}_adoptions` (
+    realm            BIGINT NOT NULL,
+    name             VARBINARY(256) NOT NULL,
+    proven_until     BIGINT NOT NULL,
+    kept_until       BIGINT NOT NULL,
+    PRIMARY KEY (realm, name),
+    KEY by_kept (kept_until)
+) ENGINE = InnoDB;
+
 -- An account's logins take turns at one of the first 256 of these rows, found by a hash, and share one of the last 16 with
 -- those of the realm, which whoever ends everybody's sessions takes alone; there is nothing to clean up.
 CREATE TABLE IF NOT EXISTS `{table}_locks` (slot SMALLINT NOT NULL PRIMARY KEY) ENGINE = InnoDB;

@@ -73,11 +73,7 @@ impl Functions {
             Some(Replaces::MustExist { version, .. }) => Some(version.cast_signed()),
             _ => None,
         };
-        let (limit, refuse) = match options.limit {
-            None => (None, false),
-            Some(SessionLimit::EvictLeastRecentlySeen(most)) => (Some(i64::from(most)), false),
-            Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
-        };
+        let (limit, refuse) = room(options.limit);
         let statement = Statement::new(&self.create)
             .bind(self.lock(Lock::Realm(realm)))
             .bind(account)
@@ -127,6 +123,15 @@ impl Functions {
     }
 }
 
+/// How many sessions an account may have, and whether one more is refused.
+pub(super) fn room(limit: Option<SessionLimit>) -> (Option<i64>, bool) {
+    match limit {
+        None => (None, false),
+        Some(SessionLimit::EvictLeastRecentlySeen(most)) => (Some(i64::from(most)), false),
+        Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
+    }
+}
+
 /// The row of a function that answers one.
 pub(super) fn one(mut rows: Vec<PgRow>) -> Result<PgRow, Error> {
     rows.pop().ok_or(Error::RowNotFound)
@@ -148,10 +153,7 @@ pub(super) fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<Optio
 pub(super) fn created(rows: Vec<PgRow>) -> Result<(Created, bool), Error> {
     let row = one(rows)?;
     let created = match row.try_get::<i32, _>(0)? {
-        0 => {
-            let evicted: Vec<Vec<u8>> = row.try_get(1)?;
-            Created::Done { evicted: evicted.iter().map(|id| record::id(id)).collect::<Result<_, _>>()? }
-        }
+        0 => Created::Done { evicted: evicted(&row)? },
         1 => Created::IdTaken,
         2 => Created::LimitReached,
         3 => Created::PredecessorGone,
@@ -160,4 +162,10 @@ pub(super) fn created(rows: Vec<PgRow>) -> Result<(Created, bool), Error> {
         _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
     };
     Ok((created, row.try_get(2).unwrap_or(true)))
+}
+
+/// Those who were ended for the new session.
+pub(super) fn evicted(row: &PgRow) -> Result<Vec<SessionId>, Error> {
+    let evicted: Vec<Vec<u8>> = row.try_get(1)?;
+    evicted.iter().map(|id| record::id(id)).collect()
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL: one statement, so one round trip, for everything.
 
 mod address;
+mod adopting;
 mod dialect;
 mod functions;
 mod invalidations;
@@ -16,14 +17,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, Replaces, Seen, SessionRecord,
-    SessionStore, StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
+    Replaces, Seen, SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Error, Postgres};
 
 use self::address::{address_of, place};
+use self::adopting::{Adopting, adopted};
 use self::functions::Functions;
 use self::invalidations::{Outbox, channel};
 use self::listeners::Listeners;
@@ -74,6 +76,7 @@ pub struct PostgresStore(Arc<Inner>);
 struct Inner {
     store: Arc<Store<Postgres>>,
     functions: Functions,
+    adopting: Adopting,
     listeners: Listeners,
     /// `None`: it neither tells nor listens.
     outbox: Option<Arc<Outbox>>,
@@ -162,8 +165,9 @@ impl PostgresStore {
         let sending = Sending::unprepared(!manners.keeps_statements);
         let store = Arc::new(Store::open(connections, sending, options).await?);
         let functions = Functions::new(&store.tables);
+        let adopting = Adopting::new(&store.tables);
         let outbox = options.announces().then(|| Arc::new(Outbox::new(store.clone())));
-        Ok(Self(Arc::new(Inner { store, functions, listeners, outbox, seen: Seen::default() })))
+        Ok(Self(Arc::new(Inner { store, functions, adopting, listeners, outbox, seen: Seen::default() })))
     }
 
     /// Tells other processes, in the background.
@@ -312,6 +316,37 @@ impl SessionStore for PostgresStore {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let rows = self.0.store.fetch(&self.0.functions.delete_expired(now, limit)).await?;
         functions::number(rows).map(count).map_err(store_error)
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        record::check_sizes(realm, record, Postgres::LONGEST_PAYLOAD)?;
+        let rows = self.0.store.fetch(&self.0.adopting.adopt(realm, record, adoption, now)).await?;
+        let adopted = adopted(rows).map_err(store_error)?;
+        if let Adopted::Done { evicted } = &adopted {
+            self.0.seen.note(record.id, record.last_seen);
+            self.tell_ended(realm, evicted.iter().copied());
+        }
+        Ok(adopted)
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.store.fetch(&self.0.adopting.bar(realm, subject, bar)?).await.map(drop)
     }
 
     async fn listen(

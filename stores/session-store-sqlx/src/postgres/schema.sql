@@ -41,6 +41,17 @@ CREATE TABLE IF NOT EXISTS "{table}_marks" (
 );
 CREATE INDEX IF NOT EXISTS "{table}_kept" ON "{table}_marks" (kept_until);
 
+-- What keeps a session of another system from being adopted, if it was proven up to some time: bars, and marks of those that
+-- were adopted. Names: see src/adoption.rs.
+CREATE TABLE IF NOT EXISTS "{table}_adoptions" (
+    realm            bigint NOT NULL,
+    proven_until     bigint NOT NULL,
+    kept_until       bigint NOT NULL,
+    name             bytea NOT NULL,
+    PRIMARY KEY (realm, name)
+);
+CREATE INDEX IF NOT EXISTS "{table}_adoptions_kept" ON "{table}_adoptions" (kept_until);
+
 -- What functions have in common: they find the table where it was when they were made, whatever the caller's search_path
 -- says (see the end). Those that need each of their statements to see what was committed before it refuse to run in another isolation
 -- level (25004), and are called again in a transaction that has this one. And what they changed is on the disk when they
@@ -159,6 +170,56 @@ BEGIN
 END
 $$;
 
+-- Bars the way of an account, or of everybody: whose adoption is under way is waited for. Of two times the later one counts.
+CREATE OR REPLACE FUNCTION "{table}_bar_v{version}"(
+    p_lock bigint, p_realm bigint, p_name bytea, p_proven_until bigint, p_kept_until bigint
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM "{table}_begin_v{version}"();
+    PERFORM pg_advisory_xact_lock(p_lock);
+    INSERT INTO "{table}_adoptions" AS a (realm, name, proven_until, kept_until)
+        VALUES (p_realm, p_name, p_proven_until, p_kept_until)
+        ON CONFLICT (realm, name) DO UPDATE SET
+            proven_until = greatest(a.proven_until, excluded.proven_until),
+            kept_until = greatest(a.kept_until, excluded.kept_until);
+END
+$$;
+
+-- A login that happens once, and only where nothing bars its way. Its mark bars the way of the next one.
+-- Outcomes are those of a login, and 6 barred.
+CREATE OR REPLACE FUNCTION "{table}_adopt_v{version}"(
+    p_realm_lock bigint, p_lock bigint, p_now bigint, p_limit bigint, p_refuse boolean,
+    p_proven_at bigint, p_once_until bigint, p_realm_bar bytea, p_account_bar bytea, p_mark bytea, p_realm bigint,
+    p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_last_seen bigint, p_ends_at bigint,
+    p_user_agent bytea, p_ip_address bytea, p_details bytea,
+    OUT outcome integer, OUT evicted bytea[]
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+BEGIN
+    PERFORM "{table}_begin_v{version}"();
+    PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
+    PERFORM pg_advisory_xact_lock(p_lock);
+    evicted := '{}';
+    IF EXISTS (
+        SELECT FROM "{table}_adoptions" a
+            WHERE a.realm = p_realm AND a.name = ANY (ARRAY[p_realm_bar, p_account_bar, p_mark])
+                AND a.proven_until >= p_proven_at AND a.kept_until > p_now
+    ) THEN
+        outcome := CASE WHEN EXISTS (
+            SELECT FROM "{table}" t
+                WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
+                    AND t.realm = p_realm AND t.id = p_id
+        ) THEN 1 ELSE 6 END;
+        RETURN;
+    END IF;
+    SELECT c.outcome, c.evicted INTO outcome, evicted FROM "{table}_create_v{version}"(
+        p_realm_lock, p_lock, p_now, NULL, false, NULL, p_limit, p_refuse, NULL, NULL, NULL, p_realm,
+        p_id, p_subject, p_version, p_payload, p_last_seen, p_ends_at, p_user_agent, p_ip_address, p_details) c;
+    IF outcome = 0 AND p_once_until IS NOT NULL THEN
+        PERFORM "{table}_bar_v{version}"(p_lock, p_realm, p_mark, 9223372036854775807, p_once_until);
+    END IF;
+END
+$$;
+
 -- A number of the details.
 CREATE OR REPLACE FUNCTION "{table}_number_v{version}"(p_details bytea, p_first integer, p_length integer)
 RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
@@ -259,6 +320,10 @@ BEGIN
         SELECT m.ctid FROM "{table}_marks" m WHERE m.kept_until <= p_now ORDER BY m.kept_until LIMIT p_limit
             FOR UPDATE SKIP LOCKED
     ));
+    DELETE FROM "{table}_adoptions" WHERE ctid = ANY (ARRAY(
+        SELECT a.ctid FROM "{table}_adoptions" a WHERE a.kept_until <= p_now ORDER BY a.kept_until LIMIT p_limit
+            FOR UPDATE SKIP LOCKED
+    ));
     DELETE FROM "{table}" WHERE ctid = ANY (ARRAY(
         SELECT t.ctid FROM "{table}" t
             WHERE t.ends_at >> 6 <= p_now >> 6 AND t.ends_at <= p_now ORDER BY t.ends_at >> 6 LIMIT p_limit
@@ -279,6 +344,7 @@ BEGIN
     FOR target IN
         SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
             WHERE n.nspname = current_schema() AND p.proname IN (
+                '{table}_bar_v{version}', '{table}_adopt_v{version}',
                 '{table}_create_v{version}', '{table}_touch_v{version}', '{table}_delete_account_v{version}',
                 '{table}_delete_realm_v{version}', '{table}_delete_expired_v{version}')
     LOOP

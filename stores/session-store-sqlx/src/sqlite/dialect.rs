@@ -2,6 +2,7 @@
 
 use sqlx::{Connection as _, Error, SqlStr, Sqlite};
 
+use crate::adopt::{self, AdoptDialect};
 use crate::connections::Connections;
 use crate::dialect::{Dialect, Found};
 use crate::engine::{Engine, driver, prepares};
@@ -62,9 +63,17 @@ impl LoginDialect for Sqlite {
         Some(r#"DELETE FROM "{table}" WHERE rowid IN ({excess}) RETURNING id"#);
 }
 
+impl AdoptDialect for Sqlite {
+    const OR_RAISE: &'static str = "ON CONFLICT (realm, name) DO UPDATE SET
+        proven_until = max(proven_until, excluded.proven_until), kept_until = max(kept_until, excluded.kept_until)";
+    const TIDY_ADOPTIONS: &'static str = r#"DELETE FROM "{table}_adoptions" WHERE (realm, name) IN (
+        SELECT realm, name FROM "{table}_adoptions" WHERE kept_until <= ? ORDER BY kept_until LIMIT ?)"#;
+}
+
 /// The statements that are its own.
 pub(super) struct Statements {
     pub(super) login: login::Statements,
+    pub(super) adopt: adopt::Statements,
     pub(super) login_at_once: super::login::Statements,
     pub(super) delete_account: SqlStr,
     pub(super) delete_realm: SqlStr,
@@ -76,6 +85,7 @@ impl Statements {
         let sql = |template: &str| tables.sql::<Sqlite>(template);
         Self {
             login: login::Statements::new::<Sqlite>(tables),
+            adopt: adopt::Statements::new::<Sqlite>(tables),
             login_at_once: super::login::Statements::new(tables),
             delete_account: sql(
                 r#"DELETE FROM "{table}" WHERE {by_account} AND id IS NOT ? RETURNING id, ends_at"#,

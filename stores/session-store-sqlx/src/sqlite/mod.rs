@@ -1,5 +1,6 @@
 //! SQLite: one file, many readers, one writer at a time.
 
+mod adopting;
 mod dialect;
 mod file;
 mod login;
@@ -15,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord, SessionStore, StoreError,
-    Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Mark, RecordKey, Replaced, SessionRecord,
+    SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteRow, SqliteSynchronous};
 use sqlx::{Error, Sqlite, SqliteConnection};
 
+use self::adopting::Foreign;
 use self::dialect::Statements;
 use self::file::File;
 use self::queue::Queue;
@@ -303,8 +305,35 @@ impl SessionStore for SqliteStore {
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let tidy = self.0.sql.login.tidy_marks(now, limit);
+        let tidy_adoptions = self.0.sql.adopt.tidy(now, limit);
         let delete = Statement::new(&self.0.sql.delete_expired).bind(now).bind(limit);
-        self.change_much([tidy, delete]).await.map(|stepped| count(changed(&stepped)))
+        self.change_much([tidy, tidy_adoptions, delete]).await.map(|stepped| count(changed(&stepped)))
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        record::check_sizes(realm, record, Sqlite::LONGEST_PAYLOAD)?;
+        let foreign = Foreign { realm: realm.to_owned(), record: record.clone(), adoption, now };
+        self.write(Job::Adoption(Box::new(foreign))).await?.adopted()
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        _now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change([self.0.sql.adopt.bar(realm, subject, bar)?]).await.map(drop)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -32,5 +32,16 @@ CREATE TABLE IF NOT EXISTS "{table}_marks" (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS "{table}_kept" ON "{table}_marks" (kept_until);
 
+-- What keeps a session of another system from being adopted, if it was proven up to some time: bars, and marks of those that
+-- were adopted. Names: see src/adoption.rs.
+CREATE TABLE IF NOT EXISTS "{table}_adoptions" (
+    realm            INTEGER NOT NULL,
+    name             BLOB NOT NULL,
+    proven_until     INTEGER NOT NULL,
+    kept_until       INTEGER NOT NULL,
+    PRIMARY KEY (realm, name)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS "{table}_adoptions_kept" ON "{table}_adoptions" (kept_until);
+
 CREATE TABLE IF NOT EXISTS "{table}_schema" (version INTEGER PRIMARY KEY);
 INSERT OR IGNORE INTO "{table}_schema" (version) VALUES ({version});

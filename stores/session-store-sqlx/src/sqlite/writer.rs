@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use session_core::Timestamp;
-use session_core::store::{Create, Created, SessionRecord, StoreError};
+use session_core::store::{Adopted, Create, Created, SessionRecord, StoreError};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{
     AssertSqlSafe, Connection as _, Either, Error, Executor as _, SqlSafeStr as _, SqlStr, Sqlite,
     SqliteConnection,
 };
 
+use super::adopting::Foreign;
 use super::dialect::Statements;
 use super::file::File;
 use super::queue::{self, Queue};
@@ -42,6 +43,8 @@ pub(super) enum Job {
     Large(Vec<Step>),
     /// A login that could not be made at once: step by step it is found out why.
     Login(Box<Refused>),
+    /// A session of another system.
+    Adoption(Box<Foreign>),
 }
 
 /// A statement that may be done for its caller by another one.
@@ -69,20 +72,28 @@ pub(super) enum Written {
     /// What each statement did.
     Change(Vec<Stepped>),
     Login(Created),
+    Adoption(Adopted),
 }
 
 impl Written {
     pub(super) fn stepped(self) -> Vec<Stepped> {
         match self {
             Self::Change(stepped) => stepped,
-            Self::Login(_) => Vec::new(),
+            Self::Login(_) | Self::Adoption(_) => Vec::new(),
         }
     }
 
     pub(super) fn created(self) -> Result<Created, StoreError> {
         match self {
             Self::Login(created) => Ok(created),
-            Self::Change(_) => Err(StoreError::permanent("a login was answered as something else")),
+            _ => Err(StoreError::permanent("a login was answered as something else")),
+        }
+    }
+
+    pub(super) fn adopted(self) -> Result<Adopted, StoreError> {
+        match self {
+            Self::Adoption(adopted) => Ok(adopted),
+            _ => Err(StoreError::permanent("an adoption was answered as something else")),
         }
     }
 }
@@ -99,7 +110,7 @@ impl Job {
     fn steps(&self) -> &[Step] {
         match self {
             Self::Change(steps) | Self::Large(steps) => steps,
-            Self::Login(_) => &[],
+            Self::Login(_) | Self::Adoption(_) => &[],
         }
     }
 }
@@ -114,8 +125,12 @@ impl From<Statement<'_>> for Step {
 impl Inner {
     /// Does what some callers want, and answers each.
     pub(super) async fn write_all(self: Arc<Self>, jobs: Vec<Job>) -> Vec<Answer> {
-        if let [Job::Login(refused)] = jobs.as_slice() {
-            return vec![self.log_in_step_by_step(refused).await.map(Written::Login)];
+        match jobs.as_slice() {
+            [Job::Login(refused)] => {
+                return vec![self.log_in_step_by_step(refused).await.map(Written::Login)];
+            }
+            [Job::Adoption(foreign)] => return vec![self.adopt(foreign).await.map(Written::Adoption)],
+            _ => {}
         }
         let changes: Vec<_> = jobs.iter().map(Job::steps).collect();
         match self.change(&changes).await {
@@ -146,6 +161,11 @@ impl Inner {
         });
         let mut stepped = stepped.await.map_err(Failed::of)?.into_iter();
         Ok(changes.iter().map(|change| stepped.by_ref().take(change.len()).collect()).collect())
+    }
+
+    async fn adopt(&self, foreign: &Foreign) -> Result<Adopted, StoreError> {
+        self.file.check()?;
+        foreign.adopt(&self.store, &self.sql.login, &self.sql.adopt).await
     }
 
     async fn log_in_step_by_step(&self, refused: &Refused) -> Result<Created, StoreError> {

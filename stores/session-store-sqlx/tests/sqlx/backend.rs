@@ -27,6 +27,8 @@ pub(crate) trait Backend: Sized {
     }
     /// Runs statements as somebody who may do everything.
     async fn run(&self, sql: &str);
+    /// The one number that a query answers.
+    async fn number(&self, sql: &str) -> i64;
     /// A table name that no other test has.
     fn options(&self) -> (StoreOptions, String);
 }
@@ -71,6 +73,10 @@ mod postgres {
             self.0.run(sql);
         }
 
+        async fn number(&self, sql: &str) -> i64 {
+            self.0.run(sql).trim().parse().unwrap()
+        }
+
         fn options(&self) -> (StoreOptions, String) {
             let table = fresh_table();
             (StoreOptions::default().table(&table), table)
@@ -112,6 +118,10 @@ mod mysql {
 
         async fn run(&self, sql: &str) {
             self.0.run(sql);
+        }
+
+        async fn number(&self, sql: &str) -> i64 {
+            self.0.run(sql).trim().parse().unwrap()
         }
 
         fn options(&self) -> (StoreOptions, String) {
@@ -171,6 +181,11 @@ mod sqlite {
             let mut connection = SqliteConnection::connect_with(&self.file()).await.unwrap();
             sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
             connection.close().await.unwrap();
+        }
+
+        async fn number(&self, sql: &str) -> i64 {
+            let mut connection = SqliteConnection::connect_with(&self.file()).await.unwrap();
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
         }
 
         fn options(&self) -> (StoreOptions, String) {

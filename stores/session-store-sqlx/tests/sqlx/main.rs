@@ -3,6 +3,7 @@
 #![cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod adopting;
 mod backend;
 mod bytes;
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use session_core::store::{Account, Create, Created, Replaces, SessionLimit, SessionStore as _};
+use session_core::store::{
+    Account, Adoption, Bar, Create, Created, Replaces, SessionLimit, SessionStore as _,
+};
 use session_store_sqlx::{MySqlStore, StoreOptions};
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,6 +46,35 @@ async fn a_login_is_one_round_trip_and_so_is_a_rotation_and_one_that_evicts() {
         assert_eq!(asked.load(Ordering::SeqCst) - before, 1);
     }
     assert_eq!(store.list(account, now()).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adoption_is_a_short_transaction() {
+    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("socket");
+    let asked = proxy(&server.socket(), &at);
+    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
+    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
+    let adoption = Adoption::new(now()).once_until(Some(now().plus(Duration::from_secs(60)))).limit(limit);
+    // The first round prepares the statements.
+    for round in 0..2 {
+        let before = asked.load(Ordering::SeqCst);
+        let foreign = login("ann");
+        store.adopt(REALM, &foreign, adoption, now()).await.unwrap();
+        let adopted = asked.load(Ordering::SeqCst);
+        store.adopt(REALM, &foreign, adoption, now()).await.unwrap();
+        let again = asked.load(Ordering::SeqCst);
+        store.bar(REALM, Some("bob"), Bar { at: now(), until: now() }, now()).await.unwrap();
+        let barred = asked.load(Ordering::SeqCst);
+        store.delete_expired(now(), 1000).await.unwrap();
+        let cleaned = asked.load(Ordering::SeqCst);
+        if round == 1 {
+            assert_eq!([adopted - before, again - adopted, barred - again, cleaned - barred], [8, 5, 4, 3]);
+        }
+    }
 }
 
 /// Passes everything on and counts what asks for an answer: packets that begin a conversation.

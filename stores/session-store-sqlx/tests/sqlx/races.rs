@@ -21,7 +21,7 @@ on_every_database! {
     no_rotation_survives_the_end_of_its_realm
 }
 
-async fn two_stores<B: Backend>() -> Option<(B, [Arc<dyn SessionStore>; 2])> {
+pub(crate) async fn two_stores<B: Backend>() -> Option<(B, [Arc<dyn SessionStore>; 2])> {
     let backend = B::start()?;
     let (options, _) = backend.options();
     let stores = [backend.connect(options.clone()).await.unwrap(), backend.connect(options).await.unwrap()];

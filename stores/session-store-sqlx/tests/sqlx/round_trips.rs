@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use session_core::store::{Account, Create, RecordKey, Replaces, SessionLimit, SessionStore as _, Touch};
+use session_core::store::{
+    Account, Adoption, Bar, Create, RecordKey, Replaces, SessionLimit, SessionStore as _, Touch,
+};
 use session_store_sqlx::{PostgresStore, StoreOptions};
 use session_test_servers::{Sql, SqlServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,6 +66,17 @@ async fn every_call_is_one_round_trip() {
         count("revoke all");
         store.delete_expired(now(), 1000).await.unwrap();
         count("cleanup");
+        let adoption =
+            Adoption::new(now()).once_until(Some(now().plus(Duration::from_secs(60)))).limit(limit);
+        let foreign = login("ann");
+        store.adopt(REALM, &foreign, adoption, now()).await.unwrap();
+        count("adoption");
+        store.adopt(REALM, &foreign, adoption, now()).await.unwrap();
+        count("adoption of the same");
+        store.bar(REALM, Some("bob"), Bar { at: now(), until: now() }, now()).await.unwrap();
+        count("bar");
+        store.delete(RecordKey { realm: REALM, id: foreign.id }).await.unwrap();
+        count("logout of the adopted");
         if round == 1 {
             let wanted = |call| if call == "two logins, the second evicts" { 2 } else { 1 };
             assert!(counted.iter().all(|(call, asked)| *asked == wanted(*call)), "{counted:?}");
