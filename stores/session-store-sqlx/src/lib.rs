@@ -31,7 +31,10 @@
 //! | list an account | 1 | 1 | 1 |
 //! | end all sessions of an account | 1 (a function) | a transaction sent as 1 | a transaction of 5 |
 //! | end everybody's | 1 (a function) | a transaction sent as 1 | a transaction of 3 |
-//! | clean up a batch | 1 (a function) | a transaction sent as 1 | 1, with expired rows a transaction of 4 |
+//! | clean up a batch | 1 (a function) | a transaction sent as 1 | 3, with expired rows a transaction more |
+//! | adopt a session of another system, with the limit | 1 (a function) | a transaction of 6 | a transaction of 8 |
+//! | and refuse one that was adopted before | the same | 3 | 5 |
+//! | bar an account's, or everybody's | 1 (a function) | 1 | a transaction of 4 |
 //! | tell other processes of sessions that ended | 1 in the background, shared | cannot | cannot |
 //!
 //! A statement is a round trip; the first of its kind on a connection prepares it and takes another one. A compare and
@@ -126,7 +129,12 @@
 //! sqlx = { version = "0.9", default-features = false, features = ["tls-rustls-ring-webpki"] }
 //! ```
 //!
-//! # What is in the table
+//! # What is in the tables
+//!
+//! Beside the sessions (`login_sessions`, or your name for it) there are tables with that name and an ending: `_marks` says where
+//! accounts and realms stand, for logins that a revocation overtakes; `_adoptions` what keeps sessions of other systems from being
+//! adopted again (a row for each that was, until that one would have ended; empty where nothing is adopted); `_schema` the
+//! version; MySQL has `_locks`. With migrations off, the database user needs to read, insert, update and delete there, and no more.
 //!
 //! Subjects and user agents are bytes, so that they compare as bytes whatever the collation; a realm is 64 bits of a hash of
 //! its name, which is in the table of marks; times are seconds since 1970 in UTC, so that no time zone matters; payloads are
