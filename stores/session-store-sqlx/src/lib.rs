@@ -134,7 +134,7 @@
 //! Beside the sessions (`login_sessions`, or your name for it) there are tables with that name and an ending: `_marks` says where
 //! accounts and realms stand, for logins that a revocation overtakes; `_adoptions` what keeps sessions of other systems from being
 //! adopted again (a row for each that was, until that one would have ended; empty where nothing is adopted); `_schema` the
-//! version; MySQL has `_locks`. With migrations off, the database user needs to read, insert, update and delete there, and no more.
+//! version; MySQL has `_locks`. With migrations off, the database user needs to read, insert, update and delete there.
 //!
 //! Subjects and user agents are bytes, so that they compare as bytes whatever the collation; a realm is 64 bits of a hash of
 //! its name, which is in the table of marks; times are seconds since 1970 in UTC, so that no time zone matters; payloads are

@@ -174,7 +174,9 @@ mod postgres {
     use std::sync::OnceLock;
     use std::time::Duration;
 
-    use session_core::store::{Account, Create, RecordKey, SessionRecord, SessionStore as _, Touch};
+    use session_core::store::{
+        Account, Adopted, Adoption, Bar, Create, RecordKey, SessionRecord, SessionStore as _, Touch,
+    };
     use session_store_sqlx::{PostgresStore, StoreOptions};
     use session_test_servers::{Sql, SqlServer};
     use sqlx::postgres::PgPoolOptions;
@@ -291,6 +293,11 @@ mod postgres {
         store.create(REALM, &other, Create::default(), now()).await.unwrap();
         assert_eq!(store.delete_expired(other.ends_at, 10).await.unwrap(), 1);
         assert_eq!(rows(), "0");
+        let adoption = Adoption::new(now()).once_until(Some(other.ends_at));
+        let adopted = store.adopt(REALM, &other, adoption, now()).await.unwrap();
+        assert_eq!(adopted, Adopted::Done { evicted: Vec::new() });
+        store.bar(REALM, None, Bar { at: now(), until: other.ends_at }, now()).await.unwrap();
+        assert_eq!(rows(), "1");
     }
 
     async fn touches(store: &PostgresStore, record: &SessionRecord) {
