@@ -12,6 +12,7 @@ use session_core::SessionId;
 use session_core::store::StoreError;
 
 /// Later than whatever can be proven.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 pub(crate) const ANY_TIME: i64 = i64::MAX;
 
 /// Whose way is barred.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use session_core::Timestamp;
-use session_core::store::{
-    Account, Adopted, Adoption, Bar, Create, RecordKey, SessionLimit, SessionRecord, SessionStore,
-};
+use session_core::store::{Account, Adopted, Adoption, Bar, RecordKey, SessionRecord, SessionStore};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use session_core::store::{Create, SessionLimit};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use tokio::time::sleep;
 

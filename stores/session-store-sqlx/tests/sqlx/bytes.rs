@@ -9,6 +9,7 @@ use session_core::store::{Create, SessionRecord};
 
 use crate::backend::{Backend, REALM, login, now};
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 const MANY: u64 = 20_000;
 /// InnoDB takes pages in pieces of 64 to 256.
 #[cfg(feature = "mysql")]

@@ -170,14 +170,14 @@ mod on_postgres {
             (
                 "no right to call",
                 vec![format!(
-                    "ALTER FUNCTION {table}_touch_v6 OWNER TO postgres; REVOKE ALL ON FUNCTION {table}_touch_v6 FROM PUBLIC, app"
+                    "ALTER FUNCTION {table}_touch_v7 OWNER TO postgres; REVOKE ALL ON FUNCTION {table}_touch_v7 FROM PUBLIC, app"
                 )],
-                vec![format!("GRANT ALL ON FUNCTION {table}_touch_v6 TO PUBLIC")],
+                vec![format!("GRANT ALL ON FUNCTION {table}_touch_v7 TO PUBLIC")],
             ),
             (
                 "a function that is missing",
-                vec![format!("ALTER FUNCTION {table}_touch_v6 RENAME TO elsewhere")],
-                vec![format!("ALTER FUNCTION elsewhere RENAME TO {table}_touch_v6")],
+                vec![format!("ALTER FUNCTION {table}_touch_v7 RENAME TO elsewhere")],
+                vec![format!("ALTER FUNCTION elsewhere RENAME TO {table}_touch_v7")],
             ),
             ("a statement that takes too long", vec![raise("57014")], vec![no_trigger.clone()]),
             ("a full disk", vec![raise("53100")], vec![no_trigger.clone()]),
