@@ -53,6 +53,7 @@ pub(crate) struct Statements {
 
 /// A question is for at most 2 to the power of this many sessions.
 const SIZES: u32 = 5;
+pub(crate) const MOST_TOGETHER: usize = 1 << SIZES;
 
 /// Whose hash it is comes with others of that hash, which nobody asks for.
 fn read_of_many<DB: Dialect>(count: usize) -> String {
@@ -89,7 +90,7 @@ impl<DB: Dialect> Store<DB> {
     ) -> Result<Self, StoreError> {
         let tables = Tables::prepare(&connections, &sending, options).await?;
         let sql = Statements::new::<DB>(&tables);
-        let reads = Together::new(1 << SIZES);
+        let reads = Together::new(MOST_TOGETHER);
         let store = Self { connections, reads, tables, touches: Touches::default(), sending, sql };
         // A table of somebody else's with our name shows here.
         let nobody = SessionId::from_bytes([0; SessionId::LEN]);
@@ -141,7 +142,12 @@ impl<DB: Dialect> Store<DB> {
     }
 
     /// The last one fills the places that are left.
-    fn read_of_all<'a>(&'a self, realm: &'a str, ids: &[SessionId], now: Timestamp) -> Statement<'a> {
+    pub(crate) fn read_of_all<'a>(
+        &'a self,
+        realm: &'a str,
+        ids: &[SessionId],
+        now: Timestamp,
+    ) -> Statement<'a> {
         let size = usize::try_from(ids.len().max(1).next_power_of_two().trailing_zeros()).unwrap_or_default();
         let (&[first, ..], Some(last)) = (ids, ids.last()) else {
             return self.read_of(realm, SessionId::from_bytes([0; SessionId::LEN]), now);

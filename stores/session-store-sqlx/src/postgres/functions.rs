@@ -1,5 +1,7 @@
 //! The functions of `schema.sql`: how they are called, and what they answer.
 
+use std::fmt::{self, Write as _};
+
 use session_core::store::{
     Account, Create, Created, Mark, RecordKey, Replaces, SessionLimit, SessionRecord, Touch,
 };
@@ -17,6 +19,7 @@ use crate::statement::Statement;
 pub(super) struct Functions {
     table: String,
     read_and_touch: SqlStr,
+    touch_many: SqlStr,
     create: SqlStr,
     delete_account: SqlStr,
     delete_realm: SqlStr,
@@ -34,6 +37,12 @@ impl Functions {
                        THEN "{table}_touch_v{version}"(realm, id, version, details, $3, $5, $6, $7) END
                    {found} hashtextextended(encode(id, 'hex'), realm) = hashtextextended(encode($2, 'hex'), $1)
                        AND realm = $1 AND id = $2 AND ends_at > $3"#),
+            // What is bound has no type for arrays.
+            touch_many: sql(
+                r#"SELECT id FROM "{table}_touch_many_v{version}"($1, convert_from($2, 'UTF8')::bytea[],
+                       convert_from($3, 'UTF8')::bigint[], convert_from($4, 'UTF8')::bigint[],
+                       convert_from($5, 'UTF8')::bigint[]) AS id"#,
+            ),
             create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"#),
             delete_account: sql(
@@ -59,6 +68,21 @@ impl Functions {
             .bind(touch.idle_timeout.map(|idle| now.plus(idle)))
             .bind(generation)
             .bind(now.minus(touch.grace))
+    }
+
+    /// Writes those as they are after their touch. Answers the ids of those that were as they are before it.
+    pub(super) fn touch_many<'a>(
+        &'a self,
+        realm: &str,
+        seen: impl Iterator<Item = &'a SessionRecord> + Clone,
+    ) -> Statement<'a> {
+        let numbers = |number: fn(&SessionRecord) -> i64| array(seen.clone().map(number));
+        Statement::new(&self.touch_many)
+            .bind(key::realm(realm))
+            .bind(array(seen.clone().map(|record| Hex(record.id))))
+            .bind(numbers(|record| record.version.cast_signed()))
+            .bind(numbers(|record| record.last_seen.unix_seconds()))
+            .bind(numbers(|record| record.ends_at.unix_seconds()))
     }
 
     pub(super) fn create<'a>(
@@ -129,6 +153,30 @@ pub(super) fn room(limit: Option<SessionLimit>) -> (Option<i64>, bool) {
         None => (None, false),
         Some(SessionLimit::EvictLeastRecentlySeen(most)) => (Some(i64::from(most)), false),
         Some(SessionLimit::Refuse(most)) => (Some(i64::from(most)), true),
+    }
+}
+
+/// An array as the server reads it.
+fn array(values: impl Iterator<Item = impl fmt::Display>) -> Option<Vec<u8>> {
+    let mut text = String::from("{");
+    for value in values {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{value},");
+    }
+    if text.ends_with(',') {
+        text.pop();
+    }
+    text.push('}');
+    Some(text.into_bytes())
+}
+
+/// An id in an array, where a backslash is written as two.
+struct Hex(SessionId);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r"\\x")?;
+        self.0.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -8,6 +8,7 @@ mod invalidations;
 mod listeners;
 mod pooler;
 mod sending;
+mod touching;
 
 use std::fmt;
 use std::future::Future;
@@ -18,11 +19,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use session_core::store::{
     Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
-    Replaces, Seen, SessionRecord, SessionStore, StoreError, Touch,
+    Replaces, SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{Error, Postgres};
+use sqlx::Postgres;
+use sqlx::postgres::PgPool;
 
 use self::address::{address_of, place};
 use self::adopting::{Adopting, adopted};
@@ -31,19 +32,20 @@ use self::invalidations::{Outbox, channel};
 use self::listeners::Listeners;
 use self::pooler::{Manners, manners};
 use self::sending::Sending;
+use self::touching::Touching;
 use crate::connections::Connections;
 use crate::dialect::Dialect as _;
-use crate::error::{Fault, store_error};
+use crate::error::store_error;
 use crate::options::StoreOptions;
 use crate::record;
 use crate::schema;
-use crate::statement::Statement;
 use crate::store::{Store, count};
-use crate::touch;
 
 /// Sessions in PostgreSQL 12 or newer. Clones share the connections.
 ///
-/// Reads that arrive together go together: at most four statements are under way, of up to 32 sessions each.
+/// Reads that arrive together go together: at most four statements are under way, of up to 32 sessions each. So do
+/// touches ([`SessionStore::read_and_touch`] of a session whose time has come), in two statements for up to 32: each
+/// caller gets its own answer, when the database has committed.
 ///
 /// Every call is one round trip, a login with its account index and limit included: that one is a function in the
 /// database, made by the migrations. It takes advisory locks (`pg_advisory_xact_lock`) on 64-bit hashes of realm and
@@ -75,13 +77,12 @@ pub struct PostgresStore(Arc<Inner>);
 
 struct Inner {
     store: Arc<Store<Postgres>>,
-    functions: Functions,
+    functions: Arc<Functions>,
     adopting: Adopting,
     listeners: Listeners,
     /// `None`: it neither tells nor listens.
     outbox: Option<Arc<Outbox>>,
-    /// A plain read goes together with others.
-    seen: Seen,
+    touching: Arc<Touching>,
 }
 
 impl PostgresStore {
@@ -164,10 +165,11 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let sending = Sending::unprepared(!manners.keeps_statements);
         let store = Arc::new(Store::open(connections, sending, options).await?);
-        let functions = Functions::new(&store.tables);
+        let functions = Arc::new(Functions::new(&store.tables));
         let adopting = Adopting::new(&store.tables);
         let outbox = options.announces().then(|| Arc::new(Outbox::new(store.clone())));
-        Ok(Self(Arc::new(Inner { store, functions, adopting, listeners, outbox, seen: Seen::default() })))
+        let touching = Arc::new(Touching::new(store.clone(), functions.clone()));
+        Ok(Self(Arc::new(Inner { store, functions, adopting, listeners, outbox, touching })))
     }
 
     /// Tells other processes, in the background.
@@ -179,24 +181,6 @@ impl PostgresStore {
 
     fn tell_ended(&self, realm: &str, ended: impl IntoIterator<Item = SessionId>) {
         self.tell(realm, ended.into_iter().map(Invalidation::Ended));
-    }
-
-    /// Reads with a touch. What the server refused comes as an answer: every read would cost a connection otherwise,
-    /// for as long as touches are refused.
-    async fn fetch_touching(&self, statement: &Statement<'_>) -> Result<PgRow, Error> {
-        let store = &self.0.store;
-        let row = store.connections.read(|mut db| async move {
-            let rows = touch::within_time(store.fetch_on(&mut db, statement)).await;
-            match rows.unwrap_or(Err(Error::PoolTimedOut)).and_then(functions::one) {
-                Ok(row) => {
-                    let doubt = Postgres::doubt(&row, record::WIDTH)?;
-                    Ok(db.done(Ok(row)).with(doubt))
-                }
-                Err(error) if Fault::leaves_the_connection(&error) => Ok(db.done(Err(error))),
-                Err(error) => Err(error),
-            }
-        });
-        row.await?
     }
 }
 
@@ -212,39 +196,13 @@ impl SessionStore for PostgresStore {
         self.0.store.read(key, now).await
     }
 
-    /// A lost touch costs nothing, so whatever keeps the server from writing keeps nobody from reading: what fails, or
-    /// takes long, is read again without a touch.
     async fn read_and_touch(
         &self,
         key: RecordKey<'_>,
         touch: Touch,
         now: Timestamp,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let (touches, seen) = (&self.0.store.touches, &self.0.seen);
-        if !touches.are_worth_trying() {
-            return self.read(key, now).await;
-        }
-        if seen.is_recent(key.id, now, touch.interval) {
-            let record = self.read(key, now).await?;
-            if record.as_ref().is_none_or(|record| touch.apply(record, now).is_none()) {
-                return Ok(record);
-            }
-        }
-        let statement = self.0.functions.read_and_touch(key, touch, now);
-        match self.fetch_touching(&statement).await {
-            Ok(row) => {
-                let record = functions::touched(&row, touch, now).map_err(store_error)?;
-                record.iter().for_each(|record| seen.note(record.id, record.last_seen));
-                Ok(record)
-            }
-            Err(error) => {
-                // A touch that lost against another one says nothing of the next.
-                if Fault::of(&error) != Fault::Conflict {
-                    touches.failed();
-                }
-                self.read(key, now).await
-            }
-        }
+        self.0.touching.read_and_touch(key, touch, now).await
     }
 
     async fn create(
@@ -258,7 +216,7 @@ impl SessionStore for PostgresStore {
         let rows = self.0.store.fetch(&self.0.functions.create(realm, record, options, now)).await?;
         let (created, replaced) = functions::created(rows).map_err(store_error)?;
         if let Created::Done { evicted } = &created {
-            self.0.seen.note(record.id, record.last_seen);
+            self.0.touching.seen.note(record.id, record.last_seen);
             let replaced = options.replaces.map(Replaces::id).filter(|_| replaced);
             self.tell_ended(realm, evicted.iter().copied().chain(replaced));
         }
@@ -333,7 +291,7 @@ impl SessionStore for PostgresStore {
         let rows = self.0.store.fetch(&self.0.adopting.adopt(realm, record, adoption, now)).await?;
         let adopted = adopted(rows).map_err(store_error)?;
         if let Adopted::Done { evicted } = &adopted {
-            self.0.seen.note(record.id, record.last_seen);
+            self.0.touching.seen.note(record.id, record.last_seen);
             self.tell_ended(realm, evicted.iter().copied());
         }
         Ok(adopted)

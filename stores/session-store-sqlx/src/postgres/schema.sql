@@ -262,6 +262,33 @@ BEGIN
 END
 $$;
 
+-- The same for many at once, as the caller found them and reckoned: to each session its next version. Answers those that
+-- it has touched. Rows are found one by one, by their index, whatever the planner believes about the table.
+CREATE OR REPLACE FUNCTION "{table}_touch_many_v{version}"(
+    p_realm bigint, p_ids bytea[], p_versions bigint[], p_last_seen bigint[], p_ends_at bigint[]
+) RETURNS SETOF bytea LANGUAGE plpgsql
+SET lock_timeout = '300ms' SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN QUERY
+        WITH due AS MATERIALIZED (
+            SELECT asked.*, found.place
+                FROM unnest(p_ids, p_versions, p_last_seen, p_ends_at) AS asked (id, version, last_seen, ends_at),
+                LATERAL (
+                    SELECT t.ctid AS place FROM "{table}" t
+                        WHERE hashtextextended(encode(t.id, 'hex'), t.realm)
+                                = hashtextextended(encode(asked.id, 'hex'), p_realm)
+                            AND t.realm = p_realm AND t.id = asked.id AND t.version = asked.version - 1
+                        FOR NO KEY UPDATE SKIP LOCKED
+                ) AS found
+        )
+        UPDATE "{table}" t SET last_seen = due.last_seen, ends_at = due.ends_at, version = due.version
+            FROM due WHERE t.ctid = due.place
+            RETURNING due.id;
+END
+$$;
+
 -- Ends the sessions of an account. A login or rotation under way is either over, and its session ended with the
 -- others, or it starts afterwards.
 CREATE OR REPLACE FUNCTION "{table}_delete_account_v{version}"(
@@ -345,8 +372,8 @@ BEGIN
         SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
             WHERE n.nspname = current_schema() AND p.proname IN (
                 '{table}_bar_v{version}', '{table}_adopt_v{version}',
-                '{table}_create_v{version}', '{table}_touch_v{version}', '{table}_delete_account_v{version}',
-                '{table}_delete_realm_v{version}', '{table}_delete_expired_v{version}')
+                '{table}_create_v{version}', '{table}_touch_v{version}', '{table}_touch_many_v{version}',
+                '{table}_delete_account_v{version}', '{table}_delete_realm_v{version}', '{table}_delete_expired_v{version}')
     LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', target, current_schema());
     END LOOP;

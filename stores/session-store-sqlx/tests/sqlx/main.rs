@@ -15,6 +15,8 @@ mod mysql_round_trips;
 mod news;
 #[cfg(feature = "postgres")]
 mod pooler;
+#[cfg(feature = "postgres")]
+mod postgres_touches;
 mod races;
 #[cfg(feature = "postgres")]
 mod round_trips;

@@ -184,7 +184,7 @@ fn rows(table: &str, numbers: Range<u32>, end: i64, spread: u32) -> String {
 }
 
 /// Passes everything on and counts what asks for an answer: `Sync` and `Query` messages.
-fn proxy(to: &Path, at: &Path) -> Arc<AtomicUsize> {
+pub(crate) fn proxy(to: &Path, at: &Path) -> Arc<AtomicUsize> {
     let (listener, to) = (UnixListener::bind(at).unwrap(), to.to_owned());
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
