@@ -59,7 +59,8 @@ impl<U: SessionPayload> SessionManager<U> {
         tracked.end_everyone(&op).await
     }
 
-    /// How many sessions are open, guests included. One statement in SQL; with Redis a pass over its keys.
+    /// How many sessions are open, guests included. One statement in SQL, which reads the table; with Redis a pass
+    /// over its keys.
     ///
     /// # Errors
     /// `StoreRequired` without a store; `StoreUnavailable`.

@@ -86,6 +86,12 @@ impl<DB: Engine> Connections<DB> {
         }
     }
 
+    /// Whether each is as [`Engine::SET_UP`] says, and in no transaction when a call begins.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn are_own(&self) -> bool {
+        !self.source.is_pool()
+    }
+
     /// Runs something that may be run again: once more, on a fresh connection, if the first one turns out dead, or
     /// leads to a server that takes no writes while another one has taken its place.
     pub(crate) async fn read<T>(&self, call: impl Call<DB, T>) -> Result<T, Error> {

@@ -1,4 +1,5 @@
-//! The usual login in one round trip: a text of all its statements, values included.
+//! The usual login in one round trip: a text of all its statements, values included. Where few accounts reach the limit, it
+//! ends nobody, and a second text does if the account turns out to be full.
 //!
 //! A procedure would need a right that the store's user may not have, and a schema that tools can run which know nothing
 //! of delimiters. A text has neither problem, and no `IF` either: whatever is not as usual (the id is taken, the account
@@ -18,6 +19,8 @@ use crate::key;
 use crate::record::{self, COLUMNS};
 use crate::statement::{Statement, Value};
 
+/// A limit that few accounts reach: a login that would is not a usual one.
+pub(super) const LARGE: u32 = 5;
 /// In a text, bytes take twice the room, and a server takes 16 MB at once.
 const LONGEST: usize = 1 << 16;
 
@@ -28,61 +31,91 @@ pub(super) struct Usual<'a> {
     pub(super) record: &'a SessionRecord,
     pub(super) options: Create,
     pub(super) now: Timestamp,
+    /// The connection is as `SET_UP` says, and in no transaction.
+    pub(super) is_set_up: bool,
+    /// It ends whom there is no room for. Otherwise a login of a full account is not a usual one.
+    pub(super) evicts: bool,
     /// The rows of the table of locks: see the schema.
     pub(super) account_slot: Option<i64>,
     pub(super) realm_slot: i64,
 }
 
 impl Usual<'_> {
-    /// The statements, the last but one of which answers the id of the evicted session or nothing. `None`: the login is
-    /// not a usual one, as can be seen already.
+    /// The statements, of which one answers the id of the evicted session or nothing. `None`: the login is not a usual
+    /// one, as can be seen already.
+    ///
+    /// What a statement costs is its beginning, so there are few, in three steps: the locks; what is to be found behind
+    /// them, which only a later statement sees; the changes.
     pub(super) fn text(&self) -> Option<String> {
         let replaces = self.options.replaces.map(Replaces::id);
         let refuses_all = self.options.limit == Some(SessionLimit::Refuse(0));
         if self.record.payload.len() > LONGEST || replaces == Some(self.record.id) || refuses_all {
             return None;
         }
-        let mut text = format!("{}; ", MySql::BEGIN);
+        let begin = if self.is_set_up { "START TRANSACTION" } else { MySql::BEGIN };
+        let mut text = format!("{begin}; ");
         self.take_turns(&mut text);
-        self.check_fence(&mut text);
         self.check_predecessor(&mut text);
-        self.look_for_room(&mut text);
+        self.look(&mut text);
         self.insert(&mut text);
         self.delete(&mut text);
-        // Writing to a string cannot fail, here and below.
-        let _ = write!(text, "SELECT @session_store_id; {}", MySql::COMMIT);
+        text.push_str(MySql::COMMIT);
         Some(text)
     }
 
+    /// First the account's, as everybody does. Here and below a limit takes the place of `sql_select_limit`.
     fn take_turns(&self, to: &mut String) {
         let (table, realm_slot) = (self.table, self.realm_slot);
-        let _ =
-            write!(to, "SET @session_store_go = 1, @session_store_lookup = NULL, @session_store_id = NULL; ");
+        to.push_str("SELECT ");
+        // Writing to a string cannot fail, here and below.
         if let Some(slot) = self.account_slot {
-            let _ = write!(
-                to,
-                "SELECT count(*) INTO @session_store_go FROM `{table}_locks` WHERE slot = {slot} FOR UPDATE; "
-            );
+            let _ = write!(to, "(SELECT count(*) FROM `{table}_locks` WHERE slot = {slot} FOR UPDATE) AND ");
         }
         let _ = write!(
             to,
-            "SELECT @session_store_go AND count(*) INTO @session_store_go FROM `{table}_locks` \
-             WHERE slot = {realm_slot} LOCK IN SHARE MODE; "
+            "(SELECT count(*) FROM `{table}_locks` WHERE slot = {realm_slot} LOCK IN SHARE MODE), NULL, NULL \
+             INTO @session_store_go, @session_store_lookup, @session_store_id FROM DUAL LIMIT 1; "
         );
     }
 
-    fn check_fence(&self, to: &mut String) {
-        let Some(fence) = self.options.fence else { return };
+    /// Whether the fence holds and there is room, or who has to leave it.
+    fn look(&self, to: &mut String) {
+        let fence = self.fence().map(|fence| format!(" AND {fence}")).unwrap_or_default();
+        let go = format!("SELECT @session_store_go{fence}");
+        let subject = self.subject().filter(|_| !self.record.uncounted);
+        let (Some(subject), Some(limit)) = (subject, self.options.limit) else {
+            if !fence.is_empty() {
+                let _ = write!(to, "{go} INTO @session_store_go FROM DUAL LIMIT 1; ");
+            }
+            return;
+        };
+        let (table, others) = (self.table, self.others(subject));
+        let _ = match limit {
+            SessionLimit::EvictLeastRecentlySeen(most) if self.evicts => write!(
+                to,
+                "{go} AND count(*) < 2, max(lookup), max(id) \
+                 INTO @session_store_go, @session_store_lookup, @session_store_id \
+                 FROM (SELECT lookup, id FROM `{table}` WHERE {others} \
+                 ORDER BY last_seen DESC, substr(details, 2, 5) DESC, id DESC LIMIT 2 OFFSET {}) AS excess LIMIT 1; ",
+                most.saturating_sub(1)
+            ),
+            SessionLimit::Refuse(most) | SessionLimit::EvictLeastRecentlySeen(most) => write!(
+                to,
+                "{go} AND count(*) < {most} INTO @session_store_go FROM `{table}` WHERE {others} LIMIT 1; "
+            ),
+        };
+    }
+
+    fn fence(&self) -> Option<String> {
+        let fence = self.options.fence?;
         let (table, realm, subject) = (self.table, Hex(self.realm.as_bytes()), self.subject());
         let subject = Hex(subject.unwrap_or_default().as_bytes());
         let of_realm = Hex(&fence.realm().as_bytes()[..]).to_string();
         let of_account = self.mark_of_account(fence);
-        let _ = write!(
-            to,
-            "SELECT @session_store_go AND count(CASE WHEN subject = '' AND mark = {of_realm} THEN 1 END) = 1 \
-             AND {of_account} INTO @session_store_go FROM `{table}_marks` \
-             WHERE realm = {realm} AND subject IN ('', {subject}) LIMIT 1; "
-        );
+        Some(format!(
+            "(SELECT count(CASE WHEN subject = '' AND mark = {of_realm} THEN 1 END) = 1 AND {of_account} \
+             FROM `{table}_marks` WHERE realm = {realm} AND subject IN ('', {subject}))"
+        ))
     }
 
     /// Whether the account's mark is that of the fence.
@@ -101,26 +134,6 @@ impl Usual<'_> {
             "SELECT @session_store_go AND count(*) INTO @session_store_go FROM `{table}` \
              WHERE {by_id} AND version = {version} AND ends_at > {now} FOR UPDATE; "
         );
-    }
-
-    fn look_for_room(&self, to: &mut String) {
-        let subject = self.subject().filter(|_| !self.record.uncounted);
-        let (Some(subject), Some(limit)) = (subject, self.options.limit) else { return };
-        let (table, others) = (self.table, self.others(subject));
-        let _ = match limit {
-            SessionLimit::Refuse(most) => write!(
-                to,
-                "SELECT @session_store_go AND count(*) < {most} INTO @session_store_go FROM `{table}` WHERE {others}; "
-            ),
-            SessionLimit::EvictLeastRecentlySeen(most) => write!(
-                to,
-                "SELECT @session_store_go AND count(*) < 2, max(lookup), max(id) \
-                 INTO @session_store_go, @session_store_lookup, @session_store_id \
-                 FROM (SELECT lookup, id FROM `{table}` WHERE {others} \
-                 ORDER BY last_seen DESC, substr(details, 2, 5) DESC, id DESC LIMIT 2 OFFSET {}) AS excess; ",
-                most.saturating_sub(1)
-            ),
-        };
     }
 
     /// The sessions of the account that count beside the new one.
@@ -163,11 +176,11 @@ impl Usual<'_> {
         if let Some(id) = self.options.replaces.map(Replaces::id) {
             let _ = write!(to, "DELETE FROM `{table}` WHERE {} LIMIT 1; ", self.by_id(id));
         }
-        if let Some(SessionLimit::EvictLeastRecentlySeen(_)) = self.options.limit {
+        if self.evicts && matches!(self.options.limit, Some(SessionLimit::EvictLeastRecentlySeen(_))) {
             let _ = write!(
                 to,
                 "DELETE FROM `{table}` WHERE lookup = @session_store_lookup AND id = @session_store_id LIMIT 1; \
-                 SET @session_store_id = IF(ROW_COUNT() = 1, @session_store_id, NULL); "
+                 SELECT IF(ROW_COUNT() = 1, @session_store_id, NULL); "
             );
         }
     }

@@ -1,11 +1,11 @@
 //! The functions of an adoption: how they are called, and what they answer.
 
 use session_core::Timestamp;
-use session_core::store::{Adopted, Adoption, Bar, SessionRecord, StoreError};
+use session_core::store::{Adopted, Adoption, Bar, Created, SessionRecord, StoreError};
 use sqlx::postgres::PgRow;
-use sqlx::{Error, Postgres, Row as _, SqlStr};
+use sqlx::{Error, Postgres, SqlStr};
 
-use super::functions::{evicted, one, room};
+use super::functions::{answer, created, room};
 use crate::adoption::Barred;
 use crate::key;
 use crate::lock::Lock;
@@ -24,7 +24,7 @@ impl Adopting {
         let sql = |template: &str| tables.sql::<Postgres>(template);
         Self {
             table: tables.name.clone(),
-            adopt: sql(r#"SELECT outcome, evicted FROM "{table}_adopt_v{version}"(
+            adopt: sql(r#"SELECT "{table}_adopt_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"#),
             bar: sql(r#"SELECT FROM "{table}_bar_v{version}"($1, $2, $3, $4, $5)"#),
         }
@@ -73,12 +73,14 @@ impl Adopting {
 
 /// What an adoption did.
 pub(super) fn adopted(rows: Vec<PgRow>) -> Result<Adopted, Error> {
-    let row = one(rows)?;
-    Ok(match row.try_get::<i32, _>(0)? {
-        0 => Adopted::Done { evicted: evicted(&row)? },
-        1 => Adopted::IdTaken,
-        2 => Adopted::LimitReached,
-        6 => Adopted::Barred,
-        _ => return Err(Error::Decode("the function that adopts sessions has an unknown outcome".into())),
-    })
+    let answer = answer(rows)?;
+    if let [6, ..] = answer.as_slice() {
+        return Ok(Adopted::Barred);
+    }
+    match created(&answer)?.0 {
+        Created::Done { evicted } => Ok(Adopted::Done { evicted }),
+        Created::IdTaken => Ok(Adopted::IdTaken),
+        Created::LimitReached => Ok(Adopted::LimitReached),
+        _ => Err(Error::Decode("the function that adopts sessions has an unknown outcome".into())),
+    }
 }

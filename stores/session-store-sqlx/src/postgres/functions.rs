@@ -9,6 +9,7 @@ use session_core::{SessionId, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{Error, Postgres, Row as _, SqlStr};
 
+use crate::engine::Engine as _;
 use crate::fence;
 use crate::key;
 use crate::lock::Lock;
@@ -43,7 +44,7 @@ impl Functions {
                        convert_from($3, 'UTF8')::bigint[], convert_from($4, 'UTF8')::bigint[],
                        convert_from($5, 'UTF8')::bigint[]) AS id"#,
             ),
-            create: sql(r#"SELECT outcome, evicted, replaced FROM "{table}_create_v{version}"(
+            create: sql(r#"SELECT "{table}_create_v{version}"(
                        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"#),
             delete_account: sql(
                 r#"SELECT id FROM "{table}_delete_account_v{version}"($1, $2, $3, $4, $5, $6, $7, $8) AS id"#,
@@ -197,23 +198,24 @@ pub(super) fn touched(row: &PgRow, touch: Touch, now: Timestamp) -> Result<Optio
     Ok(Some(if moved { touch.apply(&record, now).unwrap_or(record) } else { record }))
 }
 
-/// What a login did, and whether it ended the predecessor.
-pub(super) fn created(rows: Vec<PgRow>) -> Result<(Created, bool), Error> {
-    let row = one(rows)?;
-    let created = match row.try_get::<i32, _>(0)? {
-        0 => Created::Done { evicted: evicted(&row)? },
-        1 => Created::IdTaken,
-        2 => Created::LimitReached,
-        3 => Created::PredecessorGone,
-        4 => Created::PredecessorChanged,
-        5 => Created::Overtaken,
-        _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
-    };
-    Ok((created, row.try_get(2).unwrap_or(true)))
+/// What a login or an adoption answers: see the functions.
+pub(super) fn answer(rows: Vec<PgRow>) -> Result<Vec<u8>, Error> {
+    Ok(Postgres::bytes(&one(rows)?, 0)?.unwrap_or_default())
 }
 
-/// Those who were ended for the new session.
-pub(super) fn evicted(row: &PgRow) -> Result<Vec<SessionId>, Error> {
-    let evicted: Vec<Vec<u8>> = row.try_get(1)?;
-    evicted.iter().map(|id| record::id(id)).collect()
+/// What a login did, and whether it ended the predecessor.
+pub(super) fn created(answer: &[u8]) -> Result<(Created, bool), Error> {
+    let created = match answer {
+        [0, replaced, evicted @ ..] => {
+            let evicted = evicted.chunks(SessionId::LEN).map(record::id).collect::<Result<_, _>>()?;
+            return Ok((Created::Done { evicted }, *replaced != 0));
+        }
+        [1, ..] => Created::IdTaken,
+        [2, ..] => Created::LimitReached,
+        [3, ..] => Created::PredecessorGone,
+        [4, ..] => Created::PredecessorChanged,
+        [5, ..] => Created::Overtaken,
+        _ => return Err(Error::Decode("the function that creates sessions has an unknown outcome".into())),
+    };
+    Ok((created, false))
 }

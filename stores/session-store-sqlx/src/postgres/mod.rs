@@ -214,7 +214,8 @@ impl SessionStore for PostgresStore {
     ) -> Result<Created, StoreError> {
         record::check_sizes(realm, record, Postgres::LONGEST_PAYLOAD)?;
         let rows = self.0.store.fetch(&self.0.functions.create(realm, record, options, now)).await?;
-        let (created, replaced) = functions::created(rows).map_err(store_error)?;
+        let (created, replaced) =
+            functions::answer(rows).and_then(|answer| functions::created(&answer)).map_err(store_error)?;
         if let Created::Done { evicted } = &created {
             self.0.touching.seen.note(record.id, record.last_seen);
             let replaced = options.replaces.map(Replaces::id).filter(|_| replaced);

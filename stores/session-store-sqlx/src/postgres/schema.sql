@@ -57,7 +57,7 @@ CREATE INDEX IF NOT EXISTS "{table}_adoptions_kept" ON "{table}_adoptions" (kept
 -- level (25004), and are called again in a transaction that has this one. And what they changed is on the disk when they
 -- are done, even where synchronous_commit is off.
 
-CREATE OR REPLACE FUNCTION "{table}_begin_v{version}"() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION "{table}_begin_v{version}"() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     -- A server that was demoted must not answer from what it knows: a refusal would write nothing, and be believed.
     IF current_setting('transaction_read_only') = 'on' THEN
@@ -69,6 +69,7 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
+    RETURN true;
 END
 $$;
 
@@ -76,80 +77,87 @@ $$;
 -- counted after the account's lock is taken is what there is.
 -- Its statements are planned once for each connection, by index whatever the planner then believes about the table:
 -- the ids to end would otherwise be planned for anew with each login, which takes longer than the login.
--- Outcomes: 0 done, 1 id taken, 2 limit reached, 3 predecessor gone, 4 predecessor changed, 5 overtaken.
+-- What it costs is the starting of its statements, so the usual login has few: what needs no table is no statement (hence
+-- the locks in an IF, which is never true), and whether the id is taken is looked up only if there is another reason to refuse it, since the
+-- INSERT finds out as well. And its answer is one value, not columns, whose names would be looked up with each call.
+-- (E strings mean the same whatever standard_conforming_strings is.)
+-- Outcomes: 0 done, 1 id taken, 2 limit reached, 3 predecessor gone, 4 predecessor changed, 5 overtaken. Answers the
+-- outcome and whether it has ended the predecessor, in a byte each, and the ids of the evicted.
 CREATE OR REPLACE FUNCTION "{table}_create_v{version}"(
     p_realm_lock bigint, p_account_lock bigint, p_now bigint,
     p_replaces bytea, p_must_exist boolean, p_replaces_version bigint, p_limit bigint, p_refuse boolean,
     p_fence_realm bytea, p_fence_account bytea,
     p_name bytea, p_realm bigint,
     p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_last_seen bigint, p_ends_at bigint,
-    p_user_agent bytea, p_ip_address bytea, p_details bytea,
-    OUT outcome integer, OUT evicted bytea[], OUT replaced boolean
-) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+    p_user_agent bytea, p_ip_address bytea, p_details bytea
+) RETURNS bytea LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     found_version bigint;
+    refused bytea;
+    excess bytea[];
+    evicted bytea;
+    replaced boolean := false;
 BEGIN
-    PERFORM "{table}_begin_v{version}"();
-    evicted := '{}';
-    replaced := false;
-    PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
-    IF p_subject IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock(p_account_lock);
+    IF "{table}_begin_v{version}"() IS NULL THEN
+        RETURN NULL;
     END IF;
-    IF EXISTS (
-        SELECT FROM "{table}" t
-            WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
-                AND t.realm = p_realm AND t.id = p_id
-    ) THEN
-        outcome := 1;
-        RETURN;
+    IF pg_advisory_xact_lock_shared(p_realm_lock) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF p_subject IS NOT NULL THEN
+        IF pg_advisory_xact_lock(p_account_lock) IS NULL THEN
+            RETURN NULL;
+        END IF;
     END IF;
     -- Whoever revokes holds one of the two locks.
-    IF p_fence_realm IS NOT NULL AND (
-        (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = '')
-            IS DISTINCT FROM p_fence_realm
-        OR (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = p_subject)
-            IS DISTINCT FROM p_fence_account
-    ) THEN
-        outcome := 5;
-        RETURN;
+    IF p_fence_realm IS NOT NULL THEN
+        IF (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = '')
+                IS DISTINCT FROM p_fence_realm
+            OR (SELECT m.mark FROM "{table}_marks" m WHERE m.realm = p_name AND m.subject = p_subject)
+                IS DISTINCT FROM p_fence_account
+        THEN
+            refused := E'\\x0500';
+        END IF;
     END IF;
-    IF p_must_exist THEN
+    IF refused IS NULL AND p_must_exist THEN
         SELECT t.version INTO found_version FROM "{table}" t
             WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_replaces, 'hex'), p_realm)
                 AND t.realm = p_realm AND t.id = p_replaces AND t.ends_at > p_now FOR UPDATE;
         IF NOT FOUND THEN
-            outcome := 3;
-            RETURN;
-        END IF;
-        IF found_version <> p_replaces_version THEN
-            outcome := 4;
-            RETURN;
+            refused := E'\\x0300';
+        ELSIF found_version <> p_replaces_version THEN
+            refused := E'\\x0400';
         END IF;
     END IF;
-    IF p_subject IS NOT NULL AND p_limit IS NOT NULL AND get_byte(p_details, 0) < 128 THEN
-        SELECT coalesce(array_agg(excess.id), '{}') INTO evicted FROM (
+    IF refused IS NULL AND p_subject IS NOT NULL AND p_limit IS NOT NULL AND get_byte(p_details, 0) < 128 THEN
+        excess := ARRAY(
             SELECT t.id FROM "{table}" t
                 WHERE hashtextextended(encode(t.subject, 'hex'), t.realm) = hashtextextended(encode(p_subject, 'hex'), p_realm)
                     AND t.realm = p_realm AND t.subject = p_subject AND t.ends_at > p_now
                     AND get_byte(t.details, 0) < 128 AND t.id IS DISTINCT FROM p_replaces
                 ORDER BY t.last_seen DESC, substr(t.details, 2, 5) DESC, t.id DESC
                 OFFSET greatest(p_limit - 1, 0)
-        ) excess;
-        IF p_refuse AND (cardinality(evicted) > 0 OR p_limit = 0) THEN
-            evicted := '{}';
-            outcome := 2;
-            RETURN;
+        );
+        IF p_refuse AND (cardinality(excess) > 0 OR p_limit = 0) THEN
+            refused := E'\\x0200';
         END IF;
+    END IF;
+    IF refused IS NOT NULL THEN
+        IF EXISTS (
+            SELECT FROM "{table}" t
+                WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
+                    AND t.realm = p_realm AND t.id = p_id
+        ) THEN
+            refused := E'\\x0100';
+        END IF;
+        RETURN refused;
     END IF;
     INSERT INTO "{table}" (realm, {columns})
         VALUES (p_realm, p_id, p_subject, p_version, p_payload, p_last_seen, p_ends_at, p_user_agent, p_ip_address,
             p_details)
         ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-        evicted := '{}';
-        outcome := 1;
-        RETURN;
+        RETURN E'\\x0100';
     END IF;
     IF p_replaces IS NOT NULL AND p_replaces <> p_id THEN
         DELETE FROM "{table}" t
@@ -157,16 +165,16 @@ BEGIN
                 AND t.realm = p_realm AND t.id = p_replaces;
         replaced := FOUND;
     END IF;
-    IF cardinality(evicted) > 0 THEN
+    IF cardinality(excess) > 0 THEN
         WITH gone AS (
             DELETE FROM "{table}" t
                 WHERE hashtextextended(encode(t.id, 'hex'), t.realm)
-                        = ANY (ARRAY(SELECT hashtextextended(encode(one, 'hex'), p_realm) FROM unnest(evicted) AS one))
-                    AND t.realm = p_realm AND t.id = ANY (evicted)
+                        = ANY (ARRAY(SELECT hashtextextended(encode(one, 'hex'), p_realm) FROM unnest(excess) AS one))
+                    AND t.realm = p_realm AND t.id = ANY (excess)
                 RETURNING t.id
-        ) SELECT coalesce(array_agg(gone.id), '{}') INTO evicted FROM gone;
+        ) SELECT string_agg(gone.id, '') INTO evicted FROM gone;
     END IF;
-    outcome := 0;
+    RETURN CASE WHEN replaced THEN E'\\x0001'::bytea ELSE E'\\x0000'::bytea END || coalesce(evicted, '');
 END
 $$;
 
@@ -186,37 +194,37 @@ END
 $$;
 
 -- A login that happens once, and only where nothing bars its way. Its mark bars the way of the next one.
--- Outcomes are those of a login, and 6 barred.
+-- Outcomes are those of a login, and 6 barred. Answers as a login does.
 CREATE OR REPLACE FUNCTION "{table}_adopt_v{version}"(
     p_realm_lock bigint, p_lock bigint, p_now bigint, p_limit bigint, p_refuse boolean,
     p_proven_at bigint, p_once_until bigint, p_realm_bar bytea, p_account_bar bytea, p_mark bytea, p_realm bigint,
     p_id bytea, p_subject bytea, p_version bigint, p_payload bytea, p_last_seen bigint, p_ends_at bigint,
-    p_user_agent bytea, p_ip_address bytea, p_details bytea,
-    OUT outcome integer, OUT evicted bytea[]
-) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+    p_user_agent bytea, p_ip_address bytea, p_details bytea
+) RETURNS bytea LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    answer bytea;
 BEGIN
     PERFORM "{table}_begin_v{version}"();
     PERFORM pg_advisory_xact_lock_shared(p_realm_lock);
     PERFORM pg_advisory_xact_lock(p_lock);
-    evicted := '{}';
     IF EXISTS (
         SELECT FROM "{table}_adoptions" a
             WHERE a.realm = p_realm AND a.name = ANY (ARRAY[p_realm_bar, p_account_bar, p_mark])
                 AND a.proven_until >= p_proven_at AND a.kept_until > p_now
     ) THEN
-        outcome := CASE WHEN EXISTS (
+        RETURN CASE WHEN EXISTS (
             SELECT FROM "{table}" t
                 WHERE hashtextextended(encode(t.id, 'hex'), t.realm) = hashtextextended(encode(p_id, 'hex'), p_realm)
                     AND t.realm = p_realm AND t.id = p_id
-        ) THEN 1 ELSE 6 END;
-        RETURN;
+        ) THEN E'\\x0100'::bytea ELSE E'\\x0600'::bytea END;
     END IF;
-    SELECT c.outcome, c.evicted INTO outcome, evicted FROM "{table}_create_v{version}"(
+    answer := "{table}_create_v{version}"(
         p_realm_lock, p_lock, p_now, NULL, false, NULL, p_limit, p_refuse, NULL, NULL, NULL, p_realm,
-        p_id, p_subject, p_version, p_payload, p_last_seen, p_ends_at, p_user_agent, p_ip_address, p_details) c;
-    IF outcome = 0 AND p_once_until IS NOT NULL THEN
+        p_id, p_subject, p_version, p_payload, p_last_seen, p_ends_at, p_user_agent, p_ip_address, p_details);
+    IF get_byte(answer, 0) = 0 AND p_once_until IS NOT NULL THEN
         PERFORM "{table}_bar_v{version}"(p_lock, p_realm, p_mark, 9223372036854775807, p_once_until);
     END IF;
+    RETURN answer;
 END
 $$;
 

@@ -17,7 +17,11 @@ use crate::round_trips::proxy;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(60);
-const TOUCH: Touch = Touch::new(INTERVAL, Some(Duration::from_secs(3600)), 5, Duration::ZERO);
+const TOUCH: Touch = touch_of(5);
+
+const fn touch_of(generation: u64) -> Touch {
+    Touch::new(INTERVAL, Some(Duration::from_secs(3600)), generation, Duration::ZERO)
+}
 
 /// Sessions of generation 5 whose time has come at the moment in the answer.
 async fn due(store: &PostgresStore, count: usize) -> (Vec<SessionRecord>, Timestamp) {
@@ -39,7 +43,7 @@ type Reading = JoinHandle<Option<SessionRecord>>;
 
 fn touch(store: &Arc<PostgresStore>, record: &SessionRecord, generation: u64, at: Timestamp) -> Reading {
     let (store, id) = (Arc::clone(store), record.id);
-    let touch = Touch { generation, ..TOUCH };
+    let touch = touch_of(generation);
     tokio::spawn(
         async move { store.read_and_touch(RecordKey { realm: REALM, id }, touch, at).await.unwrap() },
     )
