@@ -134,7 +134,9 @@ impl Statements {
                 // There is no index by realm, which sql_safe_updates allows if there is a limit below the highest.
                 "DELETE FROM `{table}` WHERE realm = ? LIMIT 9223372036854775807",
             ),
-            expired: sql("SELECT id, lookup FROM `{table}` WHERE ends_at <= ? ORDER BY ends_at LIMIT ?"),
+            expired: sql(
+                "SELECT id, lookup FROM `{table}` WHERE end_piece <= ? AND ends_at <= ? ORDER BY end_piece LIMIT ?",
+            ),
         }
     }
 }

@@ -230,7 +230,9 @@ impl MySqlStore {
 
     async fn find_expired(&self, now: Timestamp, limit: usize) -> Result<Vec<Key>, Error> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let select = &Statement::new(&self.0.sql.expired).bind(now).bind(limit);
+        let piece = now.unix_seconds().max(0) >> 6;
+        let piece = piece.min(i64::from(i32::MAX));
+        let select = &Statement::new(&self.0.sql.expired).bind(piece).bind(now).bind(limit);
         let rows = self.0.store.connections.read(|mut db| async move {
             let rows = self.0.store.fetch_on(&mut db, select).await?;
             Ok(db.done(rows))
