@@ -3,6 +3,7 @@
 
 mod architecture;
 mod features;
+mod fuzz;
 mod guide;
 mod imports;
 mod package;

@@ -10,6 +10,7 @@ use super::source::{code, has_function, product, product_files, read, rust_files
 const PLACES: [(&str, &str); 13] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
+    ("fuzz::", "fuzz/src"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
     ("core::", "session-core/tests/core"),
