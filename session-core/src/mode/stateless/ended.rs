@@ -57,7 +57,7 @@ impl EndedList {
 
     /// Whether `id` has ended here. Never forgets one whose tokens could still be good.
     pub(crate) fn contains(&self, id: SessionId) -> bool {
-        self.len.load(Ordering::Acquire) > 0 && self.read().entries.contains_key(&id)
+        self.len.load(Ordering::Acquire) != 0 && self.read().entries.contains_key(&id)
     }
 
     /// Remembers `id`, of which a token that expires at `expires_at` was shown. The clock is read while nobody else
