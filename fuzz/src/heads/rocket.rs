@@ -37,10 +37,11 @@ impl Framework for Rocket {
                 request.add_header(Header::new(name.clone(), value.clone()));
             }
             let response = request.dispatch().await;
-            let (status, headers) = (response.status().code, response.headers().clone());
-            let body = response.into_bytes().await.unwrap_or_default();
+            let status = response.status().code;
+            let lines = response.headers().iter();
             let lines: Vec<_> =
-                headers.iter().map(|header| (header.name().to_string(), header.value().to_owned())).collect();
+                lines.map(|header| (header.name().to_string(), header.value().to_owned())).collect();
+            let body = response.into_bytes().await.unwrap_or_default();
             let lines = lines.iter().map(|(name, value)| (&**name, value.as_bytes()));
             Some(Answer::new(status, lines, body))
         })
