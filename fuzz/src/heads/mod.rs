@@ -82,14 +82,15 @@ static WORDS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| World::new().seed
 
 thread_local! {
     static RUNTIME: (Runtime, LocalSet) = (Builder::new_current_thread().build().unwrap(), LocalSet::new());
-    static FRAMEWORKS: Frameworks = {
+    /// Never dropped: actix-web does not like to be when the thread ends.
+    static FRAMEWORKS: &'static Frameworks = {
         let worlds = vec![World::new(), World::new(), World::new()];
         let all: Vec<Box<dyn Framework>> = vec![
             Box::new(axum::Axum::new(&worlds[0].sessions)),
             Box::new(actix::Actix::new(&worlds[1].sessions)),
             Box::new(rocket::Rocket::new(&worlds[2].sessions)),
         ];
-        Frameworks { worlds, all }
+        Box::leak(Box::new(Frameworks { worlds, all }))
     };
 }
 
