@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod cookie;
+mod foreign;
 #[cfg(feature = "heads")]
 mod heads;
 mod next;
@@ -14,6 +15,7 @@ mod token;
 mod world;
 
 pub use cookie::cookie;
+pub use foreign::foreign;
 #[cfg(feature = "heads")]
 pub use heads::heads;
 pub use next::next;

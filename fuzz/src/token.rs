@@ -1,7 +1,7 @@
 //! Tokens of each form: what opens was signed by us, says what the session says, and comes back alike.
 //!
-//! The first byte says which manager reads it and how the rest becomes a token: as it is, or signed with our own key,
-//! since without that no input gets past the signature. A form more is a manager more in [`FORMS`].
+//! The first byte says which manager reads it and how the rest becomes a token: as it is, signed with our own key, or
+//! sealed with it, since without that no input gets past the signature. A form more is a manager more in [`FORMS`].
 
 use std::sync::LazyLock;
 
@@ -9,24 +9,28 @@ use serde_json::Value;
 use session_core::testing::{TestRequest, logged_in_cookie};
 use session_core::{Outcome, SessionManager, TokenForm};
 
-use crate::world::{NOW, User, assert_header_value, manager, ready, signed, within};
+use crate::world::{NOW, User, assert_header_value, manager, ready, sealed, signed, within};
 
 const LEEWAY: f64 = 60.0;
 const PLAIN_HEADER: &[u8] = br#"{"alg":"HS256"}"#;
-const FORMS: [TokenForm; 2] = [TokenForm::Typed, TokenForm::Plain];
+const FORMS: [TokenForm; 3] = [TokenForm::Typed, TokenForm::Plain, TokenForm::Sealed];
+/// Of the first byte.
+const SEALED: u8 = 8;
 
 struct World {
     forms: Vec<(TokenForm, SessionManager<User>)>,
-    /// As the typed form writes it.
-    header: Vec<u8>,
+    /// As the typed form writes it, and the sealed one.
+    headers: [Vec<u8>; 2],
 }
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let forms = FORMS.map(|form| (form, manager().token_form(form).build().unwrap()));
-    let cookie = ready(logged_in_cookie(&forms[0].1, User::named("alice"))).unwrap();
-    let header = cookie.split_once('=').unwrap().1.split('.').next().unwrap();
-    let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap();
-    World { forms: forms.into(), header }
+    let headers = [0, 2].map(|form: usize| {
+        let cookie = ready(logged_in_cookie(&forms[form].1, User::named("alice"))).unwrap();
+        let header = cookie.split_once('=').unwrap().1.split('.').next().unwrap();
+        base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).unwrap()
+    });
+    World { forms: forms.into(), headers }
 });
 
 pub fn token(input: &[u8]) {
@@ -35,7 +39,7 @@ pub fn token(input: &[u8]) {
     let (form, sessions) = &world.forms[usize::from(how >> 4) % world.forms.len()];
     let (header, claims) = match how & 3 {
         0 => return raw(sessions, rest),
-        1 => (&*world.header, rest),
+        1 => (&*world.headers[usize::from(how & SEALED != 0)], rest),
         2 => (PLAIN_HEADER, rest),
         // A header of the input's own.
         _ => match rest.iter().position(|&byte| byte == b'\n') {
@@ -43,10 +47,11 @@ pub fn token(input: &[u8]) {
             None => return,
         },
     };
-    let token = signed(header, claims);
+    let token = if how & SEALED == 0 { signed(header, claims) } else { sealed(header, claims) };
     let Some(outcome) = opened(sessions, token.as_bytes()) else { return };
     let user = outcome.user().unwrap();
-    check_claims(*form, header, claims, &outcome, &user);
+    check_header(*form, header, how & SEALED != 0);
+    check_claims(header, claims, &outcome, &user);
     let request = request(sessions, token.as_bytes());
     // Near the end of its absolute lifetime there is nothing to gain, and so no newer token.
     let refreshed = ready(sessions.refresh_session(&request)).expect("what opens can be refreshed");
@@ -72,12 +77,37 @@ fn raw(sessions: &SessionManager<User>, token: &[u8]) {
     assert!(opened(sessions, token).is_none(), "opened a token that nobody signed");
 }
 
+/// Whatever a node writes, all nodes read typed and sealed tokens, and nothing else but where plain ones are asked for.
+fn check_header(form: TokenForm, header: &[u8], is_sealed: bool) {
+    let header: Value = serde_json::from_slice(header).expect("a header in JSON");
+    let names =
+        |known: &[&str]| header.as_object().unwrap().keys().all(|name| known.contains(&name.as_str()));
+    if is_sealed {
+        assert_eq!((&header["alg"], &header["enc"]), (&"dir".into(), &"A256GCM".into()));
+        assert!(
+            names(&["alg", "enc", "typ", "kid"])
+                && header["kid"].is_string()
+                && has_type(&header, "session+jwe")
+        );
+        return;
+    }
+    assert_eq!(header["alg"], "HS256");
+    assert!(names(&["alg", "typ", "kid"]));
+    if has_type(&header, "session+jwt") {
+        assert!(header["kid"].is_string());
+    } else {
+        assert_eq!(form, TokenForm::Plain, "a token that does not say what it is");
+    }
+}
+
+fn has_type(header: &Value, expected: &str) -> bool {
+    header.get("typ").is_some_and(|typ| typ.as_str().unwrap().to_ascii_lowercase().ends_with(expected))
+}
+
 /// What the session says is what a parser without any rules of ours reads.
-fn check_claims(form: TokenForm, header: &[u8], claims: &[u8], outcome: &Outcome<User>, user: &User) {
+fn check_claims(header: &[u8], claims: &[u8], outcome: &Outcome<User>, user: &User) {
     let header: Value = serde_json::from_slice(header).expect("a header in JSON");
     let claims: Value = serde_json::from_slice(claims).expect("claims in JSON");
-    assert_eq!(header["alg"], "HS256");
-    assert!(header.as_object().unwrap().keys().all(|name| matches!(&**name, "alg" | "typ" | "kid")));
     assert_eq!(claims["userId"], user.user_id.as_str());
     assert_eq!(claims.get("note").map_or("", |note| note.as_str().unwrap()), user.note);
     assert!(claims.get("act").is_none());
@@ -89,14 +119,9 @@ fn check_claims(form: TokenForm, header: &[u8], claims: &[u8], outcome: &Outcome
         assert!(at(name).is_none_or(|at| at <= now + LEEWAY + 1.0), "{name}");
     }
     assert!(at("ends_by").is_none_or(|end| end > now));
-    let is_typed = header
-        .get("typ")
-        .is_some_and(|typ| typ.as_str().unwrap().to_ascii_lowercase().ends_with("session+jwt"));
-    if is_typed {
+    if has_type(&header, "session+jwt") || has_type(&header, "session+jwe") {
         assert_eq!(claims["aud"], "__Host-session");
-        assert!(header["kid"].is_string() && claims["sid"].is_string() && at("auth_time").is_some());
-    } else {
-        assert_eq!(form, TokenForm::Plain, "a token that does not say what it is");
+        assert!(claims["sid"].is_string() && at("auth_time").is_some());
     }
     let status = outcome.status();
     assert!(status.is_valid && status.expires_at.is_some());
