@@ -7,7 +7,7 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 14] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("fuzz::", "fuzz/src"),
