@@ -11,6 +11,7 @@
 //! | `repository` | architecture, README |
 //! | `browser` | Chromium |
 //! | `interop` | `jose`, as a Next.js module uses it |
+//! | `moving` | from one mode to another, and from another system |
 //! | `oidc` | a login with an OpenID provider |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,6 +23,7 @@ mod demo;
 mod fleet;
 mod harness;
 mod interop;
+mod moving;
 mod oidc;
 mod repository;
 mod wire;

@@ -29,6 +29,9 @@ fn every_target_has_a_function_a_program_a_small_corpus_and_a_row_for_people() {
         let sizes: Vec<_> = inputs.map(|input| input.unwrap().metadata().unwrap().len()).collect();
         let total: u64 = sizes.iter().sum();
         assert!(sizes.len() >= 10 && total < 64 * 1024, "{target}: {} inputs, {total} bytes", sizes.len());
-        assert!(contributing.contains(&format!("| `{target}` |")), "CONTRIBUTING.md knows no target {target}");
+        assert!(
+            contributing.contains(&format!("| `{target}` |")),
+            "CONTRIBUTING.md knows no target {target}"
+        );
     }
 }
