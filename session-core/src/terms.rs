@@ -33,6 +33,9 @@ pub struct Terms {
     pub(crate) origin: Option<Origin>,
     /// What a later version of this program wrote: it is kept as it is, and the session cannot be used here.
     pub(crate) later: Option<Vec<u8>>,
+    /// What a plain token of somebody else's said beside the payload, as a JSON object, for the next token. Never in a
+    /// store: plain tokens have none.
+    pub(crate) left_out: Option<Box<str>>,
 }
 
 /// Whoever acts as the user of a session: by a session of their own, without which this one is over.
@@ -73,6 +76,7 @@ impl Default for Terms {
             revalidated_at: None,
             origin: None,
             later: None,
+            left_out: None,
         }
     }
 }
@@ -172,6 +176,7 @@ impl Written {
             revalidated_at: self.asked.map(Timestamp::from_unix_seconds),
             origin: self.marked.map(|marked| if marked { Origin::Marked } else { Origin::Unmarked }),
             later: None,
+            left_out: None,
         })
     }
 }
@@ -191,6 +196,7 @@ mod tests {
             revalidated_at: Some(Timestamp::from_unix_seconds(1_600_000_000)),
             origin: Some(Origin::Unmarked),
             later: None,
+            left_out: None,
         }
     }
 

@@ -43,6 +43,7 @@ pub struct SessionManagerBuilder<U: SessionPayload> {
     sealing_keys: Option<KeyRing>,
     token_form: TokenForm,
     seal_records: bool,
+    sub_field: Option<String>,
     issuer: Option<String>,
     cookie: CookieSettings,
     lifetimes: Lifetimes,
@@ -82,6 +83,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
             sealing_keys: None,
             token_form: TokenForm::default(),
             seal_records: false,
+            sub_field: None,
             issuer: None,
             cookie: CookieSettings::default(),
             lifetimes: Lifetimes::default(),
@@ -240,6 +242,16 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// 2^32 records (NIST SP 800-38D section 8.3): each login, refresh and update seals one.
     pub fn seal_records(mut self, sealed: bool) -> Self {
         self.seal_records = sealed;
+        self
+    }
+
+    /// In the [plain form](crate::TokenForm::Plain): this field of the payload, named as in its JSON (`userId`), is the
+    /// claim `sub` (RFC 7519 section 4.1.2), for modules that name the account there. A token without the field is read
+    /// with `sub` in its place; one in which the two differ is refused. Tokens of ours have both with the same value, so
+    /// that every reader finds the one that it looks for. The field must be a string, or `null` or absent for a guest;
+    /// a login says so otherwise. Costs a second look at each token. Default: none, `sub` is only kept.
+    pub fn sub_field(mut self, field: impl Into<String>) -> Self {
+        self.sub_field = Some(field.into());
         self
     }
 
@@ -455,9 +467,11 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         let sealing = Arc::new(Sealing::new(sealing_keys.unwrap_or_else(|| keys.clone()), &realm));
         let Lifetimes { leeway, absolute_lifetime, .. } = self.lifetimes;
         let issuer = self.issuer.take();
+        let sub_field = self.sub_field.take();
         let codec_of = |form| {
             let (keys, realm, issuer) = (keys.clone(), realm.clone(), issuer.clone());
-            let codec = Codec::new(keys, realm, issuer, form, leeway, absolute_lifetime);
+            let codec = Codec::new(keys, realm, issuer, form, leeway, absolute_lifetime)
+                .with_sub_field(sub_field.clone());
             if seals_all || form == TokenForm::Sealed { codec.sealed_by(Arc::clone(&sealing)) } else { codec }
         };
         let (codec, tokens) = (codec_of(self.token_form), self.adopt_tokens.map(codec_of));
@@ -620,6 +634,12 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
         if self.store.is_some() && self.token_form == TokenForm::Plain {
             return Err(ConfigError::new(
                 "plain tokens carry the payload and a store keeps it: use TokenForm::Typed, or no store",
+            ));
+        }
+        if self.sub_field.is_some() && self.token_form != TokenForm::Plain {
+            return Err(ConfigError::new(
+                "sub_field is for plain tokens, since no other form is shared with a module that has the claim `sub`: add \
+                 .token_form(TokenForm::Plain), or leave it out",
             ));
         }
         if self.requires_attempts && self.store.is_none() {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::plain::{self, Member};
 use crate::few::{Few, repeated};
 use crate::id::SessionId;
 use crate::terms::{MOST_METHODS, Terms, USUAL_LEVEL};
@@ -67,6 +69,10 @@ pub(super) struct Found<'de, 'c> {
     names: Few<&'de str, 16>,
     /// ... and those that are written with escapes.
     escaped: Vec<String>,
+    /// Whether others may have written the token: dates may have fractions, and what the payload leaves out is kept.
+    pub(super) is_plain: bool,
+    /// What is kept.
+    pub(super) left_out: Vec<Member<'de>>,
     /// Whether `aud` is ours.
     pub(super) aud: Option<bool>,
     /// Whether `iss` is the configured one.
@@ -92,6 +98,8 @@ impl<'de, 'c> Found<'de, 'c> {
             seen: 0,
             names: Few::new(),
             escaped: Vec::new(),
+            is_plain: false,
+            left_out: Vec::new(),
             aud: None,
             iss: None,
             sid: None,
@@ -108,6 +116,12 @@ impl<'de, 'c> Found<'de, 'c> {
         }
     }
 
+    /// The same in a token that others may have written.
+    pub(super) fn of_plain(mut self, is_plain: bool) -> Self {
+        self.is_plain = is_plain;
+        self
+    }
+
     /// What the token says of its login beyond the usual.
     pub(super) fn terms(&mut self) -> Option<Arc<Terms>> {
         let usual = Terms::default();
@@ -117,6 +131,7 @@ impl<'de, 'c> Found<'de, 'c> {
             is_remembered: !self.unremembered,
             level: self.level(),
             methods: std::mem::take(&mut self.amr),
+            left_out: plain::to_json(&self.left_out),
             ..usual
         };
         terms.unless_usual()
@@ -157,26 +172,50 @@ impl<'de, 'c> Found<'de, 'c> {
         self.first(claim)?;
         match claim {
             Claim::Aud => self.aud = Some(map.next_value_seed(Is(self.audience))?),
-            Claim::Iss => self.iss = self.issuer.map(|iss| map.next_value_seed(Is(iss))).transpose()?,
+            Claim::Iss if self.issuer.is_some() => {
+                self.iss = self.issuer.map(|iss| map.next_value_seed(Is(iss))).transpose()?;
+            }
+            Claim::Sid if self.is_plain => self.sid = Some(self.any_sid(map.next_value()?)?),
             Claim::Sid => self.sid = Some(map.next_value_seed(Sid)?),
             Claim::Gen => self.generation = Some(map.next_value()?),
-            Claim::Iat => self.iat = Some(map.next_value_seed(Seconds)?),
-            Claim::Exp => self.exp = Some(map.next_value_seed(Seconds)?),
-            Claim::Nbf => self.nbf = Some(map.next_value_seed(Seconds)?),
-            Claim::AuthTime => self.auth_time = Some(map.next_value_seed(Seconds)?),
-            Claim::EndsBy => self.ends_by = Some(map.next_value_seed(Seconds)?),
+            Claim::Iat => self.iat = Some(self.date(map, f64::floor)?),
+            Claim::Exp => self.exp = Some(self.date(map, f64::floor)?),
+            Claim::Nbf => self.nbf = Some(self.date(map, f64::ceil)?),
+            Claim::AuthTime => self.auth_time = Some(self.date(map, f64::floor)?),
+            Claim::EndsBy => self.ends_by = Some(self.date(map, f64::floor)?),
             Claim::Amr => self.amr = map.next_value_seed(Methods)?,
             Claim::Acr => self.acr = map.next_value_seed(Level)?,
             Claim::AtMost => self.at_most = Some(map.next_value()?),
             Claim::Unremembered => self.unremembered = map.next_value()?,
             // Who acts as somebody is in a record, and in no token of ours (RFC 8693 section 4.1).
             Claim::Act => return Err(de::Error::custom("somebody acts as the user")),
-            Claim::Sub | Claim::Jti => drop(map.next_value::<IgnoredAny>()?),
-        }
-        if claim == Claim::Iss && self.issuer.is_none() {
-            map.next_value::<IgnoredAny>()?;
+            // The other side may look at them in the next token, too.
+            Claim::Sub | Claim::Jti | Claim::Iss if self.is_plain => {
+                let name = match claim {
+                    Claim::Sub => "sub",
+                    Claim::Jti => "jti",
+                    _ => "iss",
+                };
+                self.left_out.push((name.into(), map.next_value()?));
+            }
+            Claim::Sub | Claim::Jti | Claim::Iss => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
+    }
+
+    /// One of another form is kept, so that a list of ended ids on the other side goes on knowing it.
+    fn any_sid<E: de::Error>(&mut self, value: &'de RawValue) -> Result<Named, E> {
+        let named = Named::of_json(value).map_err(E::custom)?;
+        if let Named::Theirs(_) = named {
+            self.left_out.push(("sid".into(), value));
+        }
+        Ok(named)
+    }
+
+    /// A date, in the whole seconds that `round` makes of it where it may have a fraction.
+    #[inline]
+    fn date<A: MapAccess<'de>>(&self, map: &mut A, round: fn(f64) -> f64) -> Result<Timestamp, A::Error> {
+        map.next_value_seed(Seconds(self.is_plain.then_some(round)))
     }
 
     fn first<E: de::Error>(&mut self, claim: Claim) -> Result<(), E> {
@@ -227,6 +266,11 @@ impl Named {
         SessionId::from_text(text).map_or_else(theirs, Self::Ours)
     }
 
+    /// As a member of a JSON object.
+    pub(super) fn of_json(value: &RawValue) -> serde_json::Result<Self> {
+        Sid.deserialize(value)
+    }
+
     /// The id, where it may have any form.
     pub(super) fn id(self) -> SessionId {
         match self {
@@ -274,8 +318,9 @@ impl Visitor<'_> for Sid {
     }
 }
 
-/// A NumericDate (RFC 7519 section 2) as we take it: a JSON integer from 0 to the end of the year 9999.
-struct Seconds;
+/// A NumericDate (RFC 7519 section 2) as we take it: a JSON integer from 0 to the end of the year 9999; in the plain form
+/// any number in that range, rounded so that nothing begins earlier or lasts longer than it says.
+struct Seconds(Option<fn(f64) -> f64>);
 
 impl<'de> DeserializeSeed<'de> for Seconds {
     type Value = Timestamp;
@@ -297,6 +342,16 @@ impl Visitor<'_> for Seconds {
             .ok()
             .filter(|seconds| *seconds <= Timestamp::MAX.unix_seconds())
             .map(Timestamp::from_unix_seconds)
+            .ok_or_else(|| E::custom("a time out of range"))
+    }
+
+    fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Timestamp, E> {
+        let round = self.0.ok_or_else(|| E::custom("a time with a fraction"))?;
+        let most = Timestamp::MAX.unix_seconds();
+        // Exact: whole numbers up to the year 9999 have their place in a double.
+        let whole = Some(round(seconds)).filter(|_| seconds >= 0.0).filter(|whole| *whole <= most as f64);
+        whole
+            .map(|whole| Timestamp::from_unix_seconds(whole as i64))
             .ok_or_else(|| E::custom("a time out of range"))
     }
 }

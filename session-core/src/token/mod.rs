@@ -16,6 +16,7 @@ mod mac;
 mod material;
 mod own;
 mod payload;
+mod plain;
 #[cfg(feature = "asymmetric")]
 mod public_key;
 mod ring;
@@ -25,6 +26,7 @@ mod split;
 mod tests;
 mod tries;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ use base64_simd::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 pub use self::algorithm::SigningAlgorithm;
 use self::base64::Buffer;
@@ -156,6 +159,8 @@ pub(crate) struct Codec {
     form: TokenForm,
     /// What opens sealed tokens, where they are read at all.
     sealing: Option<Arc<Sealing>>,
+    /// In the plain form: the field of the payload that is the claim `sub`.
+    sub_field: Option<String>,
     leeway: Duration,
     absolute_lifetime: Duration,
 }
@@ -171,7 +176,7 @@ impl Codec {
         absolute_lifetime: Duration,
     ) -> Self {
         let tail = tail(&audience, issuer.as_deref());
-        Self { ring, audience, issuer, tail, form, sealing: None, leeway, absolute_lifetime }
+        Self { ring, audience, issuer, tail, form, sealing: None, sub_field: None, leeway, absolute_lifetime }
     }
 
     /// Reads tokens that these keys sealed, and writes them where the form says so.
@@ -182,6 +187,12 @@ impl Codec {
     /// Whether tokens that carry their payload are sealed.
     pub(crate) fn seals(&self) -> bool {
         self.form == TokenForm::Sealed
+    }
+
+    /// Keeps this field of the payload in the claim `sub`, too.
+    pub(crate) fn with_sub_field(mut self, field: Option<String>) -> Self {
+        self.sub_field = field;
+        self
     }
 
     /// A token that carries the payload `user`, once it was read back. The generation in `claims` is left out.
@@ -195,7 +206,7 @@ impl Codec {
         user: &U,
         random: &dyn RandomSource,
     ) -> Result<String, IssueError> {
-        let json = self.write(claims, terms, user)?;
+        let json = self.write(claims, terms, user, user.subject().is_none())?;
         self.read_back(&json, user)?;
         match self.form {
             TokenForm::Sealed => self.seal(json, random),
@@ -270,14 +281,42 @@ impl Codec {
         claims: &Claims,
         terms: Option<&Terms>,
         payload: &U,
+        is_guest: bool,
     ) -> Result<Vec<u8>, IssueError> {
         let mut json = payload_json(payload)?;
+        let beside = match self.form {
+            TokenForm::Plain => self.write_beside(&json, terms, is_guest)?,
+            TokenForm::Typed | TokenForm::Sealed => Vec::new(),
+        };
         json.pop();
         if json.len() > 1 {
             json.push(b',');
         }
+        json.extend_from_slice(&beside);
         let claims = Claims { generation: None, ..*claims };
         self.append_claims(&mut json, &claims, terms).map_err(IssueError::Serialize)?;
+        Ok(json)
+    }
+
+    /// What a plain token says for the other side, with a comma behind each member.
+    fn write_beside(
+        &self,
+        payload: &[u8],
+        terms: Option<&Terms>,
+        is_guest: bool,
+    ) -> Result<Vec<u8>, IssueError> {
+        let mut json = Vec::new();
+        let left_out = terms.and_then(|terms| terms.left_out.as_deref());
+        if self.sub_field.is_none() && left_out.is_none() {
+            return Ok(json);
+        }
+        let payload = std::str::from_utf8(payload).map_err(IssueError::serialize)?;
+        if let Some(field) = &self.sub_field {
+            plain::append_sub(&mut json, payload, field, is_guest)?;
+        }
+        if let Some(left_out) = left_out {
+            plain::append_left_out(&mut json, payload, left_out, self.sub_field.is_some())?;
+        }
         Ok(json)
     }
 
@@ -321,9 +360,18 @@ impl Codec {
         claims: &Claims,
         terms: Option<&Terms>,
     ) -> serde_json::Result<()> {
-        json.extend_from_slice(br#""sid":""#);
-        URL_SAFE_NO_PAD.encode_append(claims.sid.as_bytes(), json);
-        json.extend_from_slice(br#"","iat":"#);
+        match self.their_sid(claims.sid, terms) {
+            Some(theirs) => {
+                json.extend_from_slice(br#""sid":"#);
+                json.extend_from_slice(theirs.get().as_bytes());
+            }
+            None => {
+                json.extend_from_slice(br#""sid":""#);
+                URL_SAFE_NO_PAD.encode_append(claims.sid.as_bytes(), json);
+                json.push(b'"');
+            }
+        }
+        json.extend_from_slice(br#","iat":"#);
         serde_json::to_writer(&mut *json, &claims.issued_at.unix_seconds())?;
         json.extend_from_slice(br#","exp":"#);
         serde_json::to_writer(&mut *json, &claims.expires_at.unix_seconds())?;
@@ -338,6 +386,12 @@ impl Codec {
         }
         json.extend_from_slice(self.tail.as_bytes());
         Ok(())
+    }
+
+    /// The id in the form of the other side, if it began the session.
+    fn their_sid<'a>(&self, sid: SessionId, terms: Option<&'a Terms>) -> Option<&'a RawValue> {
+        let left_out = terms?.left_out.as_deref().filter(|_| self.form == TokenForm::Plain)?;
+        plain::sid_of(left_out, sid)
     }
 
     /// What a token says; the payload is `None` when it is neither a `U` nor what `upgrade` makes one of.
@@ -407,14 +461,19 @@ impl Codec {
         upgrade: impl FnOnce(Value) -> Option<U>,
     ) -> Result<Carried<Option<U>>, Refused> {
         let json = std::str::from_utf8(json).map_err(|_| refused("the claims are not UTF-8"))?;
-        let mut found = self.nothing_found();
+        let with_sub = match &self.sub_field {
+            Some(field) if kind == Kind::Plain => plain::with_sub_as(json, field),
+            _ => Some(Cow::Borrowed(json)),
+        };
+        let json = &*with_sub.ok_or(refused("`sub` is another account than the payload's"))?;
+        let mut found = self.nothing_found().of_plain(kind == Kind::Plain);
         let payload = split(json, &mut found).ok();
         if payload.is_some() {
             let claims = self.judge(&found, signed, kind, now)?;
             return Ok(Carried { claims, terms: found.terms(), user: payload });
         }
         // The reading may have stopped half way: once more, for the claims and for a payload of an earlier type.
-        found = self.nothing_found();
+        found = self.nothing_found().of_plain(kind == Kind::Plain);
         let old = split(json, &mut found).map_err(|_| refused("the claims are malformed"))?;
         let claims = self.judge(&found, signed, kind, now)?;
         Ok(Carried { claims, terms: found.terms(), user: upgrade(old) })

@@ -43,6 +43,12 @@ pub(crate) enum IssueError {
          its Serialize leaves out or its Deserialize changes"
     )]
     OtherSubject,
+    /// The field that is the claim `sub` is not there, or no string.
+    #[error(
+        "the payload must write the field `{0}` as a string, since sub_field says that it is the claim `sub`: name the \
+         field as it is in the JSON"
+    )]
+    NoSub(String),
     /// The finished token, in bytes, is longer than any reader of ours takes. `PayloadTooLarge`, not a misuse.
     #[error(
         "the token would be {0} bytes long and 4096 is the limit: keep less in the session, or use a store"

@@ -13,7 +13,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::claim::{Claim, Found};
-use super::payload;
+use super::{payload, plain};
 
 /// Reads the whole of `json`: registered claims into `found`, everything else into `U`.
 pub(super) fn split<'de, U: DeserializeOwned>(
@@ -85,7 +85,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<'_, 'de, '_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let mut entries = PayloadEntries { map, found: self.found };
+        let mut entries = PayloadEntries { map, found: self.found, name: Cow::Borrowed("") };
         let value = self.visitor.visit_map(&mut entries)?;
         entries.finish()?;
         Ok(value)
@@ -110,6 +110,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for OneVariant<V> {
 struct PayloadEntries<'a, 'de, 'c, A> {
     map: A,
     found: &'a mut Found<'de, 'c>,
+    /// Of the value that comes next, where what the payload leaves out is kept.
+    name: Cow<'de, str>,
 }
 
 impl<'de, A: MapAccess<'de>> PayloadEntries<'_, 'de, '_, A> {
@@ -119,6 +121,13 @@ impl<'de, A: MapAccess<'de>> PayloadEntries<'_, 'de, '_, A> {
             Some(_) => Err(de::Error::custom("more entries than the payload has")),
             None => Ok(()),
         }
+    }
+
+    /// A value that is kept if the payload leaves it out.
+    fn value_or_keep<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        let (name, value) = (std::mem::take(&mut self.name), self.map.next_value()?);
+        seed.deserialize(plain::Value { name, value, left_out: &mut self.found.left_out })
+            .map_err(de::Error::custom)
     }
 }
 
@@ -133,6 +142,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
                 continue;
             }
             self.found.note(name.clone());
+            if self.found.is_plain {
+                self.name = name.clone();
+            }
             return seed.deserialize(Name { name, error: std::marker::PhantomData }).map(Some);
         }
         Ok(None)
@@ -140,6 +152,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PayloadEntries<'_, 'de, '_, A> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        // What is left out (`IgnoredAny`) has no size, so for all other values nothing more is compiled.
+        if size_of::<S::Value>() == 0 && self.found.is_plain {
+            return self.value_or_keep(seed);
+        }
         self.map.next_value_seed(seed)
     }
 }

@@ -7,6 +7,7 @@ mod interop;
 mod jsonwebtoken;
 mod own;
 mod payloads;
+mod plain;
 mod properties;
 mod rotation;
 mod seal;
@@ -94,7 +95,7 @@ fn codec_of(ring: KeyRing, form: TokenForm) -> Codec {
 impl Codec {
     /// Signs or seals whatever can be written, read back or not.
     fn issue<U: Serialize>(&self, claims: &Claims, payload: &U) -> Result<String, IssueError> {
-        let json = self.write(claims, None, payload)?;
+        let json = self.write(claims, None, payload, false)?;
         match self.form {
             TokenForm::Sealed => self.seal(json, &SystemRandom),
             form => self.sign(&json, form),

@@ -79,7 +79,7 @@ fn a_token_by_the_docs_is_read_and_ours_is_one_of_those() {
     let json = |part: &str| String::from_utf8(base64::to_vec(part).unwrap()).unwrap();
     assert_eq!(json(parts[0]), sealed_header(""));
     let nonce = base64::to_vec(parts[2]).unwrap().try_into().unwrap();
-    let content = sealed().write(&claims(), None, &ada()).unwrap();
+    let content = sealed().write(&claims(), None, &ada(), false).unwrap();
     assert_eq!(ours, Seal { nonce, claims: content, ..Seal::good() }.token());
 }
 
