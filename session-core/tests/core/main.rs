@@ -83,6 +83,7 @@ mod memory;
 mod options;
 mod origins;
 mod payload;
+mod plain_tokens;
 mod privacy;
 mod races;
 mod refresh;
