@@ -6,6 +6,8 @@ mod back;
 mod chromium;
 mod demo;
 mod host_cookie;
+mod nextjs;
+mod nextjs_app;
 mod oidc;
 mod passkeys;
 

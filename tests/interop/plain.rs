@@ -141,3 +141,38 @@ async fn a_logout_clears_the_cookie_and_a_copy_of_it_is_good_only_there() {
     let next = jose.create(&json!({ "userId": "u-alice", "name": "alice", "visits": 4 }));
     server.send(Request::get("/me").cookie(cookie(&next))).await.expect(200);
 }
+
+/// As others name the account, in `sub`, with dates that have a fraction, and with a claim of their own.
+#[tokio::test]
+async fn what_only_they_know_comes_back_to_them() {
+    let Some(jose) = Jose::find() else { return };
+    let world = present();
+    let now = world.clock.now().unix_seconds();
+    let mut claims = zoe_in_json();
+    claims.as_object_mut().unwrap().remove("userId");
+    claims["sub"] = json!("42");
+    claims["tenant"] = json!({ "name": "acme", "seats": [1, 2.5] });
+    claims["iat"] = json!(now as f64 + 0.25);
+    claims["exp"] = json!((now + DAY) as f64 + 0.75);
+    let theirs = jose.sign(json!({ "alg": "HS256" }), &claims);
+
+    let by_sub = members(&world, secret_keys()).token_form(TokenForm::Plain).sub_field("userId");
+    let sessions = by_sub.build().unwrap();
+    let session = open(&sessions, &theirs).await.unwrap();
+    assert_eq!(*session.user().unwrap(), zoe());
+    assert_eq!(session.status().remaining_time.as_secs(), DAY.unsigned_abs());
+
+    world.advance(60);
+    let refresh = TestRequest::new("POST", "/session/refresh").cookie(&cookie(&theirs));
+    let outcome = sessions.refresh_session(&refresh).await.unwrap();
+    let line = outcome.changes.set_cookie().expect("a cookie").to_owned();
+    let ours = line.split(';').next().unwrap().strip_prefix(&format!("{COOKIE}=")).unwrap();
+    let read = jose.read_with(ours, json!({ "subject": "42", "audience": COOKIE })).accepted().claims;
+    assert_eq!((&read["sub"], &read["userId"]), (&json!("42"), &json!("42")));
+    assert_eq!(read["tenant"], claims["tenant"]);
+    assert_eq!((time(&read, "auth_time"), time(&read, "exp")), (at(now), at(now + 60 + DAY)));
+}
+
+fn at(seconds: i64) -> session_core::Timestamp {
+    session_core::Timestamp::from_unix_seconds(seconds)
+}
