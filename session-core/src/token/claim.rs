@@ -267,7 +267,7 @@ impl Named {
     }
 
     /// As a member of a JSON object.
-    pub(super) fn of_json(value: &RawValue) -> serde_json::Result<Self> {
+    fn of_json(value: &RawValue) -> serde_json::Result<Self> {
         Sid.deserialize(value)
     }
 
@@ -285,6 +285,12 @@ impl Named {
             Self::Theirs(_) => None,
         }
     }
+}
+
+/// The `sid` of an earlier token, as it was spelled, if it is of another form and still names this session.
+pub(super) fn their_sid(left_out: &str, sid: SessionId) -> Option<&RawValue> {
+    let value = plain::value_of(left_out, "sid")?;
+    Named::of_json(value).is_ok_and(|named| named.id() == sid).then_some(value)
 }
 
 /// The id that stands for what has none of ours.

@@ -38,7 +38,7 @@ use serde_json::value::RawValue;
 
 pub use self::algorithm::SigningAlgorithm;
 use self::base64::Buffer;
-use self::claim::{Found, Named, id_from};
+use self::claim::{Found, Named, id_from, their_sid};
 use self::envelope::Envelope;
 pub(crate) use self::envelope::MAX_TOKEN_LEN;
 use self::header::Kind;
@@ -393,7 +393,7 @@ impl Codec {
     /// The id in the form of the other side, if it began the session.
     fn their_sid<'a>(&self, sid: SessionId, terms: Option<&'a Terms>) -> Option<&'a RawValue> {
         let left_out = terms?.left_out.as_deref().filter(|_| self.form == TokenForm::Plain)?;
-        plain::sid_of(left_out, sid)
+        their_sid(left_out, sid)
     }
 
     /// What a token says; the payload is `None` when it is neither a `U` nor what `upgrade` makes one of.

@@ -9,10 +9,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::claim::Named;
 use super::payload::IssueError;
 use super::split::NameSeed;
-use crate::id::SessionId;
 
 /// A name and its value, as it is spelled.
 pub(super) type Member<'de> = (Cow<'de, str>, &'de RawValue);
@@ -92,10 +90,9 @@ pub(super) fn append_left_out(
     Ok(())
 }
 
-/// The `sid` of an earlier token, as it was spelled, if that still names the session.
-pub(super) fn sid_of(left_out: &str, sid: SessionId) -> Option<&RawValue> {
-    let (_, value) = members(left_out).ok()?.into_iter().find(|(name, _)| name == "sid")?;
-    Named::of_json(value).is_ok_and(|named| named.id() == sid).then_some(value)
+/// What an earlier token said under this name, as it was spelled.
+pub(super) fn value_of<'a>(left_out: &'a str, name: &str) -> Option<&'a RawValue> {
+    members(left_out).ok()?.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// Writes the value of the payload's `field` as the claim `sub`, and a comma. A guest may have none.
