@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::algorithm::SigningAlgorithm;
 use super::base64::Buffer;
-use super::split::NameSeed;
+use super::name::NameSeed;
 
 /// The `typ` of our tokens (RFC 8725 section 3.11): no other kind of token passes for a session.
 pub(super) const TYP: &str = "session+jwt";

@@ -14,6 +14,7 @@ mod jwk;
 mod key;
 mod mac;
 mod material;
+mod name;
 mod own;
 mod payload;
 mod plain;
@@ -314,10 +315,15 @@ impl Codec {
         }
         let payload = std::str::from_utf8(payload).map_err(IssueError::serialize)?;
         if let Some(field) = &self.sub_field {
-            plain::append_sub(&mut json, payload, field, is_guest)?;
+            let has_one =
+                plain::append_sub(&mut json, payload, field, is_guest).map_err(IssueError::Serialize)?;
+            if !has_one {
+                return Err(IssueError::NoSub(field.clone()));
+            }
         }
         if let Some(left_out) = left_out {
-            plain::append_left_out(&mut json, payload, left_out, self.sub_field.is_some())?;
+            plain::append_left_out(&mut json, payload, left_out, self.sub_field.is_some())
+                .map_err(IssueError::Serialize)?;
         }
         Ok(json)
     }

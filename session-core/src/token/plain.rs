@@ -9,8 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::payload::IssueError;
-use super::split::NameSeed;
+use super::name::NameSeed;
 
 /// A name and its value, as it is spelled.
 pub(super) type Member<'de> = (Cow<'de, str>, &'de RawValue);
@@ -80,9 +79,9 @@ pub(super) fn append_left_out(
     payload: &str,
     left_out: &str,
     sub_is_a_field: bool,
-) -> Result<(), IssueError> {
-    let known = members(payload).map_err(IssueError::Serialize)?;
-    let left_out = members(left_out).map_err(IssueError::Serialize)?;
+) -> serde_json::Result<()> {
+    let known = members(payload)?;
+    let left_out = members(left_out)?;
     let is_known = |name: &str| {
         name == "sid" || (sub_is_a_field && name == "sub") || known.iter().any(|(known, _)| known == name)
     };
@@ -95,22 +94,22 @@ pub(super) fn value_of<'a>(left_out: &'a str, name: &str) -> Option<&'a RawValue
     members(left_out).ok()?.into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
-/// Writes the value of the payload's `field` as the claim `sub`, and a comma. A guest may have none.
+/// Writes the value of the payload's `field` as the claim `sub`, and a comma. `false`: there is none, and this is no guest.
 pub(super) fn append_sub(
     json: &mut Vec<u8>,
     payload: &str,
     field: &str,
     is_guest: bool,
-) -> Result<(), IssueError> {
-    let members = members(payload).map_err(IssueError::Serialize)?;
+) -> serde_json::Result<bool> {
+    let members = members(payload)?;
     let value = members.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
     match value.filter(|value| value.get() != "null") {
         // A StringOrURI (RFC 7519 section 4.1.2).
         Some(value) if value.get().starts_with('"') => append(json, &("sub".into(), value)),
-        None if is_guest => {}
-        _ => return Err(IssueError::NoSub(field.to_owned())),
+        None => return Ok(is_guest),
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The claims with `sub` as `field` of the payload, too, where that is missing. `None` when the two differ, so that the
