@@ -39,7 +39,7 @@ pub enum EventKind {
     /// The store failed or did not answer in time.
     StoreFailed,
     /// Without a store: the list of ended sessions is full. A logout, a login or a re-authentication took the browser's
-    /// cookie away, but a copy of it stays good until it expires. Or that of the flows that were taken is: none is taken
+    /// cookie away, but a copy of it stays good up to its absolute lifetime. Or that of the flows that were taken is: none is taken
     /// until some of them are over.
     EndedListFull,
 }

@@ -35,7 +35,7 @@
 //!
 //! | mode | chosen by | the cookie holds | a request that uses it costs | a logout is effective |
 //! |---|---|---|---|---|
-//! | stateless | nothing, the default | the payload | no I/O | in this process at once; elsewhere a copied token is good until it expires |
+//! | stateless | nothing, the default | the payload | no I/O | in this process at once; elsewhere a copied token is good up to its absolute lifetime |
 //! | tracked | [`.store(..)`](SessionManagerBuilder::store) | a reference | one round trip to the store | everywhere, at once |
 //! | hybrid | and [`.hybrid(bound)`](SessionManagerBuilder::hybrid) | a reference | nothing, if read less than the bound ago | here at once, elsewhere within the bound |
 //!

@@ -37,7 +37,7 @@ pub enum Destroyed {
     /// The session is over: its token is refused from now on.
     Session,
     /// Without a store, and [the list of ended sessions](crate::SessionManagerBuilder::ended_capacity) is full: the
-    /// cookie is cleared, but a copy of the token stays good until it expires.
+    /// cookie is cleared, but a copy of the token stays good, and is refreshed, up to its absolute lifetime.
     CookieOnly,
 }
 

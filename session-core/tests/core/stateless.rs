@@ -126,6 +126,25 @@ async fn the_refreshed_token_of_a_logged_out_session_is_refused_too() {
     assert_eq!(new.who(&sessions).await, None);
 }
 
+/// Another process knows nothing of the end, and goes on making tokens that outlive what is remembered of it here.
+#[tokio::test]
+async fn what_ended_here_stays_ended_here_while_another_process_refreshes_it() {
+    let world = World::new();
+    let (here, there) = (world.stateless(), world.stateless());
+    let mut copy = Browser::login(&here, user("ann")).await;
+    let _ = here.destroy_session(&copy.post("/logout")).await.unwrap();
+    for _ in 0..4 {
+        world.advance(85_000);
+        assert_eq!(copy.who(&there).await.as_deref(), Some("ann"));
+        // What is over is forgotten when something is added.
+        for _ in 0..4 {
+            let other = Browser::login(&here, user("bob")).await;
+            let _ = here.destroy_session(&other.post("/logout")).await.unwrap();
+        }
+        assert_eq!(copy.clone().who(&here).await, None);
+    }
+}
+
 #[tokio::test]
 async fn an_update_is_in_the_next_cookie_and_extends_nothing() {
     let world = World::new();

@@ -60,6 +60,20 @@ impl EndedList {
         self.len.load(Ordering::Acquire) != 0 && self.read().entries.contains_key(&id)
     }
 
+    /// The same for a token of it that was shown. One that outlives the entry was made by a process that does not know of
+    /// the end, and goes on making them: what ended here stays ended here as long as they come.
+    pub(crate) fn refuses(&self, id: SessionId, expires_at: Timestamp, clock: &dyn Clock) -> bool {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let Some(until) = self.read().entries.get(&id).map(|entry| entry.until) else { return false };
+        if until < expires_at {
+            // It has a place already.
+            let _ = self.insert(id, expires_at, clock);
+        }
+        true
+    }
+
     /// Remembers `id`, of which a token that expires at `expires_at` was shown. The clock is read while nobody else
     /// can ask: whoever was told that the session lives had read it before, so that no token of theirs outlives the
     /// entry.

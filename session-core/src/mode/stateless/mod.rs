@@ -302,12 +302,16 @@ impl Stateless {
         op: &Operation<'_, U>,
         claims: &Claims,
     ) -> Result<(), SessionError> {
-        if self.has_ended(claims.sid) { Err(op.error(ErrorKind::NotFound)) } else { Ok(()) }
+        match self.ended.refuses(claims.sid, claims.expires_at, &*op.clock) {
+            true => Err(op.error(ErrorKind::NotFound)),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn describe(&self) -> String {
         "An account may have any number of sessions. Sessions live in the cookie alone: a logout is effective at once \
-         in this process; other processes, and this one after a restart, accept a copied token until it expires."
+         in this process; other processes, and this one after a restart, accept a copied token, and refresh it up to its \
+         absolute lifetime."
             .to_owned()
     }
 }
