@@ -1,0 +1,40 @@
+//! A fleet in one thread: seeded runs of the real `session-core`, in which everything around it goes wrong.
+//!
+//! The core has no runtime, so a hand-made executor can let its requests take turns in any order. Clocks, random numbers,
+//! the network, the store's answers and the order of everything come from one seed: the same seed is the same run. What
+//! was promised is written down while requests run, and each answer is compared with it. See the README beside this crate.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `settings` | what a seed draws: fleet, lifetimes, weather, events |
+//! | `stage`, `random`, `clock` | the executor and its time; chance; the clocks of nodes |
+//! | `node`, `payload` | the real managers, with two versions of a payload |
+//! | `network`, `backend`, `news` | the way to the store; the real `MemoryStore`, and what it really did; the news of ended sessions |
+//! | `world`, `browser`, `visit`, `events` | who asks for what; one request; what happens to the fleet meanwhile |
+//! | `oracle` | what was promised, and what is wrong with an answer |
+//! | `planted` | faults that must be found |
+//! | `search` | many seeds, on all cores |
+
+mod backend;
+mod browser;
+mod clock;
+mod events;
+mod network;
+mod news;
+mod node;
+mod oracle;
+mod payload;
+mod planted;
+mod random;
+mod search;
+mod settings;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod token;
+mod visit;
+mod world;
+
+pub use oracle::Tally;
+pub use planted::Planted;
+pub use search::{Failure, Plan, Run, Totals, run, search};

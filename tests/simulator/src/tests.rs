@@ -1,0 +1,15 @@
+//! What CI runs.
+
+use crate::{Plan, run, search};
+
+#[test]
+fn ten_thousand_seeds() {
+    let totals = search(0..100, Plan::default(), 2);
+    match totals {
+        Ok(totals) => eprintln!("{totals:?}"),
+        Err(failure) => {
+            let again = run(failure.seed, Plan { traces: true, ..Plan::default() });
+            panic!("{}", again.err().map_or("not repeated".to_owned(), |f| f.to_string()));
+        }
+    }
+}
