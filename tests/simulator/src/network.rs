@@ -41,8 +41,7 @@ impl Network {
         let mut random = self.stage.random();
         let (out, back) = (random.within(0..=weather.latency), random.within(0..=weather.latency));
         let is_on_its_own = random.chance(300);
-        let mut fate =
-            Fate { out, back, is_sent: true, is_answered: true, hangs: false, is_on_its_own };
+        let mut fate = Fate { out, back, is_sent: true, is_answered: true, hangs: false, is_on_its_own };
         if weather.store_is_well() {
             return fate;
         }
@@ -84,7 +83,11 @@ impl Network {
                 Err(error) => format!("store: {what}: {error}"),
             });
             stage.sleep(fate.back).await;
-            if fate.is_answered { answer } else { Err(StoreError::unavailable("the simulator lost the answer")) }
+            if fate.is_answered {
+                answer
+            } else {
+                Err(StoreError::unavailable("the simulator lost the answer"))
+            }
         };
         if !fate.is_on_its_own {
             return work.await;

@@ -135,7 +135,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.trace.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         let Self { seed, what, .. } = self;
-        write!(f, "{what}: SIM_SEED={seed} SIM_TRACE=1 cargo test -p session-simulator -- one_seed --nocapture")
+        write!(
+            f,
+            "{what}: SIM_SEED={seed} SIM_TRACE=1 cargo test -p session-simulator -- one_seed --nocapture"
+        )
     }
 }
 

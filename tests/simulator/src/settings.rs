@@ -130,7 +130,8 @@ impl Settings {
         drawn.nodes = 5;
         drawn.limit = None;
         drawn.times = Times { idle: None, ..drawn.times };
-        drawn.weather = Weather { is_calm: true, skew: 5_000, jumps: true, flight: 3_000, ..Weather::clear() };
+        drawn.weather =
+            Weather { is_calm: true, skew: 5_000, jumps: true, flight: 3_000, ..Weather::clear() };
         drawn.events = Events { rotation: true, ..Events::none() };
         drawn.end = 900_000;
         drawn

@@ -116,9 +116,7 @@ impl Stage {
             if self.has_failed() {
                 return;
             }
-            let Some(next) = self.next_ready() else {
-                if self.pass_time(end) { continue } else { return }
-            };
+            let Some(next) = self.next_ready() else { if self.pass_time(end) { continue } else { return } };
             let Some((task, waker, turn)) = &mut tasks[next] else { continue };
             turn.is_queued.store(false, Ordering::Relaxed);
             if task.as_mut().poll(&mut Context::from_waker(waker)).is_ready() {

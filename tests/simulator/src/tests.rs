@@ -4,7 +4,8 @@ use crate::{Plan, run, search};
 
 #[test]
 fn ten_thousand_seeds() {
-    let totals = search(0..100, Plan::default(), 2);
+    let totals =
+        search(0..std::env::var("SIM_SEEDS").map_or(1000, |n| n.parse().unwrap()), Plan::default(), 2);
     match totals {
         Ok(totals) => eprintln!("{totals:?}"),
         Err(failure) => {

@@ -186,7 +186,7 @@ impl<U: Payload> Visit<'_, U> {
         let user = self.incoming.session().update(Payload::add_one).await?;
         self.world.oracle.served(self.begun, self.node.done(), &user.seen(), How::Asked);
         if let Some(login) = &login {
-            self.world.oracle.update_done(login.serial, self.begun.place);
+            self.world.oracle.update_done(login.serial, self.begun);
         }
         Ok(())
     }
@@ -221,28 +221,37 @@ impl<U: Payload> Visit<'_, U> {
         let unremembered = if options.is_remembered { u64::MAX } else { times.unremembered };
         let lifetime = times.absolute.min(unremembered).min(options.at_most.unwrap_or(u64::MAX));
         let began = if is_verified { began } else { stage.now() };
-        self.logged_in(token.expose(), Login {
-            account,
-            serial,
-            began,
-            done: stage.now(),
-            authenticated_at: self.node.done().wall,
-            lifetime,
-            rotated_from: None,
-        });
-        world.oracle.ended(self.begun, false);
+        self.logged_in(
+            token.expose(),
+            Login {
+                account,
+                serial,
+                began,
+                done: stage.now(),
+                authenticated_at: self.node.done().wall,
+                lifetime,
+                rotated_from: None,
+            },
+        );
+        // Of another account it is ended once the login stands; where that fails, the login stands all the same.
+        if world.settings.weather.store_is_well() {
+            world.oracle.ended(self.begun, false);
+        }
         Ok(())
     }
 
     async fn rotate(&self) -> Result<(), SessionError> {
         let token = self.incoming.session().reauthenticate().await?;
         let (Some(before), Some(shown)) = (self.shown(), &self.begun.token) else { return Ok(()) };
-        self.logged_in(token.expose(), Login {
-            done: self.world.stage.now(),
-            authenticated_at: self.node.done().wall,
-            rotated_from: Some(shown.sid),
-            ..before
-        });
+        self.logged_in(
+            token.expose(),
+            Login {
+                done: self.world.stage.now(),
+                authenticated_at: self.node.done().wall,
+                rotated_from: Some(shown.sid),
+                ..before
+            },
+        );
         self.world.oracle.ended(self.begun, true);
         Ok(())
     }
