@@ -14,6 +14,7 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 
+use crate::happening::Happening;
 use crate::news::Mailbox;
 use crate::planted::Planted;
 use crate::settings::Weather;
@@ -103,7 +104,9 @@ impl Backend {
                 let mut random = self.stage.random();
                 (random.chance(self.weather.news_is_lost), random.within(0..=self.weather.news_delay))
             };
-            if !is_lost {
+            if is_lost {
+                self.stage.happened(Happening::NewsLost);
+            } else {
                 mailbox.send(&self.stage, delay, news);
             }
         }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use session_core::SessionManager;
 use session_core::testing::TestRequest;
 
+use crate::backend::REALM;
 use crate::browser::Browser;
+use crate::happening::Happening;
 use crate::node::{NEW_KEY, OLD_KEY, Program, key};
 use crate::payload::{NewUser, Payload};
 use crate::planted::Planted;
 use crate::stage::{Cut, Millis};
+use crate::token::Change;
 use crate::visit::{Wish, visit};
 use crate::world::{World, skew};
 
@@ -66,6 +70,7 @@ async fn set_clocks(world: Arc<World>) {
         let node = any_node(&world);
         let skew = skew(&mut world.stage.random(), world.settings.weather.skew);
         world.nodes[node].clock.set(skew);
+        world.stage.happened(Happening::ClockSet);
         world.stage.note(|| format!("node {node}'s clock is {skew} ms ahead"));
     }
 }
@@ -93,6 +98,7 @@ async fn restarts(world: Arc<World>) {
 
 fn restart(world: &Arc<World>, node: usize, is_old: bool) {
     world.stage.note(|| format!("node {node} starts again"));
+    world.stage.happened(Happening::Restarted);
     let random = world.node_random();
     if let Err(error) = world.nodes[node].restart(&world.settings, random, is_old) {
         world.stage.fail(|| format!("a node did not start: {error}"));
@@ -108,6 +114,7 @@ async fn deploy(world: Arc<World>) {
     for node in nodes {
         pause(&world, 60_000).await;
         restart(&world, node, false);
+        world.stage.happened(Happening::Deployed);
     }
 }
 
@@ -124,12 +131,52 @@ async fn rotate_keys(world: Arc<World>) {
         .await;
     } else {
         phase(&world, "add", |ring| ring.add(key(NEW_KEY)?)).await;
-        phase(&world, "promote", |ring| ring.promote(NEW_KEY)).await;
+        phase(&world, "promote", |ring| {
+            world.stage.happened(Happening::KeyPromoted);
+            ring.promote(NEW_KEY)
+        })
+        .await;
     }
     if world.planted != Some(Planted::RetiredTooEarly) {
         world.stage.sleep(expires).await;
     }
-    phase(&world, "retire", |ring| ring.retire(OLD_KEY)).await;
+    let spared = (world.planted == Some(Planted::RetiredNotEverywhere)).then(|| world.nodes[0].keys.clone());
+    phase(&world, "retire", |ring| {
+        world.stage.happened(Happening::KeyRetired);
+        ring.retire(OLD_KEY)
+    })
+    .await;
+    if let Some(ring) = spared
+        && let Err(error) = key(OLD_KEY).and_then(|key| ring.add(key))
+    {
+        world.stage.fail(|| format!("the old key on one node: {error}"));
+    }
+    if !world.settings.has_store()
+        && let Err(error) = forge(&world).await
+    {
+        world.stage.fail(|| format!("the forger: {error}"));
+    }
+}
+
+/// Whoever has the old key signs tokens with it: the oracle knows of no such login.
+async fn forge(world: &Arc<World>) -> Result<(), Box<dyn std::error::Error>> {
+    let keys = session_core::KeyRing::new(key(OLD_KEY)?)?;
+    let forger = SessionManager::<NewUser>::builder()
+        .keys(keys)
+        .clock(world.nodes[0].clock.clone())
+        .realm(REALM)
+        .lifetimes(world.settings.lifetimes())
+        .build()?;
+    let user = NewUser::begin(&world.account(0), 0);
+    let outcome = forger.create_session(user, &TestRequest::new("POST", "/login")).await?;
+    let Some(Change::Keep(token)) = outcome.changes.set_cookie().and_then(Change::read) else {
+        return Err("no token".into());
+    };
+    let browser = Arc::new(Browser::new(200, Some(token)));
+    for _ in 0..4 * world.nodes.len() {
+        visit(Arc::clone(world), Arc::clone(&browser), Wish::Use).await;
+    }
+    Ok(())
 }
 
 /// One step, on each node in turn.
@@ -156,6 +203,7 @@ async fn steal(world: Arc<World>) {
         let Some(token) = world.browsers[victim].cookie() else { continue };
         world.stage.note(|| format!("{:?} is stolen", token.sid));
         world.oracle.is_stolen(&token);
+        world.stage.happened(Happening::CookieStolen);
         let thief = Arc::new(Browser::new(100 + victim, Some(token)));
         for _ in 0..3 {
             pause(&world, 60_000).await;
@@ -187,6 +235,7 @@ async fn administer_at<U: Payload>(
     };
     let (oracle, place) = (&world.oracle, node.place());
     world.stage.note(|| format!("the administrator at node {}: {choice} {account}", node.number));
+    world.stage.happened(Happening::Administered);
     match choice {
         0..4 => {
             let name = oracle.revokes(Some(&account), None);
@@ -217,6 +266,7 @@ async fn live_next_door(world: Arc<World>) {
         let user = NewUser::begin(&world.account(0), 0);
         let _ = neighbour.create_session(user, &TestRequest::new("POST", "/login")).await;
         let ends_all = world.stage.random().chance(500);
+        world.stage.happened(Happening::NeighbourEnded);
         let _ = match ends_all {
             true => neighbour.revoke_everyone().await,
             false => neighbour.revoke_account(&world.account(0)).await,

@@ -12,6 +12,7 @@
 //! | `network`, `backend`, `news` | the way to the store; the real `MemoryStore`, and what it really did; the news of ended sessions |
 //! | `world`, `browser`, `visit`, `events` | who asks for what; one request; what happens to the fleet meanwhile |
 //! | `oracle` | what was promised, and what is wrong with an answer |
+//! | `happening` | what went wrong, counted |
 //! | `planted` | faults that must be found |
 //! | `search` | many seeds, on all cores |
 
@@ -19,6 +20,7 @@ mod backend;
 mod browser;
 mod clock;
 mod events;
+mod happening;
 mod network;
 mod news;
 mod node;
@@ -35,6 +37,7 @@ mod token;
 mod visit;
 mod world;
 
+pub use happening::Happening;
 pub use oracle::Tally;
 pub use planted::Planted;
 pub use search::{Failure, Plan, Run, Totals, run, search};

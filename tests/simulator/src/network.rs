@@ -13,6 +13,7 @@ use session_core::store::{
 use session_core::{SessionId, Timestamp};
 
 use crate::backend::{Backend, Outcome};
+use crate::happening::Happening;
 use crate::settings::{DEADLINE, Weather};
 use crate::stage::{Millis, Promise, Stage};
 
@@ -61,12 +62,27 @@ impl Network {
         fate
     }
 
+    fn tell(&self, fate: &Fate) {
+        let is_late = fate.out > DEADLINE;
+        for (is_so, what) in [
+            (!fate.is_sent, Happening::CallCut),
+            (!fate.is_answered, Happening::AnswerLost),
+            (fate.hangs, Happening::CallHung),
+            (is_late, Happening::CallLate),
+        ] {
+            if is_so {
+                self.stage.happened(what);
+            }
+        }
+    }
+
     async fn call<T, F>(&self, what: &'static str, apply: F) -> Outcome<T>
     where
         T: Send + 'static,
         F: FnOnce(&Backend) -> Outcome<T> + Send + 'static,
     {
         let fate = self.fate();
+        self.tell(&fate);
         if fate.hangs {
             self.stage.note(|| format!("store: {what} hangs"));
             pending::<()>().await;

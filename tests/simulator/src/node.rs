@@ -161,7 +161,10 @@ fn manager<U: Payload>(
         .replay(settings.replay)
         .session_limit(settings.limit);
     if settings.has_store() {
-        builder = builder.store(network.clone()).store_deadline(Duration::from_millis(DEADLINE));
+        builder = builder
+            .store(network.clone())
+            .store_deadline(Duration::from_millis(DEADLINE))
+            .seal_records(settings.seals_records);
     }
     if let Mode::Hybrid(bound) = settings.mode {
         builder = builder.hybrid(Duration::from_millis(bound));

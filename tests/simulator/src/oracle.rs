@@ -56,7 +56,9 @@ pub(crate) enum How {
 pub(crate) struct Login {
     pub(crate) account: String,
     pub(crate) serial: u64,
-    /// A revocation that is called later ends it.
+    /// A revocation that is done by then leaves it alone ..
+    pub(crate) asked: Millis,
+    /// .. and one that is called later ends it.
     pub(crate) began: Millis,
     pub(crate) done: Millis,
     /// By the node's clock, the latest that it can be.
@@ -82,6 +84,8 @@ struct Session {
 struct End {
     at: Millis,
     place: Place,
+    /// Without a store: no token that the node has seen of it is good then, by its wall clock.
+    until: i64,
 }
 
 /// The end of an account's sessions, or of everybody's.
@@ -206,7 +210,7 @@ impl Oracle {
     pub(crate) fn ended(&self, begun: &Begun, is_certain: bool) {
         let Some(token) = &begun.token else { return };
         let is_live = self.is_live_everywhere(token);
-        let end = End { at: self.stage.now(), place: begun.place };
+        let end = self.end(begun.place, token.expires_at);
         let is_calm = self.settings.weather.is_calm;
         self.about(Some(token), |session| {
             if is_certain || (is_calm && is_live && !session.is_stolen) {
@@ -226,7 +230,7 @@ impl Oracle {
     pub(crate) fn revoked(&self, name: usize, place: Place) {
         let mut known = lock(&self.known);
         known.tally.revocations += 1;
-        known.revocations[name].done = Some(End { at: self.stage.now(), place });
+        known.revocations[name].done = Some(self.end(place, 0));
     }
 
     /// A login that began then was told that it was overtaken: was there anything to overtake it?
@@ -250,7 +254,7 @@ impl Oracle {
         let Some(token) = &begun.token else { return };
         let mut known = lock(&self.known);
         known.tally.updates += 1;
-        let end = End { at: self.stage.now(), place: begun.place };
+        let end = self.end(begun.place, 0);
         known.counters.entry(serial).or_default().done.push((end, token.sid));
     }
 
@@ -261,7 +265,7 @@ impl Oracle {
     }
 
     pub(crate) fn granted(&self, name: usize, place: Place) {
-        lock(&self.known).grants[name].done = Some(End { at: self.stage.now(), place });
+        lock(&self.known).grants[name].done = Some(self.end(place, 0));
     }
 
     pub(crate) fn listed(&self, sessions: usize) {
@@ -273,6 +277,10 @@ impl Oracle {
         {
             self.stage.fail(|| format!("an account has {sessions} sessions, and may have {most}"));
         }
+    }
+
+    fn end(&self, place: Place, until: i64) -> End {
+        End { at: self.stage.now(), place, until }
     }
 
     fn about(&self, token: Option<&Token>, note: impl FnOnce(&mut Session)) {
@@ -351,7 +359,7 @@ impl Oracle {
             }
         }
         let (at, why) = self.backend.gone(token.sid)?;
-        let everywhere = End { at, place: Place { node: usize::MAX, life: 0 } };
+        let everywhere = End { at, place: Place { node: usize::MAX, life: 0 }, until: 0 };
         if self.is_known(everywhere, begun, asked) { what(&format!("gone ({why:?})"), at) } else { None }
     }
 
@@ -369,13 +377,20 @@ impl Oracle {
     fn is_known(&self, end: End, begun: &Begun, asked: bool) -> bool {
         let is_here = end.place == begun.place;
         let delay = match self.settings.mode {
+            // Until its entry in the list may go: the session goes on elsewhere, where nobody knows of it.
+            Mode::Stateless => {
+                let is_kept = begun.at < end.at + self.settings.times.max_age * 1000;
+                return is_here
+                    && end.at < begun.at
+                    && (is_kept || (begun.jumps == 0 && begun.wall < end.until));
+            }
             _ if is_here => 0,
-            Mode::Stateless => return false,
             Mode::Tracked => 0,
             Mode::Hybrid(_) if asked => 0,
             Mode::Hybrid(bound) => bound,
         };
-        end.at + delay <= begun.at
+        // Of the same millisecond it may have come first.
+        end.at + delay < begun.at
     }
 
     fn too_old(&self, session: &Session, token: &Token, begun: &Begun, done: Done) -> Option<String> {
@@ -434,8 +449,11 @@ impl Oracle {
         if self.settings.weather.skew > 0 || self.settings.events.deploy {
             return None;
         }
+        // One whose place another took is not open, though its copies are served for a while.
+        let gone = self.backend.gone(token.sid).map_or(Millis::MAX, |(at, _)| at);
         let grants = known.grants.iter().filter(|grant| {
             grant.account == login.account
+                && grant.done.is_some_and(|done| done.at < gone)
                 && login.done < grant.start
                 && grant.done.is_some_and(|done| self.is_known(done, begun, asked))
         });
@@ -449,6 +467,12 @@ impl Oracle {
         let mut known = lock(&self.known);
         known.tally.refused += 1;
         let Some(token) = &begun.token else { return };
+        // What a node refuses once it goes on refusing, as long as such a token is good.
+        if let Some(session) = known.sessions.get_mut(&token.sid) {
+            for end in session.ends.iter_mut().filter(|end| end.place == begun.place) {
+                end.until = end.until.max(token.expires_at);
+            }
+        }
         if kind == ErrorKind::Invalid && begun.is_old_program && self.settings.events.deploy {
             return;
         }
@@ -487,7 +511,7 @@ impl Oracle {
         let revoked = known.revocations.iter().any(|revocation| {
             revocation.concerns(&session.login.account)
                 && revocation.keep != Some(token.sid)
-                && revocation.done.is_none_or(|done| session.login.began <= done.at)
+                && revocation.done.is_none_or(|done| session.login.asked <= done.at)
         });
         must(!revoked, "its account was revoked")?;
         let evicted = self.backend.gone(token.sid).is_some_and(|(_, why)| why == Why::Evicted);

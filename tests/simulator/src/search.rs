@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::happening::Happening;
 use crate::oracle::Tally;
 use crate::planted::Planted;
 use crate::settings::Settings;
@@ -29,6 +30,8 @@ pub struct Plan {
 pub struct Run {
     /// What came of its requests.
     pub tally: Tally,
+    /// How often each kind of thing happened to it.
+    pub happenings: Vec<(Happening, u64)>,
     /// What happened, if it was to be kept.
     pub trace: Vec<String>,
 }
@@ -46,13 +49,15 @@ pub struct Failure {
 }
 
 /// What came of many seeds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Totals {
     /// How many there were.
     pub seeds: u64,
     /// The requests of all of them.
     pub tally: Tally,
+    /// How often each kind of thing happened to them.
+    pub happenings: Vec<(Happening, u64)>,
 }
 
 /// One run.
@@ -79,7 +84,10 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, Failure> {
         }
     };
     match stage.take_result() {
-        (None, trace) => Ok(Run { tally, trace }),
+        (None, trace) => {
+            let happenings = stage.happenings().all().collect();
+            Ok(Run { tally, happenings, trace })
+        }
         (Some(what), trace) => Err(Failure { seed, what, trace }),
     }
 }
@@ -99,7 +107,7 @@ pub fn search(seeds: Range<u64>, plan: Plan, threads: usize) -> Result<Totals, F
                 break;
             }
             match run(seed, plan) {
-                Ok(run) => mine.add(&run.tally),
+                Ok(run) => mine.add(&run),
                 Err(failure) => {
                     let mut found = lock(&found);
                     if found.as_ref().is_none_or(|known| failure.seed < known.seed) {
@@ -116,18 +124,21 @@ pub fn search(seeds: Range<u64>, plan: Plan, threads: usize) -> Result<Totals, F
         }
     });
     let failure = lock(&found).take();
-    failure.map_or(Ok(*lock(&totals)), Err)
+    failure.map_or(Ok(lock(&totals).clone()), Err)
 }
 
 impl Totals {
-    fn add(&mut self, tally: &Tally) {
-        self.seeds += 1;
-        self.tally.add(tally);
+    fn add(&mut self, run: &Run) {
+        self.merge(&Self { seeds: 1, tally: run.tally, happenings: run.happenings.clone() });
     }
 
     fn merge(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.tally.add(&other.tally);
+        self.happenings.resize(Happening::ALL.len(), (Happening::CallCut, 0));
+        for (mine, (what, times)) in self.happenings.iter_mut().zip(&other.happenings) {
+            *mine = (*what, mine.1 + times);
+        }
     }
 }
 

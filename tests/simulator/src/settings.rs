@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) times: Times,
     pub(crate) replay: ReplayPolicy,
     pub(crate) limit: Option<SessionLimit>,
+    pub(crate) seals_records: bool,
     pub(crate) weather: Weather,
     pub(crate) events: Events,
     /// When the tabs make their last request.
@@ -118,6 +119,7 @@ impl Settings {
                 Some(SessionLimit::EvictLeastRecentlySeen(2)),
                 Some(SessionLimit::Refuse(2)),
             ]),
+            seals_records: mode != Mode::Stateless && random.chance(300),
             weather,
             events,
             end: random.within(300_000..=1_200_000),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::happening::{Happening, Happenings};
 use crate::random::Random;
 
 pub(crate) type Millis = u64;
@@ -32,6 +33,7 @@ struct Inner {
     /// The first thing that was not as it must be.
     wrong: Mutex<Option<String>>,
     trace: Option<Mutex<Vec<String>>>,
+    happenings: Happenings,
 }
 
 impl Stage {
@@ -45,6 +47,7 @@ impl Stage {
             newcomers: Mutex::default(),
             wrong: Mutex::default(),
             trace: traces.then(Mutex::default),
+            happenings: Happenings::default(),
         }))
     }
 
@@ -67,6 +70,14 @@ impl Stage {
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         lock(&self.0.newcomers).push(Box::pin(task));
+    }
+
+    pub(crate) fn happened(&self, what: Happening) {
+        self.0.happenings.add(what, 1);
+    }
+
+    pub(crate) fn happenings(&self) -> &Happenings {
+        &self.0.happenings
     }
 
     /// A line of the trace, if there is one.

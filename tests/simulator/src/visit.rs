@@ -8,6 +8,7 @@ use session_core::testing::TestRequest;
 use session_core::{ErrorKind, SessionError, SessionManager};
 
 use crate::browser::Browser;
+use crate::happening::Happening;
 use crate::node::{Node, Program};
 use crate::oracle::{Begun, How, Login};
 use crate::payload::Payload;
@@ -80,10 +81,12 @@ pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) 
     let changes = Cut { future: Box::pin(work), polls: cut_after, is_over: || node.life() != life }.await;
     world.oracle.is_over(&begun);
     let Some(changes) = changes else {
+        stage.happened(Happening::RequestCut);
         return stage.note(|| format!("browser {} was cut off", browser.number));
     };
     stage.sleep(from).await;
     if is_lost {
+        stage.happened(Happening::ResponseLost);
         return;
     }
     if let Some(line) = changes.set_cookie() {
@@ -194,10 +197,11 @@ impl<U: Payload> Visit<'_, U> {
     async fn log_in(&self, options: Options) -> Result<(), SessionError> {
         let (world, stage) = (self.world, &self.world.stage);
         let account = world.account(options.account);
-        let began = stage.now();
-        let mut attempt = None;
+        let asked = stage.now();
+        let (mut attempt, mut began) = (None, None);
         if let Some(check) = options.attempt.filter(|_| world.settings.has_store()) {
             attempt = Some(self.manager.attempt(&account).await?);
+            began = Some(stage.now());
             stage.sleep(check).await;
         }
         let session = self.incoming.session();
@@ -207,28 +211,28 @@ impl<U: Payload> Visit<'_, U> {
         if let Some(at_most) = options.at_most {
             login = login.at_most(Duration::from_secs(at_most));
         }
-        let is_verified = attempt.is_some();
         if let Some(attempt) = attempt {
             login = login.verified(attempt);
         }
         let token = match login.await {
             Err(error) if error.kind() == ErrorKind::LoginOvertaken => {
-                return Ok(world.oracle.overtaken(&account, began));
+                return Ok(world.oracle.overtaken(&account, asked));
             }
             token => token?,
         };
         let times = &world.settings.times;
         let unremembered = if options.is_remembered { u64::MAX } else { times.unremembered };
         let lifetime = times.absolute.min(unremembered).min(options.at_most.unwrap_or(u64::MAX));
-        let began = if is_verified { began } else { stage.now() };
+        let began = began.unwrap_or(stage.now());
         self.logged_in(
             token.expose(),
             Login {
                 account,
                 serial,
+                asked,
                 began,
                 done: stage.now(),
-                authenticated_at: self.node.done().wall,
+                authenticated_at: self.latest_wall(),
                 lifetime,
                 rotated_from: None,
             },
@@ -240,6 +244,14 @@ impl<U: Payload> Visit<'_, U> {
         Ok(())
     }
 
+    /// What the node's clock can have shown since the request came.
+    fn latest_wall(&self) -> i64 {
+        let done = self.node.done();
+        let was_set = done.jumps != self.begun.jumps;
+        let error = if was_set { 2 * self.world.settings.weather.skew / 1000 } else { 0 };
+        done.wall + i64::try_from(error).unwrap_or_default()
+    }
+
     async fn rotate(&self) -> Result<(), SessionError> {
         let token = self.incoming.session().reauthenticate().await?;
         let (Some(before), Some(shown)) = (self.shown(), &self.begun.token) else { return Ok(()) };
@@ -247,7 +259,7 @@ impl<U: Payload> Visit<'_, U> {
             token.expose(),
             Login {
                 done: self.world.stage.now(),
-                authenticated_at: self.node.done().wall,
+                authenticated_at: self.latest_wall(),
                 rotated_from: Some(shown.sid),
                 ..before
             },

@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::browser::Browser;
 use crate::clock::NodeClock;
 use crate::events;
+use crate::happening::Happening;
 use crate::network::Network;
 use crate::node::Node;
 use crate::oracle::Oracle;
@@ -39,6 +40,9 @@ impl World {
         stage.note(|| format!("{settings:?}"));
         upgrade_forgets(planted == Some(Planted::UpgradeForgets));
         let weather = settings.weather.clone();
+        if settings.seals_records {
+            stage.happened(Happening::RecordsSealed);
+        }
         let backend = Arc::new(Backend::new(stage, &weather, planted));
         let network = Network { stage: stage.clone(), weather, backend: Arc::clone(&backend) };
         let nodes = (0..settings.nodes).map(|number| {
