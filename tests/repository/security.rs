@@ -7,7 +7,7 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 15] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("fuzz::", "fuzz/src"),
@@ -19,6 +19,7 @@ const PLACES: [(&str, &str); 14] = [
     ("session_actix::", "session-actix/tests"),
     ("session_rocket::", "session-rocket/tests"),
     ("session_import::", "session-import/tests/import"),
+    ("session_simulator::", "tests/simulator/src"),
     ("session_demo::", "examples/demo/src"),
     ("session_store_sqlx::", "stores/session-store-sqlx/tests/sqlx"),
     ("session_store_redis::", "stores/session-store-redis/tests/redis"),

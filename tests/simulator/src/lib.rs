@@ -2,7 +2,7 @@
 //!
 //! The core has no runtime, so a hand-made executor can let its requests take turns in any order. Clocks, random numbers,
 //! the network, the store's answers and the order of everything come from one seed: the same seed is the same run. What
-//! was promised is written down while requests run, and each answer is compared with it. See the README beside this crate.
+//! was promised is written down while requests run, and each answer is compared with it. CONTRIBUTING.md says how to run it.
 //!
 //! | file | what is there |
 //! |---|---|
@@ -14,7 +14,7 @@
 //! | `oracle` | what was promised, and what is wrong with an answer |
 //! | `happening` | what went wrong, counted |
 //! | `planted` | faults that must be found |
-//! | `search` | many seeds, on all cores |
+//! | `search`, `seeds` | many seeds, on all cores; what the tests run |
 
 mod backend;
 mod browser;
@@ -29,10 +29,10 @@ mod payload;
 mod planted;
 mod random;
 mod search;
+#[cfg(test)]
+mod seeds;
 mod settings;
 mod stage;
-#[cfg(test)]
-mod tests;
 mod token;
 mod visit;
 mod world;

@@ -216,7 +216,8 @@ impl<U: Payload> Visit<'_, U> {
         }
         let token = match login.await {
             Err(error) if error.kind() == ErrorKind::LoginOvertaken => {
-                return Ok(world.oracle.overtaken(&account, asked));
+                world.oracle.overtaken(&account, asked);
+                return Ok(());
             }
             token => token?,
         };
