@@ -142,6 +142,44 @@ async fn a_logout_clears_the_cookie_and_a_copy_of_it_is_good_only_there() {
     server.send(Request::get("/me").cookie(cookie(&next))).await.expect(200);
 }
 
+/// A module that keeps the ids of what was logged out there, which are 16 random bytes in base64url.
+#[tokio::test]
+async fn a_list_of_ended_ids_there_knows_what_was_refreshed_here() {
+    let Some(jose) = Jose::find() else { return };
+    let world = present();
+    let sessions = plain_members(&world);
+    let sid = "3q2-796tvu_erb7v3q2-7w";
+    let now = world.clock.now().unix_seconds();
+    let mut claims = zoe_in_json();
+    for (name, value) in
+        [("sid", json!(sid)), ("auth_time", json!(now)), ("iat", json!(now)), ("exp", json!(now + DAY))]
+    {
+        claims[name] = value;
+    }
+    let first = jose.sign(json!({ "alg": "HS256" }), &claims);
+
+    let mut token = first.clone();
+    for passed in [60, 120] {
+        world.advance(60);
+        let refresh = TestRequest::new("POST", "/session/refresh").cookie(&cookie(&token));
+        let outcome = sessions.refresh_session(&refresh).await.unwrap();
+        token = token_in(outcome.changes.set_cookie());
+        let read = jose.read(&token).accepted().claims;
+        assert_eq!((&read["sid"], &read["exp"]), (&json!(sid), &json!(now + passed + DAY)));
+    }
+    // And a logout here ends every copy of it.
+    let logout = TestRequest::new("POST", "/logout").cookie(&cookie(&token));
+    drop(sessions.destroy_session(&logout).await.unwrap());
+    for copy in [&first, &token] {
+        assert_eq!(refusal(&sessions, copy).await, Some(ErrorKind::NotFound));
+    }
+}
+
+fn token_in(set_cookie: Option<&str>) -> String {
+    let pair = set_cookie.expect("a cookie").split(';').next().unwrap();
+    pair.strip_prefix(&format!("{COOKIE}=")).unwrap().to_owned()
+}
+
 /// As others name the account, in `sub`, with dates that have a fraction, and with a claim of their own.
 #[tokio::test]
 async fn what_only_they_know_comes_back_to_them() {
@@ -165,9 +203,8 @@ async fn what_only_they_know_comes_back_to_them() {
     world.advance(60);
     let refresh = TestRequest::new("POST", "/session/refresh").cookie(&cookie(&theirs));
     let outcome = sessions.refresh_session(&refresh).await.unwrap();
-    let line = outcome.changes.set_cookie().expect("a cookie").to_owned();
-    let ours = line.split(';').next().unwrap().strip_prefix(&format!("{COOKIE}=")).unwrap();
-    let read = jose.read_with(ours, json!({ "subject": "42", "audience": COOKIE })).accepted().claims;
+    let ours = token_in(outcome.changes.set_cookie());
+    let read = jose.read_with(&ours, json!({ "subject": "42", "audience": COOKIE })).accepted().claims;
     assert_eq!((&read["sub"], &read["userId"]), (&json!("42"), &json!("42")));
     assert_eq!(read["tenant"], claims["tenant"]);
     assert_eq!((time(&read, "auth_time"), time(&read, "exp")), (at(now), at(now + 60 + DAY)));

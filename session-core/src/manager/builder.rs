@@ -406,7 +406,8 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     }
 
     /// Adopts this manager's own sessions from before it had a store: tokens of this form, under the same keys, realm and
-    /// cookie. They go on with their user, level and end. Default: none.
+    /// cookie. They go on with their user, level and end; claims of plain ones that the payload leaves out stay behind. A
+    /// [`sub_field`](Self::sub_field) counts for them, too. Default: none.
     pub fn adopt_tokens(mut self, form: TokenForm) -> Self {
         self.adopt_tokens = Some(form);
         self
@@ -636,10 +637,11 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
                 "plain tokens carry the payload and a store keeps it: use TokenForm::Typed, or no store",
             ));
         }
-        if self.sub_field.is_some() && self.token_form != TokenForm::Plain {
+        let reads_plain = self.token_form == TokenForm::Plain || self.adopt_tokens == Some(TokenForm::Plain);
+        if self.sub_field.is_some() && !reads_plain {
             return Err(ConfigError::new(
                 "sub_field is for plain tokens, since no other form is shared with a module that has the claim `sub`: add \
-                 .token_form(TokenForm::Plain), or leave it out",
+                 .token_form(TokenForm::Plain), with a store .adopt_tokens(TokenForm::Plain), or leave it out",
             ));
         }
         if self.requires_attempts && self.store.is_none() {

@@ -78,9 +78,11 @@ pub enum TokenForm {
     /// when the other side is gone.
     ///
     /// Of tokens that others wrote, `iat` and `exp` are required; `exp` counts up to `iat` plus the absolute
-    /// lifetime; without `auth_time` the login was at `iat`; without `sid` a logout ends that one token, and a `sid` may be any text. Dates
-    /// may have a fraction, rounded so that nothing lasts longer. Top-level claims that the payload leaves out are kept
-    /// by refresh, update and re-authentication, not by a login. `acr` is the
+    /// lifetime; without `auth_time` the login was at `iat`; without `sid` a logout ends that one token, and a `sid` may
+    /// be any text: refresh and update leave it as it is, re-authentication and login give another. Dates may have a
+    /// fraction, rounded so that nothing lasts longer. Top-level claims that the payload leaves out are kept by refresh,
+    /// update and re-authentication, not by a login, and not in a store that
+    /// [adopts](crate::SessionManagerBuilder::adopt_tokens) the session. `acr` is the
     /// [level](crate::Login::level), as a decimal in a string; more than `"1"` counts only beside an `aud` that
     /// is our realm, since other issuers mean other things by it. A token with `act` is refused.
     Plain,

@@ -3,10 +3,10 @@
 use base64_simd::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
-use session_core::{ErrorKind, SessionManager, TokenForm};
+use session_core::{ErrorKind, SessionManager, SessionManagerBuilder, TokenForm};
 use sha2::Sha256;
 
-use crate::support::{Browser, SECRET, Trip, User, World, big_user, user};
+use crate::support::{Browser, SECRET, START, Trip, User, World, big_user, seconds, user};
 
 fn plain(world: &World) -> SessionManager<User> {
     world.builder().token_form(TokenForm::Plain).build().unwrap()
@@ -14,10 +14,20 @@ fn plain(world: &World) -> SessionManager<User> {
 
 /// A browser that logged in on the other side, which said these things of it as well.
 fn logged_in_there(world: &World, more: &Value) -> Browser {
-    let now = world.now().unix_seconds();
-    let mut claims = json!({ "userId": "ann", "visits": 0, "iat": now, "exp": now + 24 * 3600 });
+    let mut claims = json!({ "userId": "ann", "visits": 0 });
     for (name, value) in more.as_object().unwrap() {
         claims[name] = value.clone();
+    }
+    logged_in_as(world, claims)
+}
+
+/// A browser for which the other side signed this, for a day unless it says otherwise.
+fn logged_in_as(world: &World, mut claims: Value) -> Browser {
+    let now = world.now().unix_seconds();
+    for (name, time) in [("iat", now), ("exp", now + 24 * 3600)] {
+        if claims.get(name).is_none() {
+            claims[name] = json!(time);
+        }
     }
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
     let signed = format!("{}.{}", encode(br#"{"alg":"HS256"}"#), encode(claims.to_string().as_bytes()));
@@ -108,6 +118,52 @@ async fn nothing_of_it_reaches_a_new_login() {
     }
 }
 
+/// With what the payload does not know, and a `sid` of another form.
+#[tokio::test]
+async fn nothing_of_it_reaches_a_store_that_adopts_the_session() {
+    let records = async |more: &Value| {
+        let world = World::new();
+        let sessions = adopting(&world).build().unwrap();
+        let mut browser = logged_in_there(&world, more);
+        assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+        let record = world.records(&sessions, "ann").await.remove(0);
+        (record.terms, record.payload)
+    };
+    let mut more = tenant();
+    more["sid"] = json!(THEIR_SID);
+    assert_eq!(records(&more).await, records(&json!({})).await);
+}
+
+fn adopting(world: &World) -> SessionManagerBuilder<User> {
+    let builder = world.builder().store(world.store.clone()).adopt_until(START.plus(seconds(10 * 86_400)));
+    builder.adopt_tokens(TokenForm::Plain)
+}
+
+/// 16 bytes in base64url.
+const THEIR_SID: &str = "3q2-796tvu_erb7v3q2-7w";
+
+#[tokio::test]
+async fn the_sid_of_the_other_side_is_kept_until_somebody_proves_who_they_are_again() {
+    let world = World::new();
+    let sessions = plain(&world);
+    let mut browser = logged_in_there(&world, &json!({ "sid": THEIR_SID }));
+    let copy = browser.clone();
+    world.advance(3600);
+    let outcome = sessions.refresh_session(&browser.post("/session/refresh")).await.unwrap();
+    assert!(browser.take(&outcome.changes));
+    assert_eq!(said(&browser)["sid"], THEIR_SID);
+    let update = trip(&sessions, &browser);
+    update.update(|user| user.visits = 7).await.unwrap();
+    assert_eq!(answered(&mut browser, &update)["sid"], THEIR_SID);
+
+    let again = trip(&sessions, &browser);
+    again.reauthenticate().await.unwrap();
+    let sid = answered(&mut browser, &again)["sid"].clone();
+    assert_eq!(sid.as_str().map(str::len), Some(24), "a new one, of ours");
+    assert_eq!(copy.clone().who(&sessions).await, None, "and all copies of the old one are over");
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+}
+
 #[tokio::test]
 async fn with_it_a_cookie_holds_no_more_than_any_other() {
     let world = World::new();
@@ -144,6 +200,18 @@ async fn sub_is_the_account_where_it_is_configured() {
 }
 
 #[tokio::test]
+async fn sub_is_the_account_of_a_session_that_a_store_adopts() {
+    let world = World::new();
+    let sessions = adopting(&world).sub_field("userId").build().unwrap();
+    let mut browser = logged_in_there(&world, &json!({ "sub": "ann", "userId": null }));
+    assert_eq!(browser.who(&sessions).await, None, "two accounts in one token");
+    let mut browser = logged_in_there(&world, &json!({ "sub": "ann" }));
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    let mut browser = logged_in_as(&world, json!({ "sub": "bob", "visits": 0 }));
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("bob"));
+}
+
+#[tokio::test]
 async fn a_sub_field_that_the_payload_does_not_write_is_a_misuse_at_login() {
     let world = World::new();
     let sessions = world.builder().token_form(TokenForm::Plain).sub_field("user_id").build().unwrap();
@@ -155,8 +223,11 @@ async fn a_sub_field_that_the_payload_does_not_write_is_a_misuse_at_login() {
 #[test]
 fn a_sub_field_is_for_plain_tokens() {
     let world = World::new();
-    let built = world.builder().sub_field("userId").build();
-    assert!(built.is_err_and(|error| error.to_string().contains("TokenForm::Plain")));
+    let adopts_typed = adopting(&world).adopt_tokens(TokenForm::Typed);
+    for builder in [world.builder(), adopts_typed] {
+        let built = builder.sub_field("userId").build();
+        assert!(built.is_err_and(|error| error.to_string().contains("TokenForm::Plain")));
+    }
 }
 
 /// As Python's `time.time()` has it.
