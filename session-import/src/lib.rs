@@ -24,6 +24,8 @@
 //! # }
 //! ```
 //!
+//! The [guides](guide) show the whole way from Auth.js, express-session and Django.
+//!
 //! # The systems
 //!
 //! None of the features is on by default: switch on the system that you come from.
@@ -81,6 +83,9 @@ mod cookies;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
+// Only in the documentation.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod parts;
 mod reader;
 mod session;

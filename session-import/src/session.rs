@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::DeserializeOwned;
-use session_core::Timestamp;
+use session_core::{CookieSettings, Foreign, Timestamp};
 
 use crate::error::ImportError;
 
@@ -34,6 +34,23 @@ pub struct ForeignSession<T> {
     pub prefix: CookiePrefix,
     /// The cookies of this session that the request had, to clear once it is adopted.
     pub cookies: Vec<ForeignCookie>,
+}
+
+impl<T> ForeignSession<T> {
+    /// What this session proves, for [`adopt_from`](session_core::SessionManagerBuilder::adopt_from): its id, if it has one,
+    /// its times, and nothing that is not here. Its cookies are cleared once it is adopted; where the other system sets
+    /// them with a domain, or still needs them, make a [`Foreign`] of your own. Add
+    /// [`allow_any_name`](Foreign::allow_any_name) where the cookie's [`prefix`](Self::prefix) is none and its danger is none
+    /// here.
+    #[must_use]
+    pub fn foreign(&self) -> Foreign {
+        let foreign = Foreign::new(&*self.cookie)
+            .authenticated_at(self.authenticated_at)
+            .issued_at(self.issued_at)
+            .ends_at(self.ends_at);
+        let foreign = self.id.iter().fold(foreign, Foreign::id);
+        self.cookies.iter().fold(foreign, |foreign, cookie| foreign.clear(cookie.settings()))
+    }
 }
 
 impl<T> fmt::Debug for ForeignSession<T> {
@@ -110,6 +127,12 @@ pub struct ForeignCookie {
     pub path: String,
     /// Whether a browser refuses the clearing without `Secure`: that is so if the name has a prefix.
     pub secure: bool,
+}
+
+impl ForeignCookie {
+    fn settings(&self) -> CookieSettings {
+        CookieSettings::default().name(&self.name).path(&self.path).secure(self.secure)
+    }
 }
 
 /// A genuine session, before its payload is read.

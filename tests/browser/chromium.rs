@@ -16,8 +16,8 @@ use tokio::process::{Child, Command};
 use crate::wire::{Connection, Request};
 
 /// A browser with an empty profile.
-pub(super) struct Chromium {
-    pub(super) page: Client,
+pub(crate) struct Chromium {
+    pub(crate) page: Client,
     port: u16,
     driver: Driver,
     _profile: TempDir,
@@ -45,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Chromium {
     /// Starts one, or says why the test is left out.
-    pub(super) async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let browser = program("chromium", "chromium")?;
         let driver = program("chromedriver", "chromium-driver")?;
         let profile = tempfile::tempdir().unwrap();
@@ -60,42 +60,42 @@ impl Chromium {
     }
 
     /// Ends browser and driver in good order. Dropping ends them, too.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.page.clone().close().await.expect("the browser to close");
         self.driver.0.kill().await.expect("chromedriver to end");
     }
 
-    pub(super) async fn go(&self, url: &str) {
+    pub(crate) async fn go(&self, url: &str) {
         self.page.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
     /// Waits for an element.
-    pub(super) async fn find(&self, css: &str) -> fantoccini::elements::Element {
+    pub(crate) async fn find(&self, css: &str) -> fantoccini::elements::Element {
         let found = self.page.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
         found.unwrap_or_else(|error| panic!("no {css}: {error}"))
     }
 
-    pub(super) async fn text(&self, css: &str) -> String {
+    pub(crate) async fn text(&self, css: &str) -> String {
         self.find(css).await.text().await.unwrap()
     }
 
-    pub(super) async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         self.find(css).await.click().await.unwrap_or_else(|error| panic!("{css}: {error}"));
     }
 
-    pub(super) async fn fill(&self, css: &str, text: &str) {
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
         let field = self.find(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
     /// How many elements there are right now.
-    pub(super) async fn count(&self, css: &str) -> usize {
+    pub(crate) async fn count(&self, css: &str) -> usize {
         self.page.find_all(Locator::Css(css)).await.unwrap().len()
     }
 
     /// Waits until this expression is true in the page. The driver asks again by itself: nobody sleeps.
-    pub(super) async fn until(&self, expression: &str) {
+    pub(crate) async fn until(&self, expression: &str) {
         let script = format!(
             "const done = arguments[arguments.length - 1];
              const end = Date.now() + {};
@@ -115,7 +115,7 @@ impl Chromium {
     }
 
     /// A command of the DevTools protocol, for what WebDriver has no word for.
-    pub(super) async fn devtools(&self, command: &str, parameters: serde_json::Value) {
+    pub(crate) async fn devtools(&self, command: &str, parameters: serde_json::Value) {
         let session = self.page.session_id().await.unwrap().expect("a session of chromedriver");
         let body = json!({ "cmd": command, "params": parameters }).to_string();
         let request = Request::post(&format!("/session/{session}/goog/cdp/execute"));
@@ -125,7 +125,7 @@ impl Chromium {
     }
 
     /// Evaluates an expression in the page.
-    pub(super) async fn evaluate(&self, expression: &str) -> serde_json::Value {
+    pub(crate) async fn evaluate(&self, expression: &str) -> serde_json::Value {
         self.page.execute(&format!("return ({expression});"), Vec::new()).await.unwrap()
     }
 }

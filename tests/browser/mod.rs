@@ -11,4 +11,4 @@ mod nextjs_app;
 mod oidc;
 mod passkeys;
 
-use chromium::Chromium;
+pub(crate) use chromium::Chromium;

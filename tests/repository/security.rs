@@ -7,10 +7,11 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 15] = [
+const PLACES: [(&str, &str); 16] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("fuzz::", "fuzz/src"),
+    ("moving::", "tests/moving"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
     ("core::", "session-core/tests/core"),

@@ -1,0 +1,4 @@
+import { auth } from "../../../../auth";
+
+export const GET = auth;
+export const POST = auth;
