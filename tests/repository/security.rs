@@ -7,10 +7,11 @@ use super::root;
 use super::source::{code, has_function, product, product_files, read, rust_files};
 
 /// Beginnings of the names in SECURITY.md, and where their modules are.
-const PLACES: [(&str, &str); 16] = [
+const PLACES: [(&str, &str); 17] = [
     ("cases::", "tests/cases"),
     ("fleet::", "tests/fleet"),
     ("fuzz::", "fuzz/src"),
+    ("interop::", "tests/interop"),
     ("moving::", "tests/moving"),
     ("repository::", "tests/repository"),
     ("browser::", "tests/browser"),
