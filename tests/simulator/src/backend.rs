@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -14,16 +15,15 @@ use session_core::store::{
 };
 use session_core::{SessionId, Timestamp};
 
-use crate::happening::Happening;
+use crate::happened::Happened;
 use crate::news::Mailbox;
+use crate::node::REALM;
 use crate::planted::Planted;
 use crate::settings::Weather;
 use crate::stage::{Millis, Stage, lock};
 
 /// How far a replica is behind that answers in the place of the primary.
 const LAG: Millis = 4_000;
-/// The realm of the application that is looked at; others are neighbours.
-pub(crate) const REALM: &str = "fleet";
 
 pub(crate) type Outcome<T> = Result<T, StoreError>;
 
@@ -44,6 +44,7 @@ pub(crate) struct Backend {
     planted: Option<Planted>,
     truth: Mutex<Truth>,
     mailboxes: Mutex<Vec<Arc<Mailbox>>>,
+    calls: AtomicU64,
     /// What was before each change, for reads that are stale.
     history: Mutex<VecDeque<(Millis, SessionId, Option<SessionRecord>)>>,
     last_read: Mutex<Option<SessionRecord>>,
@@ -65,6 +66,7 @@ impl Backend {
             planted,
             truth: Mutex::default(),
             mailboxes: Mutex::default(),
+            calls: AtomicU64::new(0),
             history: Mutex::default(),
             last_read: Mutex::default(),
         }
@@ -72,6 +74,15 @@ impl Backend {
 
     pub(crate) fn gone(&self, id: SessionId) -> Option<(Millis, Why)> {
         lock(&self.truth).gone.get(&id).copied()
+    }
+
+    /// How often somebody called, whatever became of it.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn called(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn subscribe(&self) -> Arc<Mailbox> {
@@ -93,6 +104,9 @@ impl Backend {
         if truth.living.remove(&id) {
             truth.gone.insert(id, (self.stage.now(), why));
             drop(truth);
+            if why == Why::Evicted {
+                self.stage.count(Happened::Evicted);
+            }
             self.stage.note(|| format!("store: {id:?} is gone: {why:?}"));
             self.tell(Invalidation::Ended(id));
         }
@@ -104,11 +118,16 @@ impl Backend {
                 let mut random = self.stage.random();
                 (random.chance(self.weather.news_is_lost), random.within(0..=self.weather.news_delay))
             };
-            if is_lost {
-                self.stage.happened(Happening::NewsLost);
-            } else {
+            self.stage.count(if is_lost { Happened::NewsLost } else { Happened::NewsTold });
+            if !is_lost {
                 mailbox.send(&self.stage, delay, news);
             }
+        }
+    }
+
+    fn written(&self, record: &SessionRecord) {
+        if record.payload.starts_with(b"ey") {
+            self.stage.count(Happened::RecordSealed);
         }
     }
 
@@ -196,6 +215,7 @@ impl Backend {
         }
         let created = at_once(self.inner.create(realm, record, options, now))?;
         if let (Created::Done { evicted }, REALM) = (&created, realm) {
+            self.written(record);
             lock(&self.truth).living.insert(record.id);
             evicted.iter().for_each(|&id| self.ended(realm, id, Why::Evicted));
             if let Some(replaces) = options.replaces {
@@ -223,6 +243,7 @@ impl Backend {
             }
             _ => {}
         }
+        self.written(record);
         at_once(self.inner.replace(realm, record, now))
     }
 
@@ -278,6 +299,9 @@ impl Backend {
         if self.has(Planted::RealmDeletesNothing) {
             return Ok(3);
         }
+        if realm != REALM {
+            self.stage.count(Happened::NeighbourEnded);
+        }
         if self.has(Planted::RealmsAreOne) && realm != REALM {
             return self.delete_realm(REALM, fresh);
         }
@@ -295,6 +319,7 @@ impl Backend {
     }
 
     pub(crate) fn delete_expired(&self, now: Timestamp, limit: usize) -> Outcome<usize> {
+        self.stage.count(Happened::CleanedUp);
         let early = std::time::Duration::from_secs(100);
         let now = if self.has(Planted::CleanupTakesTheLiving) { now.plus(early) } else { now };
         at_once(self.inner.delete_expired(now, limit))

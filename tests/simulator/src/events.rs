@@ -1,18 +1,18 @@
-//! What happens to the fleet meanwhile: clocks, restarts, deploys, keys, administrators, thieves, neighbours.
+//! What happens to the fleet meanwhile: clocks, restarts, deploys, administrators, thieves, neighbours.
 
 use std::sync::Arc;
 
 use session_core::SessionManager;
 use session_core::testing::TestRequest;
 
-use crate::backend::REALM;
 use crate::browser::Browser;
-use crate::happening::Happening;
-use crate::node::{NEW_KEY, OLD_KEY, Program, key};
+use crate::happened::Happened;
+use crate::keys::rotate_keys;
+use crate::node::{Node, Program};
 use crate::payload::{NewUser, Payload};
 use crate::planted::Planted;
+use crate::settings::Rotation;
 use crate::stage::{Cut, Millis};
-use crate::token::Change;
 use crate::visit::{Wish, visit};
 use crate::world::{World, skew};
 
@@ -28,7 +28,7 @@ pub(crate) fn begin(world: &Arc<World>) {
     if events.deploy {
         stage.spawn(deploy(Arc::clone(world)));
     }
-    if events.rotation {
+    if events.rotation != Rotation::No {
         stage.spawn(rotate_keys(Arc::clone(world)));
     }
     if events.thief {
@@ -55,7 +55,7 @@ fn maintain(world: &Arc<World>, node: usize) {
 }
 
 /// Waits, and answers whether there is still somebody to see what comes then.
-async fn pause(world: &World, longest: Millis) -> bool {
+pub(crate) async fn pause(world: &World, longest: Millis) -> bool {
     let pause = world.stage.random().within(0..=longest);
     world.stage.sleep(pause).await;
     world.stage.now() < world.settings.end
@@ -70,7 +70,7 @@ async fn set_clocks(world: Arc<World>) {
         let node = any_node(&world);
         let skew = skew(&mut world.stage.random(), world.settings.weather.skew);
         world.nodes[node].clock.set(skew);
-        world.stage.happened(Happening::ClockSet);
+        world.stage.count(Happened::ClockSet);
         world.stage.note(|| format!("node {node}'s clock is {skew} ms ahead"));
     }
 }
@@ -98,9 +98,9 @@ async fn restarts(world: Arc<World>) {
 
 fn restart(world: &Arc<World>, node: usize, is_old: bool) {
     world.stage.note(|| format!("node {node} starts again"));
-    world.stage.happened(Happening::Restarted);
+    world.stage.count(Happened::Restarted);
     let random = world.node_random();
-    if let Err(error) = world.nodes[node].restart(&world.settings, random, is_old) {
+    if let Err(error) = world.nodes[node].restart(random, is_old) {
         world.stage.fail(|| format!("a node did not start: {error}"));
     }
     maintain(world, node);
@@ -114,84 +114,9 @@ async fn deploy(world: Arc<World>) {
     for node in nodes {
         pause(&world, 60_000).await;
         restart(&world, node, false);
-        world.stage.happened(Happening::Deployed);
-    }
-}
-
-/// The phases of the guide: added on every node, then promoted on every node, then retired on every node.
-async fn rotate_keys(world: Arc<World>) {
-    let times = &world.settings.times;
-    let expires = times.max_age * 1000 + 2 * world.settings.weather.skew + 5_000;
-    pause(&world, world.settings.end / 3).await;
-    if world.planted == Some(Planted::PromotedTooEarly) {
-        phase(&world, "promote", |ring| {
-            let added = ring.add(key(NEW_KEY)?);
-            added.and_then(|()| ring.promote(NEW_KEY))
-        })
-        .await;
-    } else {
-        phase(&world, "add", |ring| ring.add(key(NEW_KEY)?)).await;
-        phase(&world, "promote", |ring| {
-            world.stage.happened(Happening::KeyPromoted);
-            ring.promote(NEW_KEY)
-        })
-        .await;
-    }
-    if world.planted != Some(Planted::RetiredTooEarly) {
-        world.stage.sleep(expires).await;
-    }
-    let spared = (world.planted == Some(Planted::RetiredNotEverywhere)).then(|| world.nodes[0].keys.clone());
-    phase(&world, "retire", |ring| {
-        world.stage.happened(Happening::KeyRetired);
-        ring.retire(OLD_KEY)
-    })
-    .await;
-    if let Some(ring) = spared
-        && let Err(error) = key(OLD_KEY).and_then(|key| ring.add(key))
-    {
-        world.stage.fail(|| format!("the old key on one node: {error}"));
-    }
-    if !world.settings.has_store()
-        && let Err(error) = forge(&world).await
-    {
-        world.stage.fail(|| format!("the forger: {error}"));
-    }
-}
-
-/// Whoever has the old key signs tokens with it: the oracle knows of no such login.
-async fn forge(world: &Arc<World>) -> Result<(), Box<dyn std::error::Error>> {
-    let keys = session_core::KeyRing::new(key(OLD_KEY)?)?;
-    let forger = SessionManager::<NewUser>::builder()
-        .keys(keys)
-        .clock(world.nodes[0].clock.clone())
-        .realm(REALM)
-        .lifetimes(world.settings.lifetimes())
-        .build()?;
-    let user = NewUser::begin(&world.account(0), 0);
-    let outcome = forger.create_session(user, &TestRequest::new("POST", "/login")).await?;
-    let Some(Change::Keep(token)) = outcome.changes.set_cookie().and_then(Change::read) else {
-        return Err("no token".into());
-    };
-    let browser = Arc::new(Browser::new(200, Some(token)));
-    for _ in 0..4 * world.nodes.len() {
-        visit(Arc::clone(world), Arc::clone(&browser), Wish::Use).await;
-    }
-    Ok(())
-}
-
-/// One step, on each node in turn.
-async fn phase(
-    world: &World,
-    what: &str,
-    step: impl Fn(&session_core::KeyRing) -> Result<(), session_core::ConfigError>,
-) {
-    let mut nodes: Vec<usize> = (0..world.nodes.len()).collect();
-    world.stage.random().shuffle(&mut nodes);
-    for node in nodes {
-        pause(world, 10_000).await;
-        world.stage.note(|| format!("node {node}: {what} the key"));
-        if let Err(error) = step(&world.nodes[node].keys) {
-            world.stage.fail(|| format!("{what}: {error}"));
+        world.stage.count(Happened::Deployed);
+        if world.settings.seals.old != world.settings.seals.new {
+            world.stage.count(Happened::FormChanged);
         }
     }
 }
@@ -203,7 +128,7 @@ async fn steal(world: Arc<World>) {
         let Some(token) = world.browsers[victim].cookie() else { continue };
         world.stage.note(|| format!("{:?} is stolen", token.sid));
         world.oracle.is_stolen(&token);
-        world.stage.happened(Happening::CookieStolen);
+        world.stage.count(Happened::Stolen);
         let thief = Arc::new(Browser::new(100 + victim, Some(token)));
         for _ in 0..3 {
             pause(&world, 60_000).await;
@@ -224,34 +149,32 @@ async fn administer(world: Arc<World>) {
     }
 }
 
-async fn administer_at<U: Payload>(
-    world: &World,
-    node: &crate::node::Node,
-    manager: &session_core::SessionManager<U>,
-) {
+async fn administer_at<U: Payload>(world: &World, node: &Node, manager: &SessionManager<U>) {
     let (account, choice) = {
         let mut random = world.stage.random();
         (world.account(random.index(world.settings.accounts)), random.below(10))
     };
     let (oracle, place) = (&world.oracle, node.place());
     world.stage.note(|| format!("the administrator at node {}: {choice} {account}", node.number));
-    world.stage.happened(Happening::Administered);
     match choice {
         0..4 => {
             let name = oracle.revokes(Some(&account), None);
             if manager.revoke_account(&account).await.is_ok() {
+                world.stage.count(Happened::AccountRevoked);
                 oracle.revoked(name, place);
             }
         }
         4 => {
             let name = oracle.revokes(None, None);
             if manager.revoke_everyone().await.is_ok() {
+                world.stage.count(Happened::EveryoneRevoked);
                 oracle.revoked(name, place);
             }
         }
         _ => {
             let name = oracle.grants(&account);
             if manager.update_account(&account, Payload::grant).await.is_ok() {
+                world.stage.count(Happened::AccountUpdated);
                 oracle.granted(name, place);
             }
         }
@@ -266,7 +189,6 @@ async fn live_next_door(world: Arc<World>) {
         let user = NewUser::begin(&world.account(0), 0);
         let _ = neighbour.create_session(user, &TestRequest::new("POST", "/login")).await;
         let ends_all = world.stage.random().chance(500);
-        world.stage.happened(Happening::NeighbourEnded);
         let _ = match ends_all {
             true => neighbour.revoke_everyone().await,
             false => neighbour.revoke_account(&world.account(0)).await,

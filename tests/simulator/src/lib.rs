@@ -2,7 +2,7 @@
 //!
 //! The core has no runtime, so a hand-made executor can let its requests take turns in any order. Clocks, random numbers,
 //! the network, the store's answers and the order of everything come from one seed: the same seed is the same run. What
-//! was promised is written down while requests run, and each answer is compared with it. CONTRIBUTING.md says how to run it.
+//! was promised is written down while requests run, and each answer is compared with it.
 //!
 //! | file | what is there |
 //! |---|---|
@@ -10,9 +10,10 @@
 //! | `stage`, `random`, `clock` | the executor and its time; chance; the clocks of nodes |
 //! | `node`, `payload` | the real managers, with two versions of a payload |
 //! | `network`, `backend`, `news` | the way to the store; the real `MemoryStore`, and what it really did; the news of ended sessions |
-//! | `world`, `browser`, `visit`, `events` | who asks for what; one request; what happens to the fleet meanwhile |
-//! | `oracle` | what was promised, and what is wrong with an answer |
-//! | `happening` | what went wrong, counted |
+//! | `world`, `browser`, `token`, `visit` | who asks for what; one request; what a browser keeps of the answer |
+//! | `events`, `keys` | what happens to the fleet meanwhile |
+//! | `oracle` | what was promised; what must be true of an answer that shows a session (`verdict`), and of one that shows none (`refusal`) |
+//! | `happened` | what happened, by kind: a run in which nothing goes wrong finds nothing |
 //! | `planted` | faults that must be found |
 //! | `search`, `seeds` | many seeds, on all cores; what the tests run |
 
@@ -20,7 +21,8 @@ mod backend;
 mod browser;
 mod clock;
 mod events;
-mod happening;
+mod happened;
+mod keys;
 mod network;
 mod news;
 mod node;
@@ -37,7 +39,6 @@ mod token;
 mod visit;
 mod world;
 
-pub use happening::Happening;
-pub use oracle::Tally;
+pub use happened::{Counts, Happened};
 pub use planted::Planted;
 pub use search::{Failure, Plan, Run, Totals, run, search};

@@ -13,7 +13,7 @@ use session_core::store::{
 use session_core::{SessionId, Timestamp};
 
 use crate::backend::{Backend, Outcome};
-use crate::happening::Happening;
+use crate::happened::Happened;
 use crate::settings::{DEADLINE, Weather};
 use crate::stage::{Millis, Promise, Stage};
 
@@ -47,33 +47,23 @@ impl Network {
             return fate;
         }
         if random.chance(weather.call_fails) {
+            self.stage.count(Happened::CallFailed);
             fate.is_sent = false;
         } else if random.chance(weather.answer_is_lost) {
+            self.stage.count(Happened::AnswerLost);
             fate.is_answered = false;
         } else if random.chance(weather.call_is_slow) {
-            let (out, back) = (random.within(0..=1_500), random.within(0..=400));
-            (fate.out, fate.back) = (out, back);
+            self.stage.count(Happened::CallSlow);
+            (fate.out, fate.back) = (random.within(0..=1_500), random.within(0..=400));
         } else if random.chance(weather.call_hangs) {
+            self.stage.count(Happened::CallHung);
             fate.hangs = true;
         } else if random.chance(weather.call_is_late) {
+            self.stage.count(Happened::CallLate);
             fate.out = DEADLINE + random.within(1..=6_000);
             fate.is_on_its_own = true;
         }
         fate
-    }
-
-    fn tell(&self, fate: &Fate) {
-        let is_late = fate.out > DEADLINE;
-        for (is_so, what) in [
-            (!fate.is_sent, Happening::CallCut),
-            (!fate.is_answered, Happening::AnswerLost),
-            (fate.hangs, Happening::CallHung),
-            (is_late, Happening::CallLate),
-        ] {
-            if is_so {
-                self.stage.happened(what);
-            }
-        }
     }
 
     async fn call<T, F>(&self, what: &'static str, apply: F) -> Outcome<T>
@@ -81,8 +71,8 @@ impl Network {
         T: Send + 'static,
         F: FnOnce(&Backend) -> Outcome<T> + Send + 'static,
     {
+        self.backend.called();
         let fate = self.fate();
-        self.tell(&fate);
         if fate.hangs {
             self.stage.note(|| format!("store: {what} hangs"));
             pending::<()>().await;
@@ -204,6 +194,7 @@ impl SessionStore for Network {
         loop {
             heard(mailbox.next().await);
             if self.stage.random().chance(self.weather.news_is_lost / 10) {
+                self.stage.count(Happened::LineCut);
                 return Err(StoreError::unavailable("the simulator cut the line"));
             }
         }

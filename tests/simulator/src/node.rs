@@ -1,13 +1,15 @@
 //! A node: the real `SessionManager`, with a clock, a ring of keys and a connection of its own.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use session_core::{Clock as _, ConfigError, Key, KeyRing, Revalidation, SessionManager};
+use session_core::{
+    Clock as _, ConfigError, EventKind, Key, KeyRing, Revalidation, SessionEvent, SessionManager, TokenForm,
+};
 
-use crate::backend::REALM;
 use crate::clock::NodeClock;
+use crate::happened::Happened;
 use crate::network::Network;
 use crate::oracle::{Begun, Done, Place};
 use crate::payload::{NewUser, OldUser, Payload};
@@ -16,6 +18,8 @@ use crate::settings::{DEADLINE, Mode, Settings};
 use crate::stage::lock;
 use crate::token::Token;
 
+/// The realm of the application that is looked at; others are neighbours.
+pub(crate) const REALM: &str = "fleet";
 pub(crate) const OLD_KEY: &str = "old";
 pub(crate) const NEW_KEY: &str = "new";
 
@@ -25,7 +29,10 @@ pub(crate) struct Node {
     pub(crate) keys: KeyRing,
     pub(crate) network: Network,
     pub(crate) running: Mutex<Running>,
+    settings: Settings,
     life: AtomicU64,
+    /// The old key must not count here any more.
+    is_old_key_retired: AtomicBool,
 }
 
 /// What a restart replaces.
@@ -43,10 +50,12 @@ pub(crate) enum Program {
     New(SessionManager<NewUser>),
 }
 
+pub(crate) fn secret(kid: &str) -> Vec<u8> {
+    kid.as_bytes().repeat(16)
+}
+
 pub(crate) fn key(kid: &str) -> Result<Key, ConfigError> {
-    let mut secret = kid.as_bytes().repeat(32);
-    secret.truncate(48);
-    Key::hs256(secret)?.with_kid(kid)
+    Key::hs256(secret(kid))?.with_kid(kid)
 }
 
 impl Node {
@@ -54,13 +63,22 @@ impl Node {
         number: usize,
         clock: NodeClock,
         network: Network,
-        settings: &Settings,
+        settings: Settings,
         random: NodeRandom,
     ) -> Result<Self, ConfigError> {
         let keys = KeyRing::new(key(OLD_KEY)?)?;
         let is_old = settings.events.deploy;
-        let running = Running::new(&clock, &keys, &network, settings, random, is_old)?;
-        Ok(Self { number, clock, keys, network, running: Mutex::new(running), life: AtomicU64::new(0) })
+        let running = Running::new(&clock, &keys, &network, &settings, random, is_old)?;
+        Ok(Self {
+            number,
+            clock,
+            keys,
+            network,
+            running: Mutex::new(running),
+            settings,
+            life: AtomicU64::new(0),
+            is_old_key_retired: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn life(&self) -> u64 {
@@ -76,20 +94,19 @@ impl Node {
     }
 
     /// The process ends, whatever it was working on, and starts again.
-    pub(crate) fn restart(
-        &self,
-        settings: &Settings,
-        random: NodeRandom,
-        is_old: bool,
-    ) -> Result<(), ConfigError> {
+    pub(crate) fn restart(&self, random: NodeRandom, is_old: bool) -> Result<(), ConfigError> {
         self.life.fetch_add(1, Ordering::Relaxed);
-        let running = Running::new(&self.clock, &self.keys, &self.network, settings, random, is_old)?;
+        let running = Running::new(&self.clock, &self.keys, &self.network, &self.settings, random, is_old)?;
         *lock(&self.running) = running;
         Ok(())
     }
 
+    pub(crate) fn old_key_is_retired(&self) {
+        self.is_old_key_retired.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn begin(&self, token: Option<&Token>) -> Begun {
-        let is_retired = self.keys.kids().iter().all(|kid| kid != OLD_KEY);
+        let is_retired = self.is_old_key_retired.load(Ordering::Relaxed);
         Begun {
             at: self.network.stage.now(),
             place: self.place(),
@@ -130,8 +147,8 @@ impl Running {
             false => None,
         };
         let program = match is_old {
-            true => Program::Old(manager(clock, keys, network, settings, random)?),
-            false => Program::New(manager(clock, keys, network, settings, random)?),
+            true => Program::Old(manager(clock, keys, network, settings, random, settings.seals.old)?),
+            false => Program::New(manager(clock, keys, network, settings, random, settings.seals.new)?),
         };
         Ok(Self { program, neighbour })
     }
@@ -151,7 +168,9 @@ fn manager<U: Payload>(
     network: &Network,
     settings: &Settings,
     random: NodeRandom,
+    seals: bool,
 ) -> Result<SessionManager<U>, ConfigError> {
+    let stage = network.stage.clone();
     let mut builder = SessionManager::builder()
         .keys(keys.clone())
         .clock(clock.clone())
@@ -159,12 +178,20 @@ fn manager<U: Payload>(
         .realm(REALM)
         .lifetimes(settings.lifetimes())
         .replay(settings.replay)
-        .session_limit(settings.limit);
+        .session_limit(settings.limit)
+        .ended_capacity(settings.ended_capacity)
+        .observer(move |event: &SessionEvent| match event.kind {
+            EventKind::Refreshed => stage.count(Happened::Refreshed),
+            EventKind::ReplayDetected => stage.count(Happened::Replayed),
+            _ => {}
+        });
     if settings.has_store() {
         builder = builder
             .store(network.clone())
             .store_deadline(Duration::from_millis(DEADLINE))
-            .seal_records(settings.seals_records);
+            .seal_records(seals);
+    } else if seals {
+        builder = builder.token_form(TokenForm::Sealed);
     }
     if let Mode::Hybrid(bound) = settings.mode {
         builder = builder.hybrid(Duration::from_millis(bound));

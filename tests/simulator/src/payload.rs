@@ -1,10 +1,14 @@
 //! What the sessions carry: two versions of one type, so that a deploy can change it.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 use session_core::SessionPayload;
+
+use crate::happened::Happened;
+use crate::planted::Planted;
+use crate::stage::Stage;
 
 /// What a request was shown of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +53,12 @@ struct Counters {
 }
 
 thread_local! {
-    /// A planted fault: the upgrade forgets what it does not need.
-    static UPGRADE_FORGETS: AtomicBool = const { AtomicBool::new(false) };
+    /// Of the run on this thread: `upgrade` is given nothing but the payload.
+    static STAGE: RefCell<Option<(Stage, Option<Planted>)>> = const { RefCell::new(None) };
 }
 
-pub(crate) fn upgrade_forgets(forgets: bool) {
-    UPGRADE_FORGETS.with(|flag| flag.store(forgets, Ordering::Relaxed));
+pub(crate) fn upgrades_are_of(stage: &Stage, planted: Option<Planted>) {
+    STAGE.set(Some((stage.clone(), planted)));
 }
 
 impl SessionPayload for OldUser {
@@ -70,9 +74,14 @@ impl SessionPayload for NewUser {
 
     fn upgrade(old: serde_json::Value) -> Option<Self> {
         let old: OldUser = serde_json::from_value(old).ok()?;
-        let forgets = UPGRADE_FORGETS.with(|flag| flag.load(Ordering::Relaxed));
-        let counters = Counters { count: old.count, grants: old.grants };
-        let counters = if forgets { Counters::default() } else { counters };
+        let mut counters = Counters { count: old.count, grants: old.grants };
+        STAGE.with_borrow(|run| {
+            let Some((stage, planted)) = run else { return };
+            stage.count(Happened::Upgraded);
+            if *planted == Some(Planted::UpgradeForgets) {
+                counters = Counters::default();
+            }
+        });
         Some(Self { name: old.account, login: old.login, counters })
     }
 }

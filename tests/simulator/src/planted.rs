@@ -56,11 +56,17 @@ pub enum Planted {
     UpgradeForgets,
     /// The old key is never retired on one node.
     RetiredNotEverywhere,
+    /// One node serves from memory for a minute longer than the others.
+    BoundIsLonger,
+    /// One node was told of an absolute lifetime three times as long.
+    LifetimeIsLonger,
+    /// No node has room for what was logged out.
+    EndedListIsFull,
 }
 
 impl Planted {
     /// Each of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::ReplaceWritesNothing,
         Self::ReplaceComparesNothing,
         Self::ReplaceBringsBack,
@@ -87,5 +93,8 @@ impl Planted {
         Self::RetiredTooEarly,
         Self::UpgradeForgets,
         Self::RetiredNotEverywhere,
+        Self::BoundIsLonger,
+        Self::LifetimeIsLonger,
+        Self::EndedListIsFull,
     ];
 }

@@ -5,8 +5,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::happening::Happening;
-use crate::oracle::Tally;
+use crate::happened::Counts;
 use crate::planted::Planted;
 use crate::settings::Settings;
 use crate::stage::{Stage, lock};
@@ -28,11 +27,9 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Run {
-    /// What came of its requests.
-    pub tally: Tally,
-    /// How often each kind of thing happened to it.
-    pub happenings: Vec<(Happening, u64)>,
-    /// What happened, if it was to be kept.
+    /// What happened.
+    pub counts: Counts,
+    /// The same line by line, if it was to be kept.
     pub trace: Vec<String>,
 }
 
@@ -42,6 +39,8 @@ pub struct Run {
 pub struct Failure {
     /// Repeats it.
     pub seed: u64,
+    /// Of the drill.
+    pub is_drill: bool,
     /// What was wrong.
     pub what: String,
     /// What happened before, if it was to be kept.
@@ -49,15 +48,13 @@ pub struct Failure {
 }
 
 /// What came of many seeds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Totals {
     /// How many there were.
     pub seeds: u64,
-    /// The requests of all of them.
-    pub tally: Tally,
-    /// How often each kind of thing happened to them.
-    pub happenings: Vec<(Happening, u64)>,
+    /// What happened in all of them.
+    pub counts: Counts,
 }
 
 /// One run.
@@ -73,22 +70,13 @@ pub fn run(seed: u64, plan: Plan) -> Result<Run, Failure> {
     // Requests that began before the end are answered, and what they left with the store happens.
     let end = settings.end + 300_000;
     let world = World::begin(&stage, settings, plan.planted);
-    let tally = match &world {
-        Ok(world) => {
-            stage.run(end);
-            world.oracle.tally(|_| {})
-        }
-        Err(error) => {
-            stage.fail(|| format!("the fleet did not start: {error}"));
-            Tally::default()
-        }
-    };
+    match &world {
+        Ok(_) => stage.run(end),
+        Err(error) => stage.fail(|| format!("the fleet did not start: {error}")),
+    }
     match stage.take_result() {
-        (None, trace) => {
-            let happenings = stage.happenings().all().collect();
-            Ok(Run { tally, happenings, trace })
-        }
-        (Some(what), trace) => Err(Failure { seed, what, trace }),
+        (None, trace) => Ok(Run { counts: stage.counts(), trace }),
+        (Some(what), trace) => Err(Failure { seed, is_drill: plan.drill, what, trace }),
     }
 }
 
@@ -107,7 +95,7 @@ pub fn search(seeds: Range<u64>, plan: Plan, threads: usize) -> Result<Totals, F
                 break;
             }
             match run(seed, plan) {
-                Ok(run) => mine.add(&run),
+                Ok(run) => mine.add(1, &run.counts),
                 Err(failure) => {
                     let mut found = lock(&found);
                     if found.as_ref().is_none_or(|known| failure.seed < known.seed) {
@@ -116,7 +104,7 @@ pub fn search(seeds: Range<u64>, plan: Plan, threads: usize) -> Result<Totals, F
                 }
             }
         }
-        lock(&totals).merge(&mine);
+        lock(&totals).add(mine.seeds, &mine.counts);
     };
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -124,32 +112,22 @@ pub fn search(seeds: Range<u64>, plan: Plan, threads: usize) -> Result<Totals, F
         }
     });
     let failure = lock(&found).take();
-    failure.map_or(Ok(lock(&totals).clone()), Err)
+    failure.map_or(Ok(*lock(&totals)), Err)
 }
 
 impl Totals {
-    fn add(&mut self, run: &Run) {
-        self.merge(&Self { seeds: 1, tally: run.tally, happenings: run.happenings.clone() });
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.seeds += other.seeds;
-        self.tally.add(&other.tally);
-        self.happenings.resize(Happening::ALL.len(), (Happening::CallCut, 0));
-        for (mine, (what, times)) in self.happenings.iter_mut().zip(&other.happenings) {
-            *mine = (*what, mine.1 + times);
-        }
+    fn add(&mut self, seeds: u64, counts: &Counts) {
+        self.seeds += seeds;
+        self.counts.add(counts);
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.trace.iter().try_for_each(|line| writeln!(f, "{line}"))?;
-        let Self { seed, what, .. } = self;
-        write!(
-            f,
-            "{what}: SIM_SEED={seed} SIM_TRACE=1 cargo test -p session-simulator -- one_seed --nocapture"
-        )
+        let Self { seed, is_drill, what, .. } = self;
+        let drill = if *is_drill { "SIM_DRILL=1 " } else { "" };
+        write!(f, "{what}: {drill}SIM_SEED={seed} cargo test -p session-simulator one_seed -- --nocapture")
     }
 }
 

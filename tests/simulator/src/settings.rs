@@ -5,6 +5,8 @@ use std::time::Duration;
 use session_core::store::SessionLimit;
 use session_core::{Lifetimes, ReplayPolicy};
 
+use crate::happened::Happened;
+use crate::planted::Planted;
 use crate::random::Random;
 use crate::stage::Millis;
 
@@ -14,6 +16,16 @@ pub(crate) enum Mode {
     Tracked,
     /// With its staleness bound.
     Hybrid(Millis),
+}
+
+impl Mode {
+    pub(crate) fn run(self) -> Happened {
+        match self {
+            Self::Stateless => Happened::StatelessRun,
+            Self::Tracked => Happened::TrackedRun,
+            Self::Hybrid(_) => Happened::HybridRun,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -26,11 +38,34 @@ pub(crate) struct Settings {
     pub(crate) times: Times,
     pub(crate) replay: ReplayPolicy,
     pub(crate) limit: Option<SessionLimit>,
-    pub(crate) seals_records: bool,
+    pub(crate) ended_capacity: usize,
+    pub(crate) seals: Seals,
     pub(crate) weather: Weather,
     pub(crate) events: Events,
     /// When the tabs make their last request.
     pub(crate) end: Millis,
+}
+
+/// Whether tokens and records are sealed, by the program of before the deploy and by the one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seals {
+    pub(crate) old: bool,
+    pub(crate) new: bool,
+}
+
+impl Seals {
+    pub(crate) fn any(self) -> bool {
+        self.old || self.new
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    No,
+    /// In the phases of the guide: nobody notices.
+    Planned,
+    /// Somebody else has the old key: it is retired as soon as there is another one.
+    Urgent,
 }
 
 /// In seconds.
@@ -73,7 +108,7 @@ pub(crate) struct Weather {
 /// What happens to the fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
-    pub(crate) rotation: bool,
+    pub(crate) rotation: Rotation,
     pub(crate) deploy: bool,
     pub(crate) restarts: bool,
     pub(crate) thief: bool,
@@ -98,7 +133,13 @@ impl Settings {
         };
         let times = if mode == Mode::Stateless { Times { idle: None, ..times } } else { times };
         let events = Events {
-            rotation: random.chance(300),
+            rotation: random.pick(&[
+                Rotation::No,
+                Rotation::No,
+                Rotation::No,
+                Rotation::Planned,
+                Rotation::Urgent,
+            ]),
             deploy: random.chance(200),
             restarts: random.chance(200),
             thief: random.chance(150),
@@ -119,10 +160,11 @@ impl Settings {
                 Some(SessionLimit::EvictLeastRecentlySeen(2)),
                 Some(SessionLimit::Refuse(2)),
             ]),
-            seals_records: mode != Mode::Stateless && random.chance(300),
+            ended_capacity: 10_000,
+            seals: Seals { old: random.chance(400), new: random.chance(400) },
             weather,
             events,
-            end: random.within(300_000..=1_200_000),
+            end: random.pick(&[150_000, 300_000, 700_000]) - random.below(100_000),
         }
     }
 
@@ -134,9 +176,21 @@ impl Settings {
         drawn.times = Times { idle: None, ..drawn.times };
         drawn.weather =
             Weather { is_calm: true, skew: 5_000, jumps: true, flight: 3_000, ..Weather::clear() };
-        drawn.events = Events { rotation: true, ..Events::none() };
+        drawn.events = Events { rotation: Rotation::Planned, ..Events::none() };
         drawn.end = 900_000;
         drawn
+    }
+
+    /// What a node is told, if somebody made a mistake.
+    pub(crate) fn of_node(&self, number: usize, planted: Option<Planted>) -> Self {
+        let mut settings = self.clone();
+        match (planted, &mut settings.mode, number) {
+            (Some(Planted::BoundIsLonger), Mode::Hybrid(bound), 0) => *bound += 60_000,
+            (Some(Planted::LifetimeIsLonger), _, 0) => settings.times.absolute *= 3,
+            (Some(Planted::EndedListIsFull), ..) => settings.ended_capacity = 0,
+            _ => {}
+        }
+        settings
     }
 
     pub(crate) fn lifetimes(&self) -> Lifetimes {
@@ -161,9 +215,9 @@ impl Times {
         let grace = random.pick(&[20, 30]);
         let max_age = random.pick(&[180, 240, 400]);
         let threshold = random.within(grace + 10..=max_age / 2);
-        let absolute = random.within(max_age + 20..=max_age * 4);
-        let idle = random.chance(250).then_some(150);
+        let absolute = random.within(max_age + 20..=max_age * 3);
         let seen_interval = random.pick(&[0, 5, 15]);
+        let idle = random.chance(250).then_some(if seen_interval > 6 { 150 } else { 60 });
         Self { max_age, threshold, grace, absolute, unremembered: absolute / 2 + 30, idle, seen_interval }
     }
 }
@@ -229,7 +283,7 @@ impl Weather {
 impl Events {
     fn none() -> Self {
         Self {
-            rotation: false,
+            rotation: Rotation::No,
             deploy: false,
             restarts: false,
             thief: false,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::happening::{Happening, Happenings};
+use crate::happened::{Counts, Happened};
 use crate::random::Random;
 
 pub(crate) type Millis = u64;
@@ -32,8 +32,8 @@ struct Inner {
     newcomers: Mutex<Vec<Task>>,
     /// The first thing that was not as it must be.
     wrong: Mutex<Option<String>>,
+    counts: Mutex<Counts>,
     trace: Option<Mutex<Vec<String>>>,
-    happenings: Happenings,
 }
 
 impl Stage {
@@ -46,8 +46,8 @@ impl Stage {
             timers_made: AtomicU64::new(0),
             newcomers: Mutex::default(),
             wrong: Mutex::default(),
+            counts: Mutex::default(),
             trace: traces.then(Mutex::default),
-            happenings: Happenings::default(),
         }))
     }
 
@@ -72,20 +72,20 @@ impl Stage {
         lock(&self.0.newcomers).push(Box::pin(task));
     }
 
-    pub(crate) fn happened(&self, what: Happening) {
-        self.0.happenings.add(what, 1);
-    }
-
-    pub(crate) fn happenings(&self) -> &Happenings {
-        &self.0.happenings
-    }
-
     /// A line of the trace, if there is one.
     pub(crate) fn note(&self, line: impl FnOnce() -> String) {
         if let Some(trace) = &self.0.trace {
             let now = self.now();
             lock(trace).push(format!("{:>5}.{:03} {}", now / 1000, now % 1000, line()));
         }
+    }
+
+    pub(crate) fn count(&self, kind: Happened) {
+        lock(&self.0.counts).count(kind);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        *lock(&self.0.counts)
     }
 
     /// Something is wrong: the run ends, and only the first such thing is told.

@@ -8,7 +8,7 @@ use session_core::testing::TestRequest;
 use session_core::{ErrorKind, SessionError, SessionManager};
 
 use crate::browser::Browser;
-use crate::happening::Happening;
+use crate::happened::Happened;
 use crate::node::{Node, Program};
 use crate::oracle::{Begun, How, Login};
 use crate::payload::Payload;
@@ -65,7 +65,7 @@ pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) 
         let node = random.index(world.nodes.len());
         (flights.0, flights.1, node, cut_after, random.chance(weather.response_is_lost))
     };
-    world.oracle.tally(|tally| tally.requests += 1);
+    stage.count(Happened::Request);
     if matches!(wish, Wish::LogIn(_) | Wish::Rotate | Wish::LogOut | Wish::RevokeAll) {
         world.oracle.is_to_end(token.as_ref());
     }
@@ -81,28 +81,23 @@ pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) 
     let changes = Cut { future: Box::pin(work), polls: cut_after, is_over: || node.life() != life }.await;
     world.oracle.is_over(&begun);
     let Some(changes) = changes else {
-        stage.happened(Happening::RequestCut);
+        stage.count(Happened::RequestCut);
         return stage.note(|| format!("browser {} was cut off", browser.number));
     };
+    let sent = stage.now();
     stage.sleep(from).await;
     if is_lost {
-        stage.happened(Happening::ResponseLost);
-        return;
+        return stage.count(Happened::ResponseLost);
     }
-    if let Some(line) = changes.set_cookie() {
-        match Change::read(line) {
-            Some(change) => {
-                stage.note(|| match &change {
-                    Change::Keep(token) => format!(
-                        "browser {} keeps {:?} {:?} until {}",
-                        browser.number, token.sid, token.generation, token.expires_at
-                    ),
-                    Change::Forget => format!("browser {} forgets", browser.number),
-                });
-                browser.take(change);
+    match changes.set_cookie().map(Change::read) {
+        Some(Some(change)) => {
+            stage.note(|| format!("browser {}: {change}", browser.number));
+            if browser.take(change, sent) {
+                stage.count(Happened::ResponseOvertaken);
             }
-            None => stage.fail(|| "a Set-Cookie that nobody can read".to_owned()),
         }
+        Some(None) => stage.fail(|| "a Set-Cookie that nobody can read".to_owned()),
+        None => {}
     }
 }
 
@@ -141,7 +136,11 @@ impl<U: Payload> Visit<'_, U> {
         let session = self.incoming.session();
         match wish {
             Wish::Use => {
+                let calls = self.node.network.backend.calls();
                 self.incoming.open().await?;
+                if self.world.settings.has_store() && self.node.network.backend.calls() == calls {
+                    self.world.stage.count(Happened::ServedFromMemory);
+                }
                 self.saw(How::Used);
             }
             Wish::Look => {
@@ -160,7 +159,8 @@ impl<U: Payload> Visit<'_, U> {
             Wish::Update => self.update().await?,
             Wish::List => {
                 let devices = session.list().await?;
-                self.world.oracle.listed(devices.len());
+                let handles: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
+                self.world.oracle.listed(self.begun, &handles);
                 self.saw(How::Asked);
             }
             Wish::LogIn(options) => self.log_in(options).await?,
@@ -265,6 +265,7 @@ impl<U: Payload> Visit<'_, U> {
                 ..before
             },
         );
+        self.world.stage.count(Happened::Rotated);
         self.world.oracle.ended(self.begun, true);
         Ok(())
     }
@@ -283,7 +284,7 @@ impl<U: Payload> Visit<'_, U> {
             self.saw(How::Used);
         }
         self.incoming.session().destroy().await?;
-        self.world.oracle.tally(|tally| tally.logouts += 1);
+        self.world.stage.count(Happened::LoggedOut);
         self.world.oracle.ended(self.begun, false);
         Ok(())
     }
@@ -298,6 +299,7 @@ impl<U: Payload> Visit<'_, U> {
             false => session.revoke_all().await?,
         };
         oracle.revoked(name, self.begun.place);
+        self.world.stage.count(if others { Happened::OthersRevoked } else { Happened::AccountRevoked });
         if !others {
             oracle.ended(self.begun, true);
         }
@@ -312,7 +314,9 @@ impl<U: Payload> Visit<'_, U> {
                 oracle.refused(self.begun, kind);
             }
             kind @ ErrorKind::StoreUnavailable => oracle.unavailable(kind),
-            ErrorKind::SessionLimit if self.world.settings.limit.is_some() => {}
+            ErrorKind::SessionLimit if self.world.settings.limit.is_some() => {
+                stage.count(Happened::LimitReached)
+            }
             ErrorKind::StoreRequired if !self.world.settings.has_store() => {}
             kind => stage.fail(|| format!("{wish:?} ended with {kind:?}: {error}")),
         }
@@ -321,6 +325,9 @@ impl<U: Payload> Visit<'_, U> {
     /// What a response keeps in the browser is of the session that the request was served, or of a login.
     fn sends(&self, changes: &ResponseChanges) {
         let Some(Change::Keep(token)) = changes.set_cookie().and_then(Change::read) else { return };
+        if token.is_sealed {
+            self.world.stage.count(Happened::TokenSealed);
+        }
         let is_shown = self.begun.token.as_ref().is_some_and(|shown: &Token| shown.sid == token.sid);
         let is_login = self.world.oracle.login(token.sid).is_some_and(|login| login.done >= self.begun.at);
         if !is_shown && !is_login {

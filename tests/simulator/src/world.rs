@@ -9,11 +9,11 @@ use crate::backend::Backend;
 use crate::browser::Browser;
 use crate::clock::NodeClock;
 use crate::events;
-use crate::happening::Happening;
+use crate::happened::Happened;
 use crate::network::Network;
 use crate::node::Node;
 use crate::oracle::Oracle;
-use crate::payload::upgrade_forgets;
+use crate::payload::upgrades_are_of;
 use crate::planted::Planted;
 use crate::random::{NodeRandom, Random};
 use crate::settings::Settings;
@@ -38,17 +38,24 @@ impl World {
         planted: Option<Planted>,
     ) -> Result<Arc<Self>, ConfigError> {
         stage.note(|| format!("{settings:?}"));
-        upgrade_forgets(planted == Some(Planted::UpgradeForgets));
+        upgrades_are_of(stage, planted);
+        stage.count(settings.mode.run());
         let weather = settings.weather.clone();
-        if settings.seals_records {
-            stage.happened(Happening::RecordsSealed);
-        }
         let backend = Arc::new(Backend::new(stage, &weather, planted));
         let network = Network { stage: stage.clone(), weather, backend: Arc::clone(&backend) };
         let nodes = (0..settings.nodes).map(|number| {
             let skew = skew(&mut stage.random(), settings.weather.skew);
+            if skew != 0 {
+                stage.count(Happened::ClockSkewed);
+            }
             let random = node_random(stage, planted);
-            Node::new(number, NodeClock::new(stage, skew), network.clone(), &settings, random)
+            Node::new(
+                number,
+                NodeClock::new(stage, skew),
+                network.clone(),
+                settings.of_node(number, planted),
+                random,
+            )
         });
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let browsers = (0..settings.browsers).map(|number| Arc::new(Browser::new(number, None))).collect();
@@ -100,9 +107,19 @@ async fn surf(world: Arc<World>, browser: Arc<Browser>) {
             (random.within(0..=longest), wish, random.chance(250))
         };
         stage.sleep(pause).await;
+        if let Some(other) = at_the_same_time(&mut stage.random(), wish) {
+            stage.spawn(visit(Arc::clone(&world), Arc::clone(&browser), other));
+        }
         let request = visit(Arc::clone(&world), Arc::clone(&browser), wish);
         if at_once { stage.spawn(request) } else { request.await }
     }
+}
+
+/// What ends or changes a session meets something else that does, now and then.
+fn at_the_same_time(random: &mut Random, wish: Wish) -> Option<Wish> {
+    let meets = matches!(wish, Wish::Rotate | Wish::LogOut | Wish::RevokeOthers | Wish::RevokeAll);
+    (meets && random.chance(200))
+        .then(|| random.pick(&[Wish::Rotate, Wish::LogOut, Wish::RevokeAll, Wish::Update, Wish::Refresh]))
 }
 
 /// What comes next, more often what people do more often.
