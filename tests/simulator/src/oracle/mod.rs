@@ -3,7 +3,7 @@
 mod refusal;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use session_core::SessionId;
@@ -78,9 +78,26 @@ struct Session {
     is_to_end: bool,
     ends: Vec<End>,
     is_stolen: bool,
-    /// The last use that must count, and the last one that may.
-    used: Millis,
+    /// When the latest uses began that must count, and when they were over.
+    uses: VecDeque<(Millis, Millis)>,
+    /// The last use that may count.
     touched: Millis,
+}
+
+impl Session {
+    fn is_used(&mut self, began: Millis, done: Millis) {
+        self.uses.push_back((began, done));
+        // More than are under way at once.
+        if self.uses.len() > 32 {
+            self.uses.pop_front();
+        }
+    }
+
+    /// The last one that was over before `begun`: of two at once either may be the first.
+    fn last_use_before(&self, begun: Millis) -> Millis {
+        let over = self.uses.iter().filter(|(_, done)| *done < begun).map(|(began, _)| *began);
+        over.max().unwrap_or(self.login.done)
+    }
 }
 
 /// An end that was acknowledged.
@@ -143,8 +160,8 @@ impl Oracle {
         let mut known = lock(&self.known);
         self.stage.count(Happened::LoggedIn);
         known.handles.insert(token.sid.handle(REALM), login.account.clone());
-        let (used, touched) = (login.done, login.done);
-        let session = Session { login, is_to_end: false, ends: Vec::new(), is_stolen: false, used, touched };
+        let (uses, touched) = (VecDeque::from([(login.done, login.done)]), login.done);
+        let session = Session { login, is_to_end: false, ends: Vec::new(), is_stolen: false, uses, touched };
         if known.sessions.insert(token.sid, session).is_some() {
             drop(known);
             self.stage.fail(|| format!("two logins got the session id {:?}", token.sid));

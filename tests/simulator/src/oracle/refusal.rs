@@ -42,7 +42,8 @@ impl Oracle {
     fn count_ends(&self, session: &Session, begun: &Begun, token: &Token) {
         let slack = 2 * self.settings.weather.skew + 2_000;
         let ends = session.login.done + session.login.lifetime * 1000;
-        let idle = self.settings.times.idle.map(|idle| session.used + idle * 1000 + slack);
+        let idle =
+            self.settings.times.idle.map(|idle| session.last_use_before(begun.at) + idle * 1000 + slack);
         let has_no_other_end = !session.is_to_end && self.backend.gone(token.sid).is_none();
         let is_idle = has_no_other_end && idle.is_some_and(|end| end < begun.at);
         for (is_reached, end) in [
@@ -109,6 +110,6 @@ impl Oracle {
         let bound = if let Mode::Hybrid(bound) = self.settings.mode { bound } else { 0 };
         let errs = self.settings.times.seen_interval * 1000 + bound + 2 * weather.skew + 2 * weather.flight;
         // A touch that was lost with its store counts for nothing.
-        weather.store_is_well() && begun.at + errs + 10_000 < session.used + idle * 1000
+        weather.store_is_well() && begun.at + errs + 10_000 < session.last_use_before(begun.at) + idle * 1000
     }
 }

@@ -22,7 +22,7 @@ impl Oracle {
                 self.stage.count(Happened::StayedIn);
             }
             if let Some(session) = known.sessions.get_mut(&token.sid).filter(|_| how != How::LookedAt) {
-                session.used = session.used.max(begun.at);
+                session.is_used(begun.at, self.stage.now());
             }
         }
         drop(known);
