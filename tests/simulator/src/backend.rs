@@ -16,7 +16,7 @@ use session_core::store::{
 use session_core::{SessionId, Timestamp};
 
 use crate::happened::Happened;
-use crate::news::Mailbox;
+use crate::news::{Mailbox, News};
 use crate::node::REALM;
 use crate::planted::Planted;
 use crate::settings::Weather;
@@ -39,11 +39,10 @@ pub(crate) enum Why {
 
 pub(crate) struct Backend {
     stage: Stage,
-    weather: Weather,
     inner: MemoryStore,
     planted: Option<Planted>,
     truth: Mutex<Truth>,
-    mailboxes: Mutex<Vec<Arc<Mailbox>>>,
+    news: News,
     calls: AtomicU64,
     /// What was before each change, for reads that are stale.
     history: Mutex<VecDeque<(Millis, SessionId, Option<SessionRecord>)>>,
@@ -61,11 +60,10 @@ impl Backend {
     pub(crate) fn new(stage: &Stage, weather: &Weather, planted: Option<Planted>) -> Self {
         Self {
             stage: stage.clone(),
-            weather: weather.clone(),
             inner: MemoryStore::new(),
             planted,
             truth: Mutex::default(),
-            mailboxes: Mutex::default(),
+            news: News::new(stage, weather),
             calls: AtomicU64::new(0),
             history: Mutex::default(),
             last_read: Mutex::default(),
@@ -86,9 +84,7 @@ impl Backend {
     }
 
     pub(crate) fn subscribe(&self) -> Arc<Mailbox> {
-        let mailbox = Arc::new(Mailbox::default());
-        lock(&self.mailboxes).push(Arc::clone(&mailbox));
-        mailbox
+        self.news.subscribe()
     }
 
     fn has(&self, planted: Planted) -> bool {
@@ -108,20 +104,7 @@ impl Backend {
                 self.stage.count(Happened::Evicted);
             }
             self.stage.note(|| format!("store: {id:?} is gone: {why:?}"));
-            self.tell(Invalidation::Ended(id));
-        }
-    }
-
-    fn tell(&self, news: Invalidation) {
-        for mailbox in lock(&self.mailboxes).iter() {
-            let (is_lost, delay) = {
-                let mut random = self.stage.random();
-                (random.chance(self.weather.news_is_lost), random.within(0..=self.weather.news_delay))
-            };
-            self.stage.count(if is_lost { Happened::NewsLost } else { Happened::NewsTold });
-            if !is_lost {
-                mailbox.send(&self.stage, delay, news);
-            }
+            self.news.tell(Invalidation::Ended(id));
         }
     }
 
@@ -309,7 +292,7 @@ impl Backend {
         let living: Vec<SessionId> = lock(&self.truth).living.iter().copied().collect();
         if realm == REALM {
             living.into_iter().for_each(|id| self.ended(realm, id, Why::Realm));
-            self.tell(Invalidation::EveryoneEnded);
+            self.news.tell(Invalidation::EveryoneEnded);
         }
         Ok(deleted)
     }

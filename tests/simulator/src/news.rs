@@ -7,7 +7,41 @@ use std::task::{Poll, Waker};
 
 use session_core::store::Invalidation;
 
+use crate::happened::Happened;
+use crate::settings::Weather;
 use crate::stage::{Millis, Stage, lock};
+
+/// Tells all listeners.
+pub(crate) struct News {
+    stage: Stage,
+    weather: Weather,
+    mailboxes: Mutex<Vec<Arc<Mailbox>>>,
+}
+
+impl News {
+    pub(crate) fn new(stage: &Stage, weather: &Weather) -> Self {
+        Self { stage: stage.clone(), weather: weather.clone(), mailboxes: Mutex::default() }
+    }
+
+    pub(crate) fn subscribe(&self) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
+        lock(&self.mailboxes).push(Arc::clone(&mailbox));
+        mailbox
+    }
+
+    pub(crate) fn tell(&self, news: Invalidation) {
+        for mailbox in lock(&self.mailboxes).iter() {
+            let (is_lost, delay) = {
+                let mut random = self.stage.random();
+                (random.chance(self.weather.news_is_lost), random.within(0..=self.weather.news_delay))
+            };
+            self.stage.count(if is_lost { Happened::NewsLost } else { Happened::NewsTold });
+            if !is_lost {
+                mailbox.send(&self.stage, delay, news);
+            }
+        }
+    }
+}
 
 /// Of one listener.
 #[derive(Default)]

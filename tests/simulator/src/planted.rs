@@ -62,11 +62,13 @@ pub enum Planted {
     LifetimeIsLonger,
     /// No node has room for what was logged out.
     EndedListIsFull,
+    /// A proxy answers with the cookie of the response before.
+    ProxyMixesAnswers,
 }
 
 impl Planted {
     /// Each of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ReplaceWritesNothing,
         Self::ReplaceComparesNothing,
         Self::ReplaceBringsBack,
@@ -96,5 +98,6 @@ impl Planted {
         Self::BoundIsLonger,
         Self::LifetimeIsLonger,
         Self::EndedListIsFull,
+        Self::ProxyMixesAnswers,
     ];
 }

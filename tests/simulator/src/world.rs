@@ -1,7 +1,7 @@
 //! The fleet and its visitors, for one seed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use session_core::ConfigError;
 
@@ -17,7 +17,7 @@ use crate::payload::upgrades_are_of;
 use crate::planted::Planted;
 use crate::random::{NodeRandom, Random};
 use crate::settings::Settings;
-use crate::stage::{Millis, Stage};
+use crate::stage::{Millis, Stage, lock};
 use crate::visit::{Options, Wish, visit};
 
 pub(crate) struct World {
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) oracle: Oracle,
     pub(crate) planted: Option<Planted>,
     logins: AtomicU64,
+    /// What went by last, for a proxy that keeps what it must not.
+    passed: Mutex<Option<String>>,
 }
 
 impl World {
@@ -61,7 +63,16 @@ impl World {
         let browsers = (0..settings.browsers).map(|number| Arc::new(Browser::new(number, None))).collect();
         let oracle = Oracle::new(stage, &settings, &backend);
         let logins = AtomicU64::new(1);
-        let world = Self { stage: stage.clone(), settings, nodes, browsers, oracle, planted, logins };
+        let world = Self {
+            stage: stage.clone(),
+            settings,
+            nodes,
+            browsers,
+            oracle,
+            planted,
+            logins,
+            passed: Mutex::default(),
+        };
         let world = Arc::new(world);
         events::begin(&world);
         for browser in &world.browsers {
@@ -78,6 +89,16 @@ impl World {
 
     pub(crate) fn next_login(&self) -> u64 {
         self.logins.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The proxy between nodes and browsers.
+    pub(crate) fn pass_on(&self, set_cookie: Option<String>) -> Option<String> {
+        if self.planted != Some(Planted::ProxyMixesAnswers) {
+            return set_cookie;
+        }
+        let set_cookie = set_cookie?;
+        let before = lock(&self.passed).replace(set_cookie.clone());
+        before.filter(|_| self.stage.random().chance(50)).or(Some(set_cookie))
     }
 
     pub(crate) fn node_random(&self) -> NodeRandom {

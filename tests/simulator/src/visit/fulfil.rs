@@ -1,138 +1,39 @@
-//! One request: from the browser to a node, through the core, and back.
+//! What a handler does for a request, and what the oracle is told of it.
 
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use session_core::adapter::{Incoming, ResponseChanges};
-use session_core::testing::TestRequest;
-use session_core::{ErrorKind, SessionError, SessionManager};
+use session_core::adapter::Incoming;
+use session_core::{ErrorKind, SessionError, SessionId, SessionManager};
 
-use crate::browser::Browser;
+use super::{Options, Wish};
 use crate::happened::Happened;
-use crate::node::{Node, Program};
+use crate::node::Node;
 use crate::oracle::{Begun, How, Login};
 use crate::payload::Payload;
-use crate::stage::{Cut, Millis};
-use crate::token::{Change, Token};
+use crate::stage::lock;
+use crate::token::Change;
 use crate::world::World;
 
-/// What a browser wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    Use,
-    /// The status.
-    Look,
-    /// A handler that must not act for a session that ended elsewhere.
-    Recheck,
-    Refresh,
-    Update,
-    List,
-    LogIn(Options),
-    Rotate,
-    LogOut,
-    RevokeOthers,
-    RevokeAll,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Options {
-    pub(crate) account: usize,
-    /// How long the password check takes between an attempt and its login; `None` for a login without an attempt.
-    pub(crate) attempt: Option<Millis>,
-    pub(crate) is_remembered: bool,
-    /// In seconds.
-    pub(crate) at_most: Option<u64>,
-}
-
 /// One request on its node.
-struct Visit<'a, U: Payload> {
-    world: &'a World,
-    node: &'a Node,
-    manager: &'a SessionManager<U>,
-    begun: &'a Begun,
-    incoming: Incoming<U>,
-}
-
-/// Sends a request, and takes what comes back into the jar.
-pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) {
-    let stage = &world.stage;
-    let weather = &world.settings.weather;
-    let token = browser.cookie();
-    let (to, from, node, cut_after, is_lost) = {
-        let mut random = stage.random();
-        let cut_after = random.chance(weather.request_is_cut).then(|| random.within(0..=12));
-        let flights = (random.within(0..=weather.flight), random.within(0..=weather.flight));
-        let node = random.index(world.nodes.len());
-        (flights.0, flights.1, node, cut_after, random.chance(weather.response_is_lost))
-    };
-    stage.count(Happened::Request);
-    if matches!(wish, Wish::LogIn(_) | Wish::Rotate | Wish::LogOut | Wish::RevokeAll) {
-        world.oracle.is_to_end(token.as_ref());
-    }
-    stage.sleep(to).await;
-    let node = &world.nodes[node];
-    let begun = node.begin(token.as_ref());
-    stage.note(|| {
-        let shown = token.as_ref().map(|token| (token.sid, token.generation, token.expires_at));
-        format!("browser {} to node {}: {wish:?} {shown:?}", browser.number, node.number)
-    });
-    let work = work(&world, node, &begun, wish);
-    let life = node.life();
-    let changes = Cut { future: Box::pin(work), polls: cut_after, is_over: || node.life() != life }.await;
-    world.oracle.is_over(&begun);
-    let Some(changes) = changes else {
-        stage.count(Happened::RequestCut);
-        return stage.note(|| format!("browser {} was cut off", browser.number));
-    };
-    let sent = stage.now();
-    stage.sleep(from).await;
-    if is_lost {
-        return stage.count(Happened::ResponseLost);
-    }
-    match changes.set_cookie().map(Change::read) {
-        Some(Some(change)) => {
-            stage.note(|| format!("browser {}: {change}", browser.number));
-            if browser.take(change, sent) {
-                stage.count(Happened::ResponseOvertaken);
-            }
-        }
-        Some(None) => stage.fail(|| "a Set-Cookie that nobody can read".to_owned()),
-        None => {}
-    }
-}
-
-async fn work(world: &World, node: &Node, begun: &Begun, wish: Wish) -> ResponseChanges {
-    match node.running().program {
-        Program::Old(manager) => work_in(world, node, &manager, begun, wish).await,
-        Program::New(manager) => work_in(world, node, &manager, begun, wish).await,
-    }
-}
-
-async fn work_in<U: Payload>(
-    world: &World,
-    node: &Node,
-    manager: &SessionManager<U>,
-    begun: &Begun,
-    wish: Wish,
-) -> ResponseChanges {
-    let head = TestRequest::new(if wish == Wish::Use { "GET" } else { "POST" }, "/");
-    let head = match &begun.token {
-        Some(token) => head.cookie(&token.cookie),
-        None => head,
-    };
-    let slot = manager.slot();
-    let incoming = slot.receive(&head);
-    let visit = Visit { world, node, manager, begun, incoming };
-    if let Err(error) = visit.fulfil(wish).await {
-        visit.failed(wish, &error);
-    }
-    let changes = slot.close(&());
-    visit.sends(&changes);
-    changes
+pub(super) struct Visit<'a, U: Payload> {
+    pub(super) world: &'a World,
+    pub(super) node: &'a Node,
+    pub(super) manager: &'a SessionManager<U>,
+    pub(super) begun: &'a Begun,
+    pub(super) incoming: Incoming<U>,
+    /// The session that it began.
+    pub(super) began: Mutex<Option<SessionId>>,
 }
 
 impl<U: Payload> Visit<'_, U> {
-    async fn fulfil(&self, wish: Wish) -> Result<(), SessionError> {
+    pub(super) async fn fulfil(&self, wish: Wish) {
+        if let Err(error) = self.act(wish).await {
+            self.failed(wish, &error);
+        }
+    }
+
+    async fn act(&self, wish: Wish) -> Result<(), SessionError> {
         let session = self.incoming.session();
         match wish {
             Wish::Use => {
@@ -273,7 +174,10 @@ impl<U: Payload> Visit<'_, U> {
     fn logged_in(&self, token: &str, login: Login) {
         let line = format!("{}={token}", self.manager.cookie_name());
         match Change::read(&line) {
-            Some(Change::Keep(token)) => self.world.oracle.logged_in(&token, login),
+            Some(Change::Keep(token)) => {
+                *lock(&self.began) = Some(token.sid);
+                self.world.oracle.logged_in(&token, login);
+            }
             _ => self.world.stage.fail(|| "a login without a token".to_owned()),
         }
     }
@@ -319,19 +223,6 @@ impl<U: Payload> Visit<'_, U> {
             }
             ErrorKind::StoreRequired if !self.world.settings.has_store() => {}
             kind => stage.fail(|| format!("{wish:?} ended with {kind:?}: {error}")),
-        }
-    }
-
-    /// What a response keeps in the browser is of the session that the request was served, or of a login.
-    fn sends(&self, changes: &ResponseChanges) {
-        let Some(Change::Keep(token)) = changes.set_cookie().and_then(Change::read) else { return };
-        if token.is_sealed {
-            self.world.stage.count(Happened::TokenSealed);
-        }
-        let is_shown = self.begun.token.as_ref().is_some_and(|shown: &Token| shown.sid == token.sid);
-        let is_login = self.world.oracle.login(token.sid).is_some_and(|login| login.done >= self.begun.at);
-        if !is_shown && !is_login {
-            self.world.stage.fail(|| format!("a response keeps {:?}, which it was not asked for", token.sid));
         }
     }
 }
