@@ -23,6 +23,8 @@ pub(crate) struct Network {
     pub(crate) stage: Stage,
     pub(crate) weather: Weather,
     pub(crate) backend: Arc<Backend>,
+    /// No payload is to be read by whoever reads the store.
+    pub(crate) must_seal: bool,
 }
 
 /// What becomes of one call.
@@ -64,6 +66,12 @@ impl Network {
             fate.is_on_its_own = true;
         }
         fate
+    }
+
+    fn is_written(&self, record: &SessionRecord) {
+        if self.must_seal && !record.payload.starts_with(b"ey") {
+            self.stage.fail(|| format!("anybody can read the payload of {:?}", record.id));
+        }
     }
 
     async fn call<T, F>(&self, what: &'static str, apply: F) -> Outcome<T>
@@ -129,6 +137,7 @@ impl SessionStore for Network {
         options: Create,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
+        self.is_written(record);
         let (realm, record) = (realm.to_owned(), record.clone());
         self.call("create", move |backend| backend.create(&realm, &record, options, now)).await
     }
@@ -139,6 +148,7 @@ impl SessionStore for Network {
         record: &SessionRecord,
         now: Timestamp,
     ) -> Result<Replaced, StoreError> {
+        self.is_written(record);
         let (realm, record) = (realm.to_owned(), record.clone());
         self.call("replace", move |backend| backend.replace(&realm, &record, now)).await
     }

@@ -170,7 +170,8 @@ fn manager<U: Payload>(
     random: NodeRandom,
     seals: bool,
 ) -> Result<SessionManager<U>, ConfigError> {
-    let stage = network.stage.clone();
+    let network = Network { must_seal: seals, ..network.clone() };
+    let (stage, seals) = (network.stage.clone(), seals && !settings.forgets_to_seal);
     let mut builder = SessionManager::builder()
         .keys(keys.clone())
         .clock(clock.clone())

@@ -62,13 +62,15 @@ pub enum Planted {
     LifetimeIsLonger,
     /// No node has room for what was logged out.
     EndedListIsFull,
+    /// One node was not told to seal.
+    SealsNothing,
     /// A proxy answers with the cookie of the response before.
     ProxyMixesAnswers,
 }
 
 impl Planted {
     /// Each of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ReplaceWritesNothing,
         Self::ReplaceComparesNothing,
         Self::ReplaceBringsBack,
@@ -98,6 +100,7 @@ impl Planted {
         Self::BoundIsLonger,
         Self::LifetimeIsLonger,
         Self::EndedListIsFull,
+        Self::SealsNothing,
         Self::ProxyMixesAnswers,
     ];
 }

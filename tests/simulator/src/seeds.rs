@@ -116,5 +116,6 @@ found! {
     fn what_ended_is_shown_no_longer_than_the_bound(BoundIsLonger): "served to a request";
     fn nothing_passes_the_absolute_lifetime(LifetimeIsLonger): "absolute end";
     fn without_a_store_what_was_logged_out_here_stays_out_here(EndedListIsFull): "logged out at";
+    fn nobody_reads_what_is_to_be_sealed(SealsNothing): "anybody can read";
     fn no_browser_gets_the_cookie_of_another(ProxyMixesAnswers): "a browser got the cookie";
 }

@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) limit: Option<SessionLimit>,
     pub(crate) ended_capacity: usize,
     pub(crate) seals: Seals,
+    pub(crate) forgets_to_seal: bool,
     pub(crate) weather: Weather,
     pub(crate) events: Events,
     /// When the tabs make their last request.
@@ -54,6 +55,10 @@ pub(crate) struct Seals {
 }
 
 impl Seals {
+    pub(crate) fn of(self, is_old_program: bool) -> bool {
+        if is_old_program { self.old } else { self.new }
+    }
+
     pub(crate) fn any(self) -> bool {
         self.old || self.new
     }
@@ -162,6 +167,7 @@ impl Settings {
             ]),
             ended_capacity: 10_000,
             seals: Seals { old: random.chance(400), new: random.chance(400) },
+            forgets_to_seal: false,
             weather,
             events,
             end: random.pick(&[150_000, 300_000, 700_000]) - random.below(100_000),
@@ -187,6 +193,7 @@ impl Settings {
         match (planted, &mut settings.mode, number) {
             (Some(Planted::BoundIsLonger), Mode::Hybrid(bound), 0) => *bound += 60_000,
             (Some(Planted::LifetimeIsLonger), _, 0) => settings.times.absolute *= 3,
+            (Some(Planted::SealsNothing), _, 0) => settings.forgets_to_seal = true,
             (Some(Planted::EndedListIsFull), ..) => settings.ended_capacity = 0,
             _ => {}
         }

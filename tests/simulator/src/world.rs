@@ -44,7 +44,8 @@ impl World {
         stage.count(settings.mode.run());
         let weather = settings.weather.clone();
         let backend = Arc::new(Backend::new(stage, &weather, planted));
-        let network = Network { stage: stage.clone(), weather, backend: Arc::clone(&backend) };
+        let network =
+            Network { stage: stage.clone(), weather, backend: Arc::clone(&backend), must_seal: false };
         let nodes = (0..settings.nodes).map(|number| {
             let skew = skew(&mut stage.random(), settings.weather.skew);
             if skew != 0 {

@@ -146,5 +146,12 @@ async fn work_in<U: Payload>(
     let visit = Visit { world, node, manager, begun, incoming, began: Mutex::default() };
     visit.fulfil(wish).await;
     let began = *lock(&visit.began);
-    Answer { set_cookie: slot.close(&()).set_cookie().map(str::to_owned), began }
+    let set_cookie = slot.close(&()).set_cookie().map(str::to_owned);
+    if let Some(Change::Keep(token)) = set_cookie.as_deref().and_then(Change::read) {
+        let must_seal = world.settings.seals.of(begun.is_old_program) && !world.settings.has_store();
+        if must_seal && !token.is_sealed {
+            world.stage.fail(|| format!("anybody can read the token of {:?}", token.sid));
+        }
+    }
+    Answer { set_cookie, began }
 }
