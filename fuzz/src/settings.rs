@@ -146,7 +146,7 @@ impl Kept {
             assert!(kept.domain.is_none() && kept.path == "/", "__Host- with a scope");
         }
         assert!(kept.path.starts_with('/'), "a path that browsers replace");
-        assert!(Url::parse("https://a.example").unwrap().join(&kept.path.replace(['?', '#'], "_")).is_ok());
+        assert!(Url::parse(&format!("https://a.example{}", kept.path.replace(['?', '#'], "_"))).is_ok());
         assert!(secure || !(same_site == "None" || partitioned), "dropped without Secure");
         assert!(http_only && matches!(same_site, "Lax" | "Strict" | "None"));
         kept
