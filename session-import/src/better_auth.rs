@@ -229,6 +229,7 @@ fn opened(json: Vec<u8>) -> Option<Opened> {
 }
 
 /// What comes before and behind the signatures.
+#[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz(bytes: &[u8], secret: &[u8], now: Timestamp) {
     drop(copy(&String::from_utf8_lossy(bytes), secret, now));
     drop(opened(bytes.to_vec()));

@@ -219,6 +219,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What comes behind the signature.
+#[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz(text: &str) {
     drop(opened(text, text).or_else(|| opened(text, "1xWLvE")).map(|opened| Django::new("x").aged(opened)));
     drop(from_hex(text));

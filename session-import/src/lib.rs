@@ -81,7 +81,8 @@
 
 mod cookies;
 mod error;
-#[doc(hidden)]
+// Only for the fuzz targets, whose build says so, and for a test that does the same by chance.
+#[cfg(any(fuzzing, test))]
 pub mod fuzz;
 // Only in the documentation.
 #[cfg(any(doc, doctest))]

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod clauses;
-mod fuzz;
 mod particular;
 mod systems;
 mod vectors;

@@ -1,18 +1,28 @@
 //! Past the signature, too, no bytes are a panic: what `fuzz/` looks for by coverage, here by chance and by shape.
 
 use proptest::prelude::*;
-use session_import::fuzz;
 
-const TARGETS: [fn(&[u8]); 9] = [
-    fuzz::auth_js,
-    fuzz::better_auth,
-    fuzz::cookie_session,
-    fuzz::django,
-    fuzz::express_session,
-    fuzz::flask,
-    fuzz::iron_session,
-    fuzz::next_auth,
-    fuzz::rails,
+use super::*;
+
+const TARGETS: &[fn(&[u8])] = &[
+    #[cfg(feature = "auth-js")]
+    auth_js,
+    #[cfg(feature = "better-auth")]
+    better_auth,
+    #[cfg(feature = "cookie-session")]
+    cookie_session,
+    #[cfg(feature = "django")]
+    django,
+    #[cfg(feature = "express-session")]
+    express_session,
+    #[cfg(feature = "flask")]
+    flask,
+    #[cfg(feature = "iron-session")]
+    iron_session,
+    #[cfg(feature = "next-auth")]
+    next_auth,
+    #[cfg(feature = "rails")]
+    rails,
 ];
 
 /// What the readers look for behind a signature, with values that it must not have.

@@ -7,6 +7,9 @@ use crate::Timestamp;
 use crate::cookies::Cookies;
 use crate::session::Opened;
 
+#[cfg(test)]
+mod tests;
+
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_800_000_000);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
