@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use super::around_a_login::Acknowledged;
 use super::backend::Mortal;
 use super::fleet::{Fleet, Options};
+use super::history::Judged;
 use super::load::{Compared, Figures, Load, compare};
 use super::proxy::{Proxy, Target};
 
@@ -196,12 +197,15 @@ impl Test {
 
     async fn end(mut self, fleet: &Fleet) {
         self.steady().await;
-        let remembered = self.load.end().await;
+        let (remembered, judged) = self.load.end().await;
+        let Judged { sessions, answers, unknown } = judged.unwrap_or_else(|story| panic!("{story}"));
         let Compared { open, counted, ended } = compare(fleet.addresses(), &remembered).await;
         println!(
-            "{:<13} as everybody was told: {open} sessions open with {counted} updates, {ended} ended",
+            "{:<13} as everybody was told: {open} sessions open with {counted} updates, {ended} ended; \
+             {sessions} shared ones, in some order: {answers} answers, {unknown} of them unknown",
             self.store
         );
         assert!(open > 0 && counted > 0 && ended > 0);
+        assert!(sessions > 10 && answers > 5 * sessions && unknown > 0);
     }
 }

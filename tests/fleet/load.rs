@@ -1,5 +1,5 @@
 //! People who log in, read, count, log out and ask for what needs no session, all at once, and who remember exactly
-//! what they were told.
+//! what they were told. Beside them, households whose members share a session.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::history::{History, Judged};
+use super::households;
 use crate::wire::{Connection, Request, Response};
 
 /// So many people, and for each node one more who only asks for what needs no session.
@@ -29,15 +31,26 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Load {
     shared: Arc<Shared>,
     people: JoinSet<Remembered>,
+    households: JoinSet<()>,
     open: JoinSet<()>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     nodes: [SocketAddr; 3],
     /// Longest time that an answer may take.
     limit: Duration,
     figures: Mutex<Figures>,
+    /// Of those who use one session at the same time.
+    pub(super) history: History,
     over: AtomicBool,
+}
+
+/// A request to a node, and when it was asked and answered.
+pub(super) struct Visit {
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    /// `None`: it is not available just now, and says so as it should.
+    pub(super) answer: Option<Response>,
 }
 
 /// What was seen since [`Load::begin`].
@@ -97,7 +110,8 @@ impl Load {
         // A request makes two calls, of which the first can succeed just before its deadline.
         let limit = 2 * deadline + TOLERANCE;
         let figures = Mutex::new(Figures::new());
-        let shared = Arc::new(Shared { nodes, limit, figures, over: AtomicBool::new(false) });
+        let (history, over) = (History::default(), AtomicBool::new(false));
+        let shared = Arc::new(Shared { nodes, limit, figures, history, over });
         let (mut people, mut open) = (JoinSet::new(), JoinSet::new());
         for number in 0..PEOPLE {
             let shared = Arc::clone(&shared);
@@ -107,7 +121,8 @@ impl Load {
         for node in nodes {
             open.spawn(ask_for_what_is_open(Arc::clone(&shared), node));
         }
-        Self { shared, people, open }
+        let households = households::move_in(&shared);
+        Self { shared, people, households, open }
     }
 
     /// Forgets the figures so far.
@@ -125,6 +140,7 @@ impl Load {
         while !shown(&self.shared.figures()) {
             assert!(start.elapsed() < PATIENCE, "waited in vain until {what}: {:?}", self.figures());
             assert!(self.people.try_join_next().is_none_or(|ended| ended.map(drop).is_err_and(rethrow)));
+            assert!(self.households.try_join_next().is_none_or(|ended| ended.is_err_and(rethrow)));
             assert!(self.open.try_join_next().is_none_or(|ended| ended.is_err_and(rethrow)));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -141,11 +157,12 @@ impl Load {
         self.figures().recovered.into_iter().flatten().max().unwrap_or_default()
     }
 
-    /// Ends the load and answers what everybody remembers.
-    pub(super) async fn end(self) -> Vec<Remembered> {
+    /// Ends the load and answers what everybody remembers, and what was told to those who share a session.
+    pub(super) async fn end(self) -> (Vec<Remembered>, Result<Judged, String>) {
         self.shared.over.store(true, Ordering::Relaxed);
         self.open.join_all().await;
-        self.people.join_all().await
+        self.households.join_all().await;
+        (self.people.join_all().await, self.shared.history.judge())
     }
 }
 
@@ -159,7 +176,7 @@ impl Shared {
         self.figures.lock().unwrap()
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
     }
 
@@ -171,6 +188,36 @@ impl Shared {
         let took = began.elapsed();
         assert!(took <= self.limit, "{} took {took:?}, more than {:?}:\n{answer}", what(), self.limit);
         (answer, began, took)
+    }
+
+    /// Asks that node, counted from zero and on and on, and waits a little if it is not available.
+    pub(super) async fn visit(&self, node: usize, request: &Request) -> Visit {
+        let node = node % self.nodes.len();
+        let (answer, began, took) = self.ask(self.nodes[node], request).await;
+        let ended = began + took;
+        let is_unavailable = answer.status == 503;
+        {
+            let mut figures = self.figures();
+            figures.requests += 1;
+            figures.longest = figures.longest.max(took);
+            if is_unavailable {
+                figures.unavailable += 1;
+                figures.longest_unavailable = figures.longest_unavailable.max(took);
+            } else if request.method == "POST" {
+                figures.written += 1;
+                if began >= figures.well && figures.recovered[node].is_none() {
+                    figures.recovered[node] = Some(figures.well.elapsed());
+                }
+            }
+        }
+        if !is_unavailable {
+            return Visit { began, ended, answer: Some(answer) };
+        }
+        let answer = answer.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
+        assert_eq!(answer.header("retry-after"), Some("1"), "in\n{answer}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "in\n{answer}");
+        tokio::time::sleep(PAUSE).await;
+        Visit { began, ended, answer: None }
     }
 }
 
@@ -261,34 +308,10 @@ impl Person {
         }
     }
 
-    /// Asks the next node. `None`: it is not available just now, and says so as it should.
+    /// Asks the next node. `None`: it is not available just now.
     async fn ask(&mut self, request: Request) -> Option<Response> {
         self.requests += 1;
-        let node = self.requests % self.shared.nodes.len();
-        let (answer, began, took) = self.shared.ask(self.shared.nodes[node], &request).await;
-        let is_unavailable = answer.status == 503;
-        {
-            let mut figures = self.shared.figures();
-            figures.requests += 1;
-            figures.longest = figures.longest.max(took);
-            if is_unavailable {
-                figures.unavailable += 1;
-                figures.longest_unavailable = figures.longest_unavailable.max(took);
-            } else if request.method == "POST" {
-                figures.written += 1;
-                if began >= figures.well && figures.recovered[node].is_none() {
-                    figures.recovered[node] = Some(figures.well.elapsed());
-                }
-            }
-        }
-        if !is_unavailable {
-            return Some(answer);
-        }
-        let answer = answer.expect_error(503, "STORE_UNAVAILABLE").expect_no_cookie();
-        assert_eq!(answer.header("retry-after"), Some("1"), "in\n{answer}");
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "in\n{answer}");
-        tokio::time::sleep(PAUSE).await;
-        None
+        self.shared.visit(self.requests, &request).await.answer
     }
 }
 
