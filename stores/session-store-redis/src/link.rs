@@ -208,11 +208,17 @@ impl Single {
     /// connection is made anew, for the address may lead elsewhere by now, and what answers there is taken.
     async fn read(&self, connection: &Connection, command: &Cmd) -> RedisResult<Value> {
         let (now, watch) = (Instant::now(), &connection.watch);
-        let (role, answer) = match watch.is_due(now) {
-            true => join(connection.role(), self.ask(connection, command)).await,
-            false if watch.is_stale(now) => return Err(stale_replica()),
-            false => return self.ask(connection, command).await,
-        };
+        let is_due = watch.is_due(now);
+        if !is_due && watch.is_stale(now) {
+            return Err(stale_replica());
+        }
+        if watch.is_silent(now) {
+            self.renew();
+        }
+        if !is_due {
+            return self.ask(connection, command).await;
+        }
+        let (role, answer) = join(connection.role(), self.ask(connection, command)).await;
         let Some(role) = role else { return answer };
         watch.note(role, now);
         if role != Role::Primary && self.renew() {
@@ -250,7 +256,9 @@ impl Connection {
 
     async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let mut manager = self.manager.read().unwrap_or_else(PoisonError::into_inner).clone();
-        manager.send_packed_command(command).await.and_then(Value::extract_error)
+        let answer = manager.send_packed_command(command).await;
+        self.watch.hears();
+        answer.and_then(Value::extract_error)
     }
 
     /// `None` to those who may not ask.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use session_core::SessionId;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -44,14 +45,10 @@ struct Queue {
 
 struct Waiting {
     id: SessionId,
-    answer: oneshot::Sender<RedisResult<Option<Vec<u8>>>>,
+    answer: oneshot::Sender<Found>,
 }
 
-impl Waiting {
-    fn shard(&self) -> u8 {
-        shard_of(self.id)
-    }
-}
+type Found = RedisResult<Option<Vec<u8>>>;
 
 impl Reads {
     pub(crate) fn new(link: Link) -> Self {
@@ -59,33 +56,37 @@ impl Reads {
     }
 
     /// The bytes of a session of its shard's epoch.
-    pub(crate) async fn read(self: &Arc<Self>, realm: Realm, id: SessionId) -> RedisResult<Option<Vec<u8>>> {
-        let (answer, answered) = oneshot::channel();
+    pub(crate) async fn read(self: &Arc<Self>, realm: Realm, id: SessionId) -> Found {
         let group = Group { realm, shard: self.link.is_spread().then(|| shard_of(id)) };
-        if self.enqueue(&group, Waiting { id, answer }) {
-            // A task of its own: a caller that gives up stalls nobody.
-            tokio::spawn(Flight { reads: self.clone(), group, over: false }.fly());
-        }
+        let answered = match self.take_off(group, id) {
+            Err(answered) => answered,
+            Ok(flight) => {
+                // Those who are about to ask may come along.
+                tokio::task::yield_now().await;
+                if flight.is_empty() {
+                    // Alone without a task, which would cost a switch of threads there and back.
+                    return flight.ask(&[id]).await.map(|mut found| found.pop().flatten());
+                }
+                let answered = flight.admit(id);
+                // A task of its own: a caller that gives up stalls nobody.
+                tokio::spawn(flight.fly());
+                answered
+            }
+        };
         // Nobody answers when the runtime that the task was on has ended.
         answered.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()))
     }
 
-    /// Whether somebody must start a flight.
-    fn enqueue(&self, group: &Group, waiting: Waiting) -> bool {
+    /// A flight, or the answer of one that is under way already.
+    fn take_off(self: &Arc<Self>, group: Group, id: SessionId) -> Result<Flight, oneshot::Receiver<Found>> {
         let mut queues = self.queues();
-        if !queues.contains_key(group) {
-            queues.insert(group.clone(), Queue::default());
+        match queues.get_mut(&group) {
+            Some(queue) if queue.flights >= FLIGHTS => return Err(queue.admit(id)),
+            Some(queue) => queue.flights += 1,
+            None => drop(queues.insert(group.clone(), Queue { flights: 1, ..Queue::default() })),
         }
-        let Some(queue) = queues.get_mut(group) else { return false };
-        // While the server hangs no flight takes anybody away. Who is left counts half, so that to look costs each little.
-        if queue.waiting.len() >= queue.crowded {
-            queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-            queue.crowded = (2 * queue.waiting.len()).max(CROWD);
-        }
-        queue.waiting.push(waiting);
-        let is_free = queue.flights < FLIGHTS;
-        queue.flights += usize::from(is_free);
-        is_free
+        let runtime = Handle::try_current().ok();
+        Ok(Flight { reads: self.clone(), group, runtime, state: State::UnderWay })
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<Group, Queue>> {
@@ -93,21 +94,50 @@ impl Reads {
     }
 }
 
+impl Queue {
+    fn admit(&mut self, id: SessionId) -> oneshot::Receiver<Found> {
+        // While the server hangs no flight takes anybody away. Who is left counts half, so that to look costs each little.
+        if self.waiting.len() >= self.crowded {
+            self.waiting.retain(|waiting| !waiting.answer.is_closed());
+            self.crowded = (2 * self.waiting.len()).max(CROWD);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.waiting.push(Waiting { id, answer });
+        answered
+    }
+}
+
 /// Sends one command after the other as long as somebody waits.
 struct Flight {
     reads: Arc<Reads>,
     group: Group,
-    over: bool,
+    runtime: Option<Handle>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    UnderWay,
+    /// Takes over from one that was given up, and has not begun.
+    Follows,
+    Over,
 }
 
 impl Flight {
     async fn fly(mut self) {
-        // Those who are about to ask may come along.
-        tokio::task::yield_now().await;
+        self.state = State::UnderWay;
         while let Some(batch) = self.board() {
-            let answer = self.ask(&batch).await;
-            deliver(batch, answer);
+            let ids: Vec<_> = batch.iter().map(|waiting| waiting.id).collect();
+            deliver(batch, self.ask(&ids).await);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.reads.queues().get(&self.group).is_none_or(|queue| queue.waiting.is_empty())
+    }
+
+    fn admit(&self, id: SessionId) -> oneshot::Receiver<Found> {
+        self.reads.queues().entry(self.group.clone()).or_default().admit(id)
     }
 
     /// The next to go, those of a shard side by side. `None` ends the flight.
@@ -116,24 +146,25 @@ impl Flight {
         let queue = queues.get_mut(&self.group)?;
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
         if queue.waiting.is_empty() {
-            self.over = true;
+            self.state = State::Over;
             land(&mut queues, &self.group);
             return None;
         }
         let after = queue.waiting.split_off(queue.waiting.len().min(MOST));
         let mut batch = std::mem::replace(&mut queue.waiting, after);
-        batch.sort_by_key(Waiting::shard);
+        batch.sort_by_key(|waiting| shard_of(waiting.id));
         Some(batch)
     }
 
-    /// What is never answered keeps no place among the flights of the group: it is asked once more, by another connection.
-    async fn ask(&self, batch: &[Waiting]) -> RedisResult<Value> {
-        let (base, keys) = (self.group.realm.shard(self.group.shard.unwrap_or_default()), self.keys(batch));
+    /// What there is of these sessions, those of a shard side by side. What is never answered keeps no place among the
+    /// flights of the group: it is asked once more, by another connection.
+    async fn ask(&self, ids: &[SessionId]) -> RedisResult<Vec<Option<Vec<u8>>>> {
+        let (base, keys) = (self.group.realm.shard(self.group.shard.unwrap_or_default()), self.keys(ids));
         let link = &self.reads.link;
         for _ in 0..2 {
             let answer = get_all(link, &base, &keys);
             if let Ok(answer) = timeout(LOST, answer).await {
-                return answer;
+                return values_of(answer?, ids);
             }
             link.renew();
         }
@@ -141,16 +172,20 @@ impl Flight {
     }
 
     /// For each shard its epoch, and then its sessions.
-    fn keys(&self, batch: &[Waiting]) -> Vec<Vec<u8>> {
-        let mut keys = Vec::with_capacity(2 * batch.len());
-        for together in batch.chunk_by(|one, other| one.shard() == other.shard()) {
-            let Some(shard) = together.first().map(Waiting::shard) else { continue };
+    fn keys(&self, ids: &[SessionId]) -> Vec<Vec<u8>> {
+        let mut keys = Vec::with_capacity(2 * ids.len());
+        for together in of_each_shard(ids) {
+            let Some(shard) = together.first().map(|id| shard_of(*id)) else { continue };
             let base = self.group.realm.shard(shard);
             keys.push(base.as_bytes().to_vec());
-            keys.extend(together.iter().map(|waiting| base.session(&waiting.id)));
+            keys.extend(together.iter().map(|id| base.session(id)));
         }
         keys
     }
+}
+
+fn of_each_shard(ids: &[SessionId]) -> impl Iterator<Item = &[SessionId]> {
+    ids.chunk_by(|one, other| shard_of(*one) == shard_of(*other))
 }
 
 /// The values of the keys. While a slot moves, a node answers for one key at a time.
@@ -170,11 +205,22 @@ async fn get_all(link: &Link, base: &Base, keys: &[Vec<u8>]) -> RedisResult<Valu
     Ok(Value::Array(values))
 }
 
-/// A flight whose runtime ends must not leave others waiting for it.
+/// A flight that is given up, as its caller is, leaves nobody waiting: another one takes over. Where the runtime has ended, too,
+/// whoever waits is told.
 impl Drop for Flight {
     fn drop(&mut self) {
-        if !self.over {
-            land(&mut self.reads.queues(), &self.group);
+        if self.state == State::Over {
+            return;
+        }
+        let mut queues = self.reads.queues();
+        let somebody_waits = queues.get(&self.group).is_some_and(|queue| !queue.waiting.is_empty());
+        match self.runtime.take() {
+            Some(runtime) if somebody_waits && self.state == State::UnderWay => {
+                drop(queues);
+                let (reads, group, state) = (self.reads.clone(), self.group.clone(), State::Follows);
+                drop(runtime.clone().spawn(Self { reads, group, runtime: Some(runtime), state }.fly()));
+            }
+            _ => land(&mut queues, &self.group),
         }
     }
 }
@@ -187,23 +233,23 @@ fn land(queues: &mut HashMap<Group, Queue>, group: &Group) {
     }
 }
 
-fn deliver(batch: Vec<Waiting>, answer: RedisResult<Value>) {
-    let answers = match answer.and_then(|values| values_of(values, &batch)) {
-        Ok(answers) => answers,
+fn deliver(batch: Vec<Waiting>, answer: RedisResult<Vec<Option<Vec<u8>>>>) {
+    match answer {
+        Ok(found) => {
+            for (waiting, found) in batch.into_iter().zip(found) {
+                let _ = waiting.answer.send(Ok(found));
+            }
+        }
         Err(error) => {
             for waiting in batch {
                 let _ = waiting.answer.send(Err(error.clone()));
             }
-            return;
         }
-    };
-    for (waiting, found) in batch.into_iter().zip(answers) {
-        let _ = waiting.answer.send(Ok(found));
     }
 }
 
 /// What is there of the sessions: those of each shard after its epoch.
-fn values_of(answer: Value, batch: &[Waiting]) -> RedisResult<Vec<Option<Vec<u8>>>> {
+fn values_of(answer: Value, ids: &[SessionId]) -> RedisResult<Vec<Option<Vec<u8>>>> {
     let Value::Array(values) = answer else { return Err(unreadable()) };
     let mut values = values.into_iter().map(|value| match value {
         Value::BulkString(bytes) => Ok(Some(bytes)),
@@ -211,8 +257,8 @@ fn values_of(answer: Value, batch: &[Waiting]) -> RedisResult<Vec<Option<Vec<u8>
         _ => Err(unreadable()),
     });
     let mut next = || values.next().unwrap_or_else(|| Err(unreadable()));
-    let mut found = Vec::with_capacity(batch.len());
-    for together in batch.chunk_by(|one, other| one.shard() == other.shard()) {
+    let mut found = Vec::with_capacity(ids.len());
+    for together in of_each_shard(ids) {
         let epoch = next()?;
         let epoch = epoch.as_deref().and_then(<[u8]>::first_chunk::<4>);
         for _ in together {
@@ -229,22 +275,19 @@ fn unreadable() -> RedisError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Prefix;
 
-    #[tokio::test]
-    async fn who_has_given_up_does_not_pile_up() {
-        let link = Link::connect_lazily(redis::Client::open("redis://127.0.0.1:1").unwrap()).unwrap();
-        let (reads, group) = (Reads::new(link), Group { realm: Prefix::default().realm("r"), shard: None });
+    #[test]
+    fn who_has_given_up_does_not_pile_up() {
         let id = SessionId::from_bytes([7; 18]);
         let mut patient = Vec::new();
+        let mut queue = Queue::default();
         for place in 0..100_000 {
-            let (answer, answered) = oneshot::channel();
-            reads.enqueue(&group, Waiting { id, answer });
+            let answered = queue.admit(id);
             if place % 50 == 0 {
                 patient.push(answered);
             }
         }
-        let waiting = std::mem::take(&mut reads.queues().get_mut(&group).unwrap().waiting);
+        let waiting = queue.waiting;
         assert!(waiting.len() <= 2 * patient.len(), "{}", waiting.len());
         assert_eq!(waiting.iter().filter(|waiting| !waiting.answer.is_closed()).count(), patient.len());
     }

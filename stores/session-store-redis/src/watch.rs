@@ -1,10 +1,11 @@
-//! Whether the one server is still a primary. A failover can leave a connection with a server that became a replica:
-//! it refuses to be written, and goes on being read.
+//! Whether the one server is still a primary, and there at all. A failover can leave a connection with a server that became a
+//! replica: it refuses to be written, and goes on being read. Or with nobody, and no packet says so.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::info::Role;
+use crate::patience::LOST;
 
 /// How often a server is asked, at most, and so for how long a replica is taken for the primary.
 const EVERY: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ pub(crate) struct Watch(Mutex<Known>);
 struct Known {
     asked: Option<Instant>,
     orphaned: Option<Instant>,
+    /// Since when nothing that was asked is answered.
+    silent: Option<Instant>,
 }
 
 impl Watch {
@@ -42,7 +45,19 @@ impl Watch {
 
     /// The next connection may lead to another server, which is asked at once.
     pub(crate) fn starts_again(&self) {
-        self.known().asked = None;
+        let mut known = self.known();
+        (known.asked, known.silent) = (None, None);
+    }
+
+    /// Before something is asked: whether nothing was answered for so long that the server is lost. Whoever asks gives up
+    /// sooner than that, so nobody else notices.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        let since = *self.known().silent.get_or_insert(now);
+        now.saturating_duration_since(since) >= LOST
+    }
+
+    pub(crate) fn hears(&self) {
+        self.known().silent = None;
     }
 
     /// Whether what the server has is too old to be read.
@@ -71,6 +86,18 @@ mod tests {
         assert!(!watch.is_due(after(1_999)));
         watch.starts_again();
         assert!(watch.is_due(after(1_999)) && !watch.is_due(after(1_999)));
+    }
+
+    #[test]
+    fn a_server_that_answers_nothing_for_five_seconds_is_lost_and_one_answer_is_enough() {
+        let (watch, start) = (Watch::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert!(!watch.is_silent(start) && !watch.is_silent(after(4)));
+        assert!(watch.is_silent(after(5)));
+        watch.hears();
+        assert!(!watch.is_silent(after(6)) && !watch.is_silent(after(10)) && watch.is_silent(after(11)));
+        watch.starts_again();
+        assert!(!watch.is_silent(after(12)));
     }
 
     #[test]
