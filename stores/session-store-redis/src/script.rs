@@ -1,4 +1,5 @@
-//! The scripts that Redis runs: each is one atomic step. It is the prelude, what it shares with another, and its own.
+//! The scripts that Redis runs: each is one atomic step. It is `epoch.lua`, the parts that it shares with others, and its own:
+//! a function that is made costs Redis a quarter of a microsecond in each call, whether it is used or not.
 
 use std::sync::LazyLock;
 
@@ -15,7 +16,7 @@ macro_rules! scripts {
             $(#[$doc])*
             pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
                 Script::new(concat!(
-                    include_str!("lua/prelude.lua"),
+                    include_str!("lua/epoch.lua"),
                     $(include_str!(concat!("lua/", $file, ".lua"))),+
                 ))
             });
@@ -26,18 +27,18 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CREATE = "admit" "create";
-    ADOPT = "admit" "adopt";
+    CREATE = "subject" "life" "arrive" "usual" "times" "index" "news" "admit" "create";
+    ADOPT = "subject" "life" "arrive" "times" "index" "news" "admit" "adopt";
     BAR = "forget" "bar";
-    REPLACE = "replace";
-    TOUCH = "touch";
-    DELETE = "delete";
-    DELETE_ACCOUNT = "forget" "delete_account";
-    LIST = "list";
+    REPLACE = "subject" "life" "times" "replace";
+    TOUCH = "subject" "life" "times" "index" "touch";
+    DELETE = "subject" "index" "news" "delete";
+    DELETE_ACCOUNT = "subject" "times" "index" "news" "forget" "delete_account";
+    LIST = "subject" "index" "list";
     FENCE = "fence";
-    COUNT = "count";
+    COUNT = "subject" "times" "count";
     END_EPOCH = "end_epoch";
-    SWEEP = "sweep";
+    SWEEP = "subject" "index" "sweep";
 }
 
 impl Script {

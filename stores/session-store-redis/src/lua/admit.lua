@@ -1,10 +1,5 @@
--- What a login and the adoption of a foreign session have in common.
--- Arguments: id, record, ttl, now, limit or -1, whether to evict, and then those of either.
-local id, record, ttl, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local most, evicts = tonumber(ARGV[5]), ARGV[6] == '1'
-local subject, bucket = account(id, record)
--- Every so many logins, by a byte that is random.
-local TIDIES, LOOKED_AT, ACCOUNTS, OF_EACH = 8, 16, 16, 2
+-- What a login and the adoption of a foreign session have in common where somebody must make room, or it is time to tidy.
+local LOOKED_AT, ACCOUNTS, OF_EACH = 8, 16, 2
 
 -- Of a record that these scripts do not know nothing is known: it leaves first.
 local UNKNOWN = { seen = 0, since = 0, ends = math.huge }
@@ -45,8 +40,8 @@ end
 -- The ids of those that make room for the new session, which are then `gone`; nil if it has no room.
 local function room(ids, gone)
   local evicted = {}
-  if most < 0 or #ids / LISTED < most or uncounted(record) then
-    return evicted -- without a look at each: there are never more sessions that count than ids
+  if has_room(ids) or uncounted(record) then
+    return evicted -- without a look at each
   end
   local others = living(ids, gone)
   local excess = #others + 1 - most
@@ -81,32 +76,18 @@ local function tidy_others()
   end
 end
 
--- Puts the session into the index of its account.
-local function enlist(ids)
-  local is_its_turn = byte_at(id, -1) % TIDIES == 0
-  write_ids(redis.call, bucket, subject, (is_its_turn and tidy(ids, LOOKED_AT) or ids) .. string.sub(id, 2))
-  outlive_bucket(bucket, ttl)
-  if is_its_turn then
-    tidy_others()
-  end
-end
-
 -- Makes the session, whose index is `ids` without those that are `gone`, and ends those that are evicted for it. The new
 -- one comes first, so that they are still there if it is refused. false if its id is taken.
 local function add(ids, gone, evicted)
-  if not epoch then
-    epoch = string.sub(id, -4) -- random, so that no epoch that was lost comes back
-    held = epoch
+  if not put() then
+    return false
   end
-  if not redis.call('SET', session(id), dated(record), 'PX', ARGV[3], 'NX') then
-    if load(id) then
-      return false
-    end
-    redis.call('SET', session(id), dated(record), 'PX', ARGV[3]) -- what is of an earlier epoch is no session
-  end
-  outlive(now, ttl)
   if subject then
-    enlist(without(bucket, ids, gone))
+    local others = without(bucket, ids, gone)
+    enlist(is_tidying and tidy(others, LOOKED_AT) or others)
+    if is_tidying then
+      tidy_others()
+    end
   end
   for place = 1, #evicted do
     redis.call('DEL', session(evicted[place]))

@@ -1,16 +1,4 @@
--- id to replace or '', its version or '', marks of the fence or ''
-local replaced, required, fence = ARGV[7], ARGV[8], ARGV[9]
-
--- Whether the realm or the account was ended since the login began. What Redis has lost is not what it was.
-local function overtaken()
-  if fence == '' then
-    return false
-  end
-  local found = redis.call('HMGET', marks, '', subject or '')
-  local mark = subject and found[2] or ''
-  return fence ~= (epoch or '') .. (found[1] or '') .. string.sub(mark, 1, 16)
-end
-
+-- A login that is not the usual one.
 -- What is wrong with the predecessor, if this version of it must be there.
 local function objection(old)
   if required == '' then
@@ -35,7 +23,7 @@ local function refuse_or_taken(why)
   return refuse(load(id) and 'T' or why)
 end
 
-if overtaken() then
+if is_overtaken then
   return refuse_or_taken('O')
 end
 local old = replaced ~= '' and load(replaced)
@@ -43,7 +31,6 @@ local wrong = objection(old)
 if wrong then
   return refuse_or_taken(wrong)
 end
-local ids = subject and redis.call('HGET', bucket, subject) or ''
 local gone = { [replaced] = true }
 local evicted = room(ids, gone)
 if not evicted then
