@@ -366,7 +366,7 @@ impl<U: SessionPayload> SessionManagerBuilder<U> {
     /// [can](crate::store::SessionStore::can_adopt). Default: never.
     ///
     /// Choose a date after which who has not come back may log in anew: the longest life of a session there. Do not move it
-    /// once it has passed: what kept ended sessions out is gone by then. Give it to every node before any adopts, as a
+    /// once it has passed: what kept ended sessions out is gone soon after. Give it to every node before any adopts, as a
     /// node without it ends sessions without barring the way back.
     pub fn adopt_until(mut self, until: Timestamp) -> Self {
         self.adopt_until = Some(until);

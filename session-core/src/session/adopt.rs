@@ -63,6 +63,9 @@ impl<U: SessionPayload> Request<U> {
         shows: &Shows<U>,
     ) -> Result<Option<Effect<U>>, SessionError> {
         let Some(tracked) = self.engine.mode.tracked() else { return Ok(None) };
+        if tracked.adopts_until(op).is_none() {
+            return Ok(None);
+        }
         let Some(newcomer) = self.newcomer(op, shows).await? else { return Ok(None) };
         let clearing = newcomer.foreign.clearing().collect();
         Ok(tracked.adopt(op, newcomer).await?.map(|(current, issued)| {
@@ -74,6 +77,9 @@ impl<U: SessionPayload> Request<U> {
     /// Whoever logs in or out here leaves no way back by a session of another system.
     pub(super) async fn end_foreign(&self, turn: &Turn<'_, U>) -> Result<(), SessionError> {
         let (Some(shows), Some(tracked)) = (self.shows(), self.engine.mode.tracked()) else { return Ok(()) };
+        if tracked.keeps_out_until(&turn.op).is_none() {
+            return Ok(());
+        }
         if let Some(newcomer) = self.newcomer(&turn.op, shows).await? {
             tracked.end_foreign(&turn.op, &newcomer).await?;
             self.state().cleared = newcomer.foreign.clearing().collect();
@@ -90,9 +96,6 @@ impl<U: SessionPayload> Request<U> {
         let (Some(sources), Some(tracked)) = (&self.engine.sources, self.engine.mode.tracked()) else {
             return Ok(None);
         };
-        if tracked.adopts_until(op).is_none() {
-            return Ok(None);
-        }
         if let Some(carried) = one_of(op, &shows.tokens) {
             return Ok(Some(of_token(op, carried)));
         }

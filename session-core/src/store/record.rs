@@ -85,6 +85,11 @@ impl SessionRecord {
         self
     }
 
+    /// Whether another system began the session, and nobody has proven who they are here.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.terms.as_ref().is_some_and(|terms| terms.origin.is_some())
+    }
+
     pub(crate) fn start(&self) -> Start {
         let ends_by = self.terms.as_ref().and_then(|terms| terms.ends_by);
         Start { authenticated_at: self.authenticated_at, ends_by }

@@ -101,6 +101,24 @@ async fn eight_first_requests_make_one_session() {
     }
 }
 
+/// Eight first requests, of whose answers one is late: it brings the first token when another tab has had a newer one.
+#[tokio::test]
+async fn a_late_answer_to_a_first_request_logs_nobody_out() {
+    let world = World::new();
+    let sessions = manager(&world);
+    let (mut jar, mut late) = (newcomer(&world, "ann", "k1"), newcomer(&world, "ann", "k1"));
+    for tab in [&mut jar, &mut late] {
+        assert_eq!(who(&sessions, tab).await.as_deref(), Some("ann"));
+    }
+    world.advance(2);
+    for _ in 0..2 {
+        jar.keep(&sessions.refresh_session(&jar.post("/refresh")).await.unwrap().changes);
+    }
+    // It has overtaken that of the refresh.
+    world.advance(40);
+    assert_eq!(who(&sessions, &mut late).await.as_deref(), Some("ann"));
+}
+
 async fn who_else(sessions: &SessionManager<User>, mut jar: Jar) -> Jar {
     assert_eq!(who(sessions, &mut jar).await.as_deref(), Some("ann"));
     jar
@@ -143,6 +161,22 @@ async fn a_logout_before_the_first_visit_ends_the_foreign_session_too() {
         let changes = sessions.destroy_session(&jar.post("/logout")).await.unwrap();
         assert!(changes.set_cookies().any(|line| line.starts_with("__Host-old=; Max-Age=0")));
         assert_eq!(who(&sessions, &mut thief).await, None, "{id}");
+        assert!(world.records(&sessions, "ann").await.is_empty());
+    }
+}
+
+/// Between the two steps of such a logout, and after one that came to nothing.
+#[tokio::test]
+async fn nobody_joins_what_a_logout_before_the_first_visit_has_marked() {
+    for id in IDS {
+        let world = World::new();
+        let store = FaultyStore::new(world.store.clone());
+        let builder = world.builder().store(store.clone()).adopt_until(START.plus(seconds(UNTIL)));
+        let sessions = builder.adopt_from(|cookies| async move { Ok(read(&cookies)) }).build().unwrap();
+        let (jar, mut copy) = (newcomer(&world, "ann", id), newcomer(&world, "ann", id));
+        store.inject_by(|method| if method == StoreMethod::Delete { Fault::Fail } else { Fault::None });
+        assert_eq!(sessions.destroy_session(&jar.post("/logout")).await.map(drop).unwrap_err().status(), 503);
+        assert_eq!(who(&sessions, &mut copy).await, None, "{id}");
         assert!(world.records(&sessions, "ann").await.is_empty());
     }
 }
@@ -302,6 +336,37 @@ async fn where_nothing_says_when_it_ends_it_ends_with_adopting() {
     world.advance(1);
     assert_eq!(who(&sessions, &mut jar).await, None);
     assert_eq!(who(&sessions, &mut newcomer(&world, "ann", "1")).await, None, "adopting is over");
+}
+
+/// A node whose clock is ahead adopts nothing any more, and one whose clock is behind still does.
+#[tokio::test]
+async fn what_ends_where_adopting_is_over_is_not_adopted_by_a_clock_that_is_behind() {
+    for id in IDS {
+        for end in ["account", "everyone", "logout", "first visit", "login"] {
+            let behind = World::new();
+            behind.advance(UNTIL - 20);
+            let ahead = World { store: behind.store.clone(), ..World::new() };
+            ahead.advance(UNTIL + 20);
+            let (still, no_more) = (manager(&behind), manager(&ahead));
+            let (mut jar, mut copy) = (newcomer(&behind, "ann", id), newcomer(&behind, "ann", id));
+            match end {
+                "account" => drop(no_more.revoke_account("ann").await.unwrap()),
+                "everyone" => drop(no_more.revoke_everyone().await.unwrap()),
+                "logout" => {
+                    assert_eq!(who(&still, &mut jar).await.as_deref(), Some("ann"));
+                    log_out(&no_more, &jar).await;
+                }
+                "first visit" => log_out(&no_more, &jar).await,
+                _ => jar.log_in(&no_more, user("bob")).await,
+            }
+            // What others do there takes away only what nobody needs any more.
+            for name in ["bob", "eve"] {
+                no_more.revoke_account(name).await.unwrap();
+            }
+            assert_eq!(who(&no_more, &mut copy).await, None, "{id}: {end}");
+            assert_eq!(who(&still, &mut copy).await, None, "{id}: {end}");
+        }
+    }
 }
 
 #[tokio::test]

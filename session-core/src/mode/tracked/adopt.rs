@@ -4,6 +4,7 @@
 //! has to know of it. Without one, whatever ends the session first bars what was proven of the account until then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::current::{Current, Issued};
 use super::login::new_record;
@@ -26,6 +27,12 @@ impl Tracked {
     /// Until when sessions of others are adopted, while they are.
     pub(crate) fn adopts_until<U: SessionPayload>(&self, op: &Operation<'_, U>) -> Option<Timestamp> {
         self.adopt_until.filter(|until| op.now() < *until)
+    }
+
+    /// Until when what ends here is kept out: where a clock is behind, sessions are adopted for a little longer.
+    pub(crate) fn keeps_out_until<U: SessionPayload>(&self, op: &Operation<'_, U>) -> Option<Timestamp> {
+        let until = self.adopt_until.map(|until| until.plus(op.lifetimes.leeway));
+        until.filter(|until| op.now() < *until)
     }
 
     /// Asks the application whether these cookies hold a session of another system.
@@ -53,7 +60,11 @@ impl Tracked {
         op: &Operation<'_, U>,
         newcomer: Newcomer<U>,
     ) -> Result<Option<Opened<U>>, SessionError> {
-        let Some((mut record, adoption)) = self.record_of(op, &newcomer)? else { return Ok(None) };
+        let Some(until) = self.adopts_until(op) else {
+            return Ok(refuse(op, &newcomer, "nothing is adopted any more: see adopt_until"));
+        };
+        let ends_by = newcomer.options.ends_by.or(newcomer.foreign.end()).unwrap_or(until);
+        let Some((mut record, adoption)) = self.record_of(op, &newcomer, ends_by)? else { return Ok(None) };
         let issued = issue(op, &record)?;
         match self.insert_foreign(op, &mut record, adoption).await? {
             Adopted::Done { evicted } => {
@@ -75,9 +86,13 @@ impl Tracked {
         op: &Operation<'_, U>,
         newcomer: &Newcomer<U>,
     ) -> Result<(), SessionError> {
-        let Some((mut record, adoption)) = self.record_of(op, newcomer)? else { return Ok(()) };
-        // Adopted by nobody, so that it cannot be any more. Who comes with one that is barred already bars nothing more.
-        record.uncounted = true;
+        let (now, moment) = (op.now(), Duration::from_secs(1));
+        let Some((mut record, adoption)) = self.record_of(op, newcomer, now.plus(moment))? else {
+            return Ok(());
+        };
+        // Adopted by nobody, so that it cannot be any more. It is over when it is made, so nobody joins it before it is
+        // deleted. Who comes with one that is barred already bars nothing more.
+        (record.uncounted, record.expires_at, record.ends_at) = (true, now, now);
         let adopted = self.insert_foreign(op, &mut record, adoption.limit(None)).await?;
         if adopted != Adopted::Barred {
             self.bar_for(op, &record).await?;
@@ -93,12 +108,11 @@ impl Tracked {
         &self,
         op: &Operation<'_, U>,
         newcomer: &Newcomer<U>,
+        ends_by: Timestamp,
     ) -> Result<Option<(SessionRecord, Adoption)>, SessionError> {
         let Newcomer { user, foreign, options } = newcomer;
         let (now, subject) = (op.now(), user.subject());
-        let Some(until) = self.adopts_until(op) else {
-            return Ok(refuse(op, newcomer, "nothing is adopted any more: see adopt_until"));
-        };
+        let Some(kept) = self.keeps_out_until(op) else { return Ok(None) };
         if let Some(problem) = foreign.problem(now, now.plus(op.lifetimes.leeway)) {
             return Ok(refuse(op, newcomer, problem));
         }
@@ -107,7 +121,7 @@ impl Tracked {
         }
         let options = LoginOptions {
             authenticated_at: foreign.begun_at(),
-            ends_by: options.ends_by.or(Some(foreign.end().unwrap_or(until))),
+            ends_by: Some(ends_by),
             origin: Some(if foreign.has_id() { Origin::Marked } else { Origin::Unmarked }),
             ..options.clone()
         };
@@ -119,7 +133,7 @@ impl Tracked {
             }
             Err(error) => return Err(error),
         };
-        let once_until = foreign.has_id().then(|| foreign.end().map_or(until, |end| end.max(until)));
+        let once_until = foreign.has_id().then(|| foreign.end().map_or(kept, |end| end.max(kept)));
         record.id = foreign.our_id(&op.realm, record.subject()).unwrap_or(record.id);
         let limit = self.session_limit.filter(|_| record.subject.is_some() && !record.uncounted);
         Ok(Some((record, Adoption::new(foreign.proven_at()).once_until(once_until).limit(limit))))
@@ -153,14 +167,11 @@ impl Tracked {
         op: &Operation<'_, U>,
         subject: Option<&str>,
     ) -> Result<(), SessionError> {
-        let Some(until) = self.adopt_until else { return Ok(()) };
+        let Some(until) = self.keeps_out_until(op) else { return Ok(()) };
         let now = op.now();
         // By whatever clock it was proven.
         let bar = Bar { at: now.plus(op.lifetimes.leeway), until };
-        match now < until {
-            true => Box::pin(self.call(op, |store| store.bar(&op.realm, subject, bar, now))).await,
-            false => Ok(()),
-        }
+        Box::pin(self.call(op, |store| store.bar(&op.realm, subject, bar, now))).await
     }
 
     /// Before a session ends that a foreign cookie could make anew.

@@ -172,11 +172,11 @@ fn refresh(
     write(lifetimes, Change::Extend, next)
 }
 
-/// Until when there is no new generation: a cookie of this one may be under way. The first has no predecessor, and is
-/// never extended.
+/// Until when there is no new generation: a cookie of this one may be under way. The first is that of a login, sent once, and
+/// never extended; but of an adopted session each request gets it that comes with the foreign cookie.
 fn hold(lifetimes: &Lifetimes, record: &SessionRecord, used: Timestamp) -> Timestamp {
     match record.generation {
-        0 => used,
+        0 if !record.is_adopted() => used,
         _ => used.max(record.issued_at).plus(lifetimes.replay_grace),
     }
 }
