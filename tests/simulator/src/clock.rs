@@ -11,6 +11,11 @@ use crate::stage::{Millis, Stage};
 /// What a clock that is right shows at the beginning of a run.
 pub(crate) const BEGINNING: i64 = 1_800_000_000;
 
+/// When a clock that is right shows this.
+pub(crate) fn since_the_beginning(time: i64) -> Millis {
+    u64::try_from(time - BEGINNING).unwrap_or_default() * 1000
+}
+
 /// Clones show the same time.
 #[derive(Clone)]
 pub(crate) struct NodeClock {

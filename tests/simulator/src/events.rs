@@ -158,17 +158,17 @@ async fn administer_at<U: Payload>(world: &World, node: &Node, manager: &Session
     world.stage.note(|| format!("the administrator at node {}: {choice} {account}", node.number));
     match choice {
         0..4 => {
-            let name = oracle.revokes(Some(&account), None);
+            let name = oracle.revokes(Some(&account), node.done().wall);
             if manager.revoke_account(&account).await.is_ok() {
                 world.stage.count(Happened::AccountRevoked);
-                oracle.revoked(name, place);
+                oracle.revoked(name, None, place, node.done().wall);
             }
         }
         4 => {
-            let name = oracle.revokes(None, None);
+            let name = oracle.revokes(None, node.done().wall);
             if manager.revoke_everyone().await.is_ok() {
                 world.stage.count(Happened::EveryoneRevoked);
-                oracle.revoked(name, place);
+                oracle.revoked(name, None, place, node.done().wall);
             }
         }
         _ => {

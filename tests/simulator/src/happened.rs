@@ -127,6 +127,37 @@ kinds! {
     /// The application next door ended its own users' sessions.
     NeighbourEnded,
 
+    /// A fleet that adopts sessions of another system.
+    MovingRun,
+    /// One of them got its session here.
+    Adopted,
+    /// Somebody who had to be let in with a foreign session was.
+    MovedIn,
+    /// It was a token of ours, from before the store.
+    TokenAdopted,
+    /// A request got the session that another one had made of the same foreign one.
+    Joined,
+    /// The other system could not be asked.
+    ForeignUnreadable,
+    /// A browser was told to forget the other system's cookie.
+    ForeignCleared,
+    /// A copy of the other system's cookie was shown, late or again.
+    CameAgain,
+    /// A login or a logout ended a foreign session that nobody had adopted.
+    EndedBeforeItsFirstVisit,
+    /// What had been logged out was shown again, and refused.
+    StayedOut,
+    /// The same of an account that had been revoked before its first visit.
+    BarredBeforeItsFirstVisit,
+    /// Somebody came when adopting was over.
+    AdoptingOver,
+    /// Somebody came with a foreign session that was over.
+    ForeignEnd,
+    /// An adopted session did not pass where a login must be fresh.
+    NotFresh,
+    /// A login of this run did.
+    Fresh,
+
     /// A session was shown without asking the store.
     ServedFromMemory,
     /// A session was shown within the bound after its end elsewhere.

@@ -6,13 +6,14 @@
 //!
 //! | file | what is there |
 //! |---|---|
-//! | `settings` | what a seed draws: fleet, lifetimes, weather, events |
+//! | `settings`, `weather` | what a seed draws: fleet, lifetimes, weather, events |
 //! | `stage`, `random`, `clock` | the executor and its time; chance; the clocks of nodes |
 //! | `node`, `payload` | the real managers, with two versions of a payload |
 //! | `network`, `backend`, `news` | the way to the store; the real `MemoryStore`, and what it really did; the news of ended sessions |
 //! | `world`, `browser`, `token`, `visit` | who asks for what; one request; what a browser keeps of the answer |
 //! | `events`, `keys` | what happens to the fleet meanwhile |
-//! | `oracle` | what was promised; what must be true of an answer that shows a session (`verdict`), and of one that shows none (`refusal`) |
+//! | `visa`, `reader`, `moving` | sessions of another system; how a node reads them; who comes with one |
+//! | `oracle` | what was promised; what must be true of an answer that shows a session (`verdict`), of one that shows none (`refusal`), and of whoever comes from the other system (`adoption`) |
 //! | `happened` | what happened, by kind: a run in which nothing goes wrong finds nothing |
 //! | `planted` | faults that must be found |
 //! | `search`, `seeds` | many seeds, on all cores; what the tests run |
@@ -23,6 +24,7 @@ mod clock;
 mod events;
 mod happened;
 mod keys;
+mod moving;
 mod network;
 mod news;
 mod node;
@@ -30,13 +32,16 @@ mod oracle;
 mod payload;
 mod planted;
 mod random;
+mod reader;
 mod search;
 #[cfg(test)]
 mod seeds;
 mod settings;
 mod stage;
 mod token;
+mod visa;
 mod visit;
+mod weather;
 mod world;
 
 pub use happened::{Counts, Happened};

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use session_core::store::{
-    Account, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced, SessionRecord, SessionStore,
-    StoreError, Touch,
+    Account, Adopted, Adoption, Bar, Create, Created, Fence, Invalidation, Mark, RecordKey, Replaced,
+    SessionRecord, SessionStore, StoreError, Touch,
 };
 use session_core::{SessionId, Timestamp};
 
 use crate::backend::{Backend, Outcome};
 use crate::happened::Happened;
-use crate::settings::{DEADLINE, Weather};
 use crate::stage::{Millis, Promise, Stage};
+use crate::weather::{DEADLINE, Weather};
 
 /// A node's connection.
 #[derive(Clone)]
@@ -192,6 +192,33 @@ impl SessionStore for Network {
 
     async fn delete_expired(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.call("delete_expired", move |backend| backend.delete_expired(now, limit)).await
+    }
+
+    fn can_adopt(&self) -> bool {
+        true
+    }
+
+    async fn adopt(
+        &self,
+        realm: &str,
+        record: &SessionRecord,
+        adoption: Adoption,
+        now: Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        self.is_written(record);
+        let (realm, record) = (realm.to_owned(), record.clone());
+        self.call("adopt", move |backend| backend.adopt(&realm, &record, adoption, now)).await
+    }
+
+    async fn bar(
+        &self,
+        realm: &str,
+        subject: Option<&str>,
+        bar: Bar,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (realm, subject) = (realm.to_owned(), subject.map(str::to_owned));
+        self.call("bar", move |backend| backend.bar(&realm, subject.as_deref(), bar, now)).await
     }
 
     /// Now and then the line breaks, and whoever listens must ask again.

@@ -8,8 +8,8 @@ use std::task::{Poll, Waker};
 use session_core::store::Invalidation;
 
 use crate::happened::Happened;
-use crate::settings::Weather;
 use crate::stage::{Millis, Stage, lock};
+use crate::weather::Weather;
 
 /// Tells all listeners.
 pub(crate) struct News {

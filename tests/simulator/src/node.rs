@@ -1,7 +1,7 @@
 //! A node: the real `SessionManager`, with a clock, a ring of keys and a connection of its own.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use session_core::{
@@ -14,9 +14,12 @@ use crate::network::Network;
 use crate::oracle::{Begun, Done, Place};
 use crate::payload::{NewUser, OldUser, Payload};
 use crate::random::NodeRandom;
-use crate::settings::{DEADLINE, Mode, Settings};
+use crate::reader::adopting;
+use crate::settings::{Mode, Settings};
 use crate::stage::lock;
 use crate::token::Token;
+use crate::visa::Visa;
+use crate::weather::DEADLINE;
 
 /// The realm of the application that is looked at; others are neighbours.
 pub(crate) const REALM: &str = "fleet";
@@ -105,7 +108,7 @@ impl Node {
         self.is_old_key_retired.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn begin(&self, token: Option<&Token>) -> Begun {
+    pub(crate) fn begin(&self, token: Option<&Token>, visa: Option<&Arc<Visa>>) -> Begun {
         let is_retired = self.is_old_key_retired.load(Ordering::Relaxed);
         Begun {
             at: self.network.stage.now(),
@@ -113,6 +116,7 @@ impl Node {
             wall: self.clock.now().unix_seconds(),
             jumps: self.clock.jumps(),
             token: token.cloned(),
+            visa: visa.cloned(),
             is_old_program: matches!(lock(&self.running).program, Program::Old(_)),
             retired: is_retired.then_some(OLD_KEY),
         }
@@ -183,6 +187,7 @@ fn manager<U: Payload>(
         .ended_capacity(settings.ended_capacity)
         .observer(move |event: &SessionEvent| match event.kind {
             EventKind::Refreshed => stage.count(Happened::Refreshed),
+            EventKind::Adopted => stage.count(Happened::Adopted),
             EventKind::ReplayDetected => stage.count(Happened::Replayed),
             _ => {}
         });
@@ -196,6 +201,9 @@ fn manager<U: Payload>(
     }
     if let Mode::Hybrid(bound) = settings.mode {
         builder = builder.hybrid(Duration::from_millis(bound));
+    }
+    if let Some(moving) = &settings.moving {
+        builder = adopting(builder, moving, &network);
     }
     let stage = network.stage.clone();
     let latency = network.weather.latency;

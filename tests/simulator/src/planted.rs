@@ -66,11 +66,25 @@ pub enum Planted {
     SealsNothing,
     /// A proxy answers with the cookie of the response before.
     ProxyMixesAnswers,
+    /// `adopt` says that it is done, and wrote nothing.
+    AdoptWritesNothing,
+    /// `adopt` leaves no mark.
+    AdoptForgetsTheMark,
+    /// `adopt` loses that another system began the session.
+    AdoptForgetsTheOrigin,
+    /// `bar` says that it is done, and bars nothing.
+    BarBarsNothing,
+    /// The reader names a foreign session by what is another in each request.
+    ForeignIdChanges,
+    /// One node does not read when a foreign session ends.
+    ForeignEndIsLost,
+    /// One node was told to adopt for an hour longer than the others.
+    AdoptingIsLonger,
 }
 
 impl Planted {
     /// Each of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 38] = [
         Self::ReplaceWritesNothing,
         Self::ReplaceComparesNothing,
         Self::ReplaceBringsBack,
@@ -102,5 +116,12 @@ impl Planted {
         Self::EndedListIsFull,
         Self::SealsNothing,
         Self::ProxyMixesAnswers,
+        Self::AdoptWritesNothing,
+        Self::AdoptForgetsTheMark,
+        Self::AdoptForgetsTheOrigin,
+        Self::BarBarsNothing,
+        Self::ForeignIdChanges,
+        Self::ForeignEndIsLost,
+        Self::AdoptingIsLonger,
     ];
 }

@@ -118,4 +118,11 @@ found! {
     fn without_a_store_what_was_logged_out_here_stays_out_here(EndedListIsFull): "logged out at";
     fn nobody_reads_what_is_to_be_sealed(SealsNothing): "anybody can read";
     fn no_browser_gets_the_cookie_of_another(ProxyMixesAnswers): "a browser got the cookie";
+    fn nobody_is_logged_out_by_the_move(AdoptWritesNothing): "is logged out";
+    fn what_was_adopted_and_ended_stays_out(AdoptForgetsTheMark): "was logged out at";
+    fn nothing_adopted_is_fresh(AdoptForgetsTheOrigin): "passes for a login";
+    fn whoever_was_revoked_is_not_adopted(BarBarsNothing): "was revoked at";
+    fn first_requests_of_one_foreign_session_make_one_session(ForeignIdChanges): "has become several";
+    fn nothing_adopted_passes_the_end_of_the_foreign_session(ForeignEndIsLost): "absolute end";
+    fn nothing_is_adopted_when_that_is_over(AdoptingIsLonger): "and may be until";
 }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use session_core::store::SessionLimit;
 use session_core::{Lifetimes, ReplayPolicy};
 
+use crate::clock::BEGINNING;
 use crate::happened::Happened;
 use crate::planted::Planted;
 use crate::random::Random;
 use crate::stage::Millis;
+use crate::visa::Moving;
+use crate::weather::Weather;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -43,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) forgets_to_seal: bool,
     pub(crate) weather: Weather,
     pub(crate) events: Events,
+    /// From another system: of those with a store some.
+    pub(crate) moving: Option<Moving>,
     /// When the tabs make their last request.
     pub(crate) end: Millis,
 }
@@ -85,31 +90,6 @@ pub(crate) struct Times {
     pub(crate) seen_interval: u64,
 }
 
-/// Chances are of a thousand.
-#[derive(Clone, Debug)]
-pub(crate) struct Weather {
-    /// Within what the documentation asks for: a request's flight, the difference of two clocks and the store's deadline
-    /// together stay below the grace.
-    pub(crate) is_calm: bool,
-    /// The longest way from a browser to a node, or back.
-    pub(crate) flight: Millis,
-    /// How far a clock is off at most, either way.
-    pub(crate) skew: Millis,
-    pub(crate) jumps: bool,
-    /// The usual time that the store needs, either way.
-    pub(crate) latency: Millis,
-    pub(crate) call_fails: u64,
-    pub(crate) answer_is_lost: u64,
-    pub(crate) call_is_slow: u64,
-    pub(crate) call_hangs: u64,
-    /// A call arrives when its caller has given up.
-    pub(crate) call_is_late: u64,
-    pub(crate) response_is_lost: u64,
-    pub(crate) request_is_cut: u64,
-    pub(crate) news_is_lost: u64,
-    pub(crate) news_delay: Millis,
-}
-
 /// What happens to the fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
@@ -123,13 +103,14 @@ pub(crate) struct Events {
     pub(crate) neighbour: bool,
 }
 
-/// How long an operation waits for the store.
-pub(crate) const DEADLINE: Millis = 2_000;
+pub(crate) fn account(number: usize) -> String {
+    format!("account {number}")
+}
 
 impl Settings {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let times = Times::draw(random);
-        let weather = Weather::draw(random, &times);
+        let weather = Weather::draw(random, times.grace);
         let bound = random.pick(&[1_000, 5_000, 15_000, 30_000]);
         let mode = match random.below(10) {
             0..2 => Mode::Stateless,
@@ -151,6 +132,8 @@ impl Settings {
             administrator: random.chance(400),
             neighbour: random.chance(150),
         };
+        let end = random.pick(&[150_000, 300_000, 700_000]) - random.below(100_000);
+        let moves = mode != Mode::Stateless && random.chance(300);
         Self {
             mode,
             nodes: random.index(4) + 1,
@@ -170,7 +153,8 @@ impl Settings {
             forgets_to_seal: false,
             weather,
             events,
-            end: random.pick(&[150_000, 300_000, 700_000]) - random.below(100_000),
+            moving: moves.then(|| Moving::draw(random, BEGINNING, end)),
+            end,
         }
     }
 
@@ -179,6 +163,7 @@ impl Settings {
         let mut drawn = Self::draw(random);
         drawn.nodes = 5;
         drawn.limit = None;
+        drawn.moving = None;
         drawn.times = Times { idle: None, ..drawn.times };
         drawn.weather =
             Weather { is_calm: true, skew: 5_000, jumps: true, flight: 3_000, ..Weather::clear() };
@@ -197,11 +182,33 @@ impl Settings {
             (Some(Planted::EndedListIsFull), ..) => settings.ended_capacity = 0,
             _ => {}
         }
+        if let Some(moving) = &mut settings.moving {
+            match (planted, number) {
+                (Some(Planted::AdoptingIsLonger), 0) => moving.until += 3_600,
+                (Some(Planted::ForeignEndIsLost), 0) => moving.loses_the_end = true,
+                (Some(Planted::ForeignIdChanges), _) => moving.names_change = true,
+                _ => {}
+            }
+        }
         settings
     }
 
     pub(crate) fn lifetimes(&self) -> Lifetimes {
-        let Times { max_age, threshold, grace, absolute, unremembered, idle, seen_interval } = self.times;
+        self.times.lifetimes()
+    }
+
+    pub(crate) fn account(&self, number: usize) -> String {
+        account(number % self.accounts)
+    }
+
+    pub(crate) fn has_store(&self) -> bool {
+        self.mode != Mode::Stateless
+    }
+}
+
+impl Times {
+    pub(crate) fn lifetimes(&self) -> Lifetimes {
+        let Times { max_age, threshold, grace, absolute, unremembered, idle, seen_interval } = *self;
         let lifetimes = Lifetimes::default()
             .max_age(Duration::from_secs(max_age))
             .refresh_threshold(Duration::from_secs(threshold))
@@ -212,12 +219,6 @@ impl Settings {
         idle.map_or(lifetimes.clone(), |idle| lifetimes.idle_timeout(Duration::from_secs(idle)))
     }
 
-    pub(crate) fn has_store(&self) -> bool {
-        self.mode != Mode::Stateless
-    }
-}
-
-impl Times {
     fn draw(random: &mut Random) -> Self {
         let grace = random.pick(&[20, 30]);
         let max_age = random.pick(&[180, 240, 400]);
@@ -226,64 +227,6 @@ impl Times {
         let seen_interval = random.pick(&[0, 5, 15]);
         let idle = random.chance(250).then_some(if seen_interval > 6 { 150 } else { 60 });
         Self { max_age, threshold, grace, absolute, unremembered: absolute / 2 + 30, idle, seen_interval }
-    }
-}
-
-impl Weather {
-    /// Nothing goes wrong.
-    fn clear() -> Self {
-        Self {
-            is_calm: true,
-            flight: 20,
-            skew: 0,
-            jumps: false,
-            latency: 5,
-            call_fails: 0,
-            answer_is_lost: 0,
-            call_is_slow: 0,
-            call_hangs: 0,
-            call_is_late: 0,
-            response_is_lost: 0,
-            request_is_cut: 0,
-            news_is_lost: 0,
-            news_delay: 50,
-        }
-    }
-
-    fn draw(random: &mut Random, times: &Times) -> Self {
-        let mut weather = Self::clear();
-        weather.is_calm = !random.chance(200);
-        // Of the grace: one part for each way, one for the difference of clocks; a use waits for its store up to two
-        // seconds, and for a revalidation not at all.
-        let part = (times.grace * 1000 - DEADLINE - 2_000) / 4;
-        weather.latency = random.pick(&[0, 0, 3, 50, 400]);
-        weather.flight = random.pick(&[5, 200, part]);
-        weather.skew = random.pick(&[0, 1_000, part]);
-        weather.jumps = random.chance(300);
-        if !weather.is_calm {
-            weather.flight = random.pick(&[1_000, 40_000]);
-            weather.skew = random.pick(&[30_000, 120_000]);
-        }
-        let troubles = if random.chance(500) { random.pick(&[5, 20, 80]) } else { 0 };
-        for chance in [
-            &mut weather.call_fails,
-            &mut weather.answer_is_lost,
-            &mut weather.call_is_slow,
-            &mut weather.call_hangs,
-            &mut weather.call_is_late,
-        ] {
-            *chance = if random.chance(500) { troubles } else { 0 };
-        }
-        weather.response_is_lost = random.pick(&[0, 20, 150]);
-        weather.request_is_cut = random.pick(&[0, 20, 100]);
-        weather.news_is_lost = random.pick(&[0, 300, 1000]);
-        weather.news_delay = random.pick(&[10, 2_000, 60_000]);
-        weather
-    }
-
-    /// The store answers everything in time.
-    pub(crate) fn store_is_well(&self) -> bool {
-        self.call_fails + self.answer_is_lost + self.call_is_slow + self.call_hangs + self.call_is_late == 0
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -261,6 +261,14 @@ impl<F: Future, O: Fn() -> bool + Unpin> Future for Cut<F, O> {
         }
         self.polls = self.polls.map(|polls| polls - 1);
         self.future.as_mut().poll(context).map(Some)
+    }
+}
+
+/// What is ready at once.
+pub(crate) fn ready<T>(call: impl Future<Output = T>) -> Option<T> {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
     }
 }
 

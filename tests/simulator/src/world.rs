@@ -10,6 +10,7 @@ use crate::browser::Browser;
 use crate::clock::NodeClock;
 use crate::events;
 use crate::happened::Happened;
+use crate::moving;
 use crate::network::Network;
 use crate::node::Node;
 use crate::oracle::Oracle;
@@ -18,6 +19,7 @@ use crate::planted::Planted;
 use crate::random::{NodeRandom, Random};
 use crate::settings::Settings;
 use crate::stage::{Millis, Stage, lock};
+use crate::visa::OtherSystem;
 use crate::visit::{Options, Wish, visit};
 
 pub(crate) struct World {
@@ -27,6 +29,8 @@ pub(crate) struct World {
     pub(crate) browsers: Vec<Arc<Browser>>,
     pub(crate) oracle: Oracle,
     pub(crate) planted: Option<Planted>,
+    /// Where some come from.
+    pub(crate) other: OtherSystem,
     logins: AtomicU64,
     /// What went by last, for a proxy that keeps what it must not.
     passed: Mutex<Option<String>>,
@@ -63,6 +67,7 @@ impl World {
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let browsers = (0..settings.browsers).map(|number| Arc::new(Browser::new(number, None))).collect();
         let oracle = Oracle::new(stage, &settings, &backend);
+        let other = OtherSystem::new(NodeClock::new(stage, skew(&mut stage.random(), settings.weather.skew)));
         let logins = AtomicU64::new(1);
         let world = Self {
             stage: stage.clone(),
@@ -71,11 +76,13 @@ impl World {
             browsers,
             oracle,
             planted,
+            other,
             logins,
             passed: Mutex::default(),
         };
         let world = Arc::new(world);
         events::begin(&world);
+        moving::begin(&world);
         for browser in &world.browsers {
             for _ in 0..world.settings.tabs {
                 stage.spawn(surf(Arc::clone(&world), Arc::clone(browser)));
@@ -85,7 +92,7 @@ impl World {
     }
 
     pub(crate) fn account(&self, number: usize) -> String {
-        format!("account {}", number % self.settings.accounts)
+        self.settings.account(number)
     }
 
     pub(crate) fn next_login(&self) -> u64 {
@@ -125,7 +132,8 @@ async fn surf(world: Arc<World>, browser: Arc<Browser>) {
         let (pause, wish, at_once) = {
             let mut random = stage.random();
             let longest = random.pick(&[20, 1_500, 20_000, 90_000]);
-            let wish = wish(&mut random, &world, browser.cookie().is_some());
+            let has_cookie = browser.cookie().is_some() || browser.visa().is_some() && random.chance(600);
+            let wish = wish(&mut random, &world, has_cookie);
             (random.within(0..=longest), wish, random.chance(250))
         };
         stage.sleep(pause).await;
@@ -157,7 +165,8 @@ fn wish(random: &mut Random, world: &World, has_cookie: bool) -> Wish {
     }
     match random.below(1000) {
         0..420 => Wish::Use,
-        420..500 => Wish::Look,
+        420..490 => Wish::Look,
+        490..500 => Wish::StepUp,
         500..560 => Wish::Recheck,
         560..680 => Wish::Refresh,
         680..860 => Wish::Update,

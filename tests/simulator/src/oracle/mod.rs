@@ -1,5 +1,8 @@
 //! Who knows what was promised, and looks at every answer: what requests tell it is here, what it says in the other files.
 
+mod adoption;
+mod changes;
+mod foreign;
 mod refusal;
 mod verdict;
 
@@ -8,12 +11,14 @@ use std::sync::{Arc, Mutex};
 
 use session_core::SessionId;
 
+use self::foreign::Newcomer;
 use crate::backend::Backend;
 use crate::happened::Happened;
 use crate::node::REALM;
 use crate::settings::Settings;
 use crate::stage::{Millis, Stage, lock};
 use crate::token::Token;
+use crate::visa::Visa;
 
 /// Where and when a request was worked on.
 #[derive(Clone, Debug)]
@@ -24,6 +29,8 @@ pub(crate) struct Begun {
     pub(crate) wall: i64,
     pub(crate) jumps: u64,
     pub(crate) token: Option<Token>,
+    /// The other system's session.
+    pub(crate) visa: Option<Arc<Visa>>,
     /// A node with the program from before the deploy.
     pub(crate) is_old_program: bool,
     /// The node takes this key no more.
@@ -65,15 +72,19 @@ pub(crate) struct Login {
     /// .. and one that is called later ends it.
     pub(crate) began: Millis,
     pub(crate) done: Millis,
-    /// By the node's clock, the latest that it can be.
-    pub(crate) authenticated_at: i64,
-    /// In seconds.
+    /// In seconds: how long it may last from its login, or from a proof that comes later.
     pub(crate) lifetime: u64,
+    /// When it is over: by the node's clock, the latest that it can be, in seconds ..
+    pub(crate) ends_at: i64,
+    /// .. and by a clock that is right.
+    pub(crate) ends: Millis,
     pub(crate) rotated_from: Option<SessionId>,
 }
 
 struct Session {
     login: Login,
+    /// The other system's session that it was made from, and nobody has proven since who they are.
+    visa: Option<u64>,
     /// Somebody asked for its end, with or without success.
     is_to_end: bool,
     ends: Vec<End>,
@@ -85,6 +96,18 @@ struct Session {
 }
 
 impl Session {
+    fn new(login: Login) -> Self {
+        Self {
+            visa: None,
+            is_to_end: false,
+            ends: Vec::new(),
+            is_stolen: false,
+            uses: VecDeque::from([(login.done, login.done)]),
+            touched: login.done,
+            login,
+        }
+    }
+
     fn is_used(&mut self, began: Millis, done: Millis) {
         self.uses.push_back((began, done));
         // More than are under way at once.
@@ -114,6 +137,8 @@ struct Revocation {
     account: Option<String>,
     keep: Option<SessionId>,
     start: Millis,
+    /// By its node's clock, the earliest that it can be: it bars what was proven up to then.
+    wall: i64,
     done: Option<End>,
 }
 
@@ -138,6 +163,7 @@ struct Known {
     grants: Vec<Grant>,
     /// Accounts by the names that lists of devices have for sessions.
     handles: BTreeMap<String, String>,
+    visas: BTreeMap<u64, Newcomer>,
     /// The old key was retired before its tokens had expired.
     is_urgent: bool,
 }
@@ -160,9 +186,7 @@ impl Oracle {
         let mut known = lock(&self.known);
         self.stage.count(Happened::LoggedIn);
         known.handles.insert(token.sid.handle(REALM), login.account.clone());
-        let (uses, touched) = (VecDeque::from([(login.done, login.done)]), login.done);
-        let session = Session { login, is_to_end: false, ends: Vec::new(), is_stolen: false, uses, touched };
-        if known.sessions.insert(token.sid, session).is_some() {
+        if known.sessions.insert(token.sid, Session::new(login)).is_some() {
             drop(known);
             self.stage.fail(|| format!("two logins got the session id {:?}", token.sid));
         }
@@ -173,18 +197,36 @@ impl Oracle {
         lock(&self.known).sessions.get(&sid).map(|session| session.login.clone())
     }
 
-    pub(crate) fn is_to_end(&self, token: Option<&Token>) {
-        self.about(token, |session| session.is_to_end = true);
+    pub(crate) fn is_to_end(&self, token: Option<&Token>, visa: Option<&Visa>) {
+        let mut made_from = None;
+        self.about(token, |session| {
+            session.is_to_end = true;
+            made_from = session.visa;
+        });
+        for serial in made_from.into_iter().chain(visa.map(|visa| visa.serial)) {
+            self.is_to_end_for(serial);
+        }
     }
 
     /// A request that showed this token is over, or was cut: it may have counted as a use.
     pub(crate) fn is_over(&self, begun: &Begun) {
         let now = self.stage.now();
-        self.about(begun.token.as_ref(), |session| session.touched = session.touched.max(now));
+        let touch = |session: &mut Session| session.touched = session.touched.max(now);
+        self.about(begun.token.as_ref(), touch);
+        if let Some(visa) = &begun.visa {
+            self.about_newcomer(visa.serial, |_| {}, touch);
+        }
     }
 
     pub(crate) fn is_stolen(&self, token: &Token) {
-        self.about(Some(token), |session| session.is_stolen = true);
+        let mut made_from = None;
+        self.about(Some(token), |session| {
+            session.is_stolen = true;
+            made_from = session.visa;
+        });
+        if let Some(serial) = made_from {
+            self.is_copied(serial);
+        }
     }
 
     pub(crate) fn old_key_is_compromised(&self) {
@@ -192,65 +234,21 @@ impl Oracle {
     }
 
     /// The end of the session that this token names was acknowledged. Does it say more than that the cookie is gone?
-    pub(crate) fn ended(&self, begun: &Begun, is_certain: bool) {
+    pub(crate) fn ended(&self, begun: &Begun, done: Done, is_certain: bool) {
         let Some(token) = &begun.token else { return };
         let is_live = self.is_live_everywhere(token) && begun.retired.is_none_or(|kid| kid != token.kid);
         let end = self.end(begun.place, token.expires_at);
         let is_calm = self.settings.weather.is_calm;
+        let mut visa = None;
         self.about(Some(token), |session| {
             if is_certain || (is_calm && is_live && !session.is_stolen) {
                 session.ends.push(end);
+                visa = session.visa.filter(|_| self.is_there(session, begun));
             }
         });
-    }
-
-    /// Answers by what name the end of this revocation is to be told.
-    pub(crate) fn revokes(&self, account: Option<&str>, keep: Option<SessionId>) -> usize {
-        let mut known = lock(&self.known);
-        let account = account.map(str::to_owned);
-        known.revocations.push(Revocation { account, keep, start: self.stage.now(), done: None });
-        known.revocations.len() - 1
-    }
-
-    pub(crate) fn revoked(&self, name: usize, place: Place) {
-        let mut known = lock(&self.known);
-        known.revocations[name].done = Some(self.end(place, 0));
-    }
-
-    /// A login that began then was told that it was overtaken: was there anything to overtake it?
-    pub(crate) fn overtaken(&self, account: &str, began: Millis) {
-        let known = lock(&self.known);
-        let may_be = known.revocations.iter().any(|revocation| {
-            revocation.concerns(account) && revocation.done.is_none_or(|done| done.at >= began)
-        });
-        drop(known);
-        self.stage.count(Happened::Overtaken);
-        if !may_be && self.settings.weather.is_calm {
-            self.stage
-                .fail(|| format!("a login of {account} was overtaken, and nobody had ended its sessions"));
+        if let Some(serial) = visa {
+            self.is_ended_for(serial, begun, done);
         }
-    }
-
-    pub(crate) fn update_sent(&self, serial: u64) {
-        lock(&self.known).counters.entry(serial).or_default().sent += 1;
-    }
-
-    pub(crate) fn update_done(&self, serial: u64, begun: &Begun) {
-        let Some(token) = &begun.token else { return };
-        let mut known = lock(&self.known);
-        self.stage.count(Happened::Updated);
-        let end = self.end(begun.place, 0);
-        known.counters.entry(serial).or_default().done.push((end, token.sid));
-    }
-
-    pub(crate) fn grants(&self, account: &str) -> usize {
-        let mut known = lock(&self.known);
-        known.grants.push(Grant { account: account.to_owned(), start: self.stage.now(), done: None });
-        known.grants.len() - 1
-    }
-
-    pub(crate) fn granted(&self, name: usize, place: Place) {
-        lock(&self.known).grants[name].done = Some(self.end(place, 0));
     }
 
     fn end(&self, place: Place, until: i64) -> End {

@@ -11,10 +11,13 @@ use crate::stage::lock;
 use crate::token::Token;
 
 impl Oracle {
-    /// A request was told that nobody is logged in.
-    pub(crate) fn refused(&self, begun: &Begun, kind: ErrorKind) {
+    /// A request was told that nobody is logged in; it may be one that adopts.
+    pub(crate) fn refused(&self, begun: &Begun, kind: ErrorKind, adopts: bool) {
         let mut known = lock(&self.known);
         self.stage.count(Happened::Refused);
+        if adopts {
+            self.refused_newcomer(&known, begun, kind);
+        }
         let Some(token) = &begun.token else { return };
         // What a node refuses once it goes on refusing, as long as such a token is good.
         if let Some(session) = known.sessions.get_mut(&token.sid) {
@@ -41,7 +44,7 @@ impl Oracle {
     /// Which of the ends that time brings was reached.
     fn count_ends(&self, session: &Session, begun: &Begun, token: &Token) {
         let slack = 2 * self.settings.weather.skew + 2_000;
-        let ends = session.login.done + session.login.lifetime * 1000;
+        let ends = session.login.ends;
         let idle =
             self.settings.times.idle.map(|idle| session.last_use_before(begun.at) + idle * 1000 + slack);
         let has_no_other_end = !session.is_to_end && self.backend.gone(token.sid).is_none();
@@ -61,7 +64,7 @@ impl Oracle {
     pub(crate) fn unavailable(&self, kind: ErrorKind) {
         self.stage.count(Happened::Unavailable);
         // Where each call takes long, whoever loses a race or two comes too late.
-        if self.settings.weather.store_is_well() && self.settings.weather.latency <= 50 {
+        if self.settings.weather.store_is_quick() {
             self.stage.fail(|| format!("the store is well, and the answer is {kind:?}"));
         }
     }
@@ -74,15 +77,13 @@ impl Oracle {
         token: &Token,
     ) -> Result<(), &'static str> {
         let session = known.sessions.get(&token.sid).ok_or("nobody knows of it")?;
-        let (now, weather) = (self.stage.now(), &self.settings.weather);
+        let weather = &self.settings.weather;
         let must = |is_so: bool, why: &'static str| if is_so { Ok(()) } else { Err(why) };
         must(weather.is_calm, "the weather is worse than the documentation allows")?;
         must(!session.is_to_end, "somebody asked for its end")?;
         must(!session.is_stolen, "it was stolen")?;
         must(self.is_live_everywhere(token), "its token is about to expire, or has")?;
-        let slack = 2 * weather.skew + 2_000;
-        let end = session.login.done + session.login.lifetime * 1000;
-        must(now + slack < end, "its absolute lifetime is about to end")?;
+        must(!self.is_at_its_end(session), "its absolute lifetime is about to end")?;
         must(self.is_in_use(session, begun), "it was idle")?;
         let is_retired = begun.retired.is_some_and(|kid| kid == token.kid);
         must(!(known.is_urgent && is_retired), "its key was retired before it expired")?;
@@ -102,6 +103,18 @@ impl Oracle {
     pub(super) fn is_live_everywhere(&self, token: &Token) -> bool {
         let now = i64::try_from(self.stage.now() + self.settings.weather.skew).unwrap_or(i64::MAX);
         BEGINNING * 1000 + now + 2_000 < token.expires_at * 1000
+    }
+
+    fn is_at_its_end(&self, session: &Session) -> bool {
+        let slack = 2 * self.settings.weather.skew + 2_000;
+        // One that was adopted may have begun when a request first showed what it was made from.
+        let end = session.login.ends.saturating_sub(session.login.done - session.login.asked);
+        self.stage.now() + slack >= end
+    }
+
+    /// Time has not ended it: who ends it then ends what it was made from, too.
+    pub(super) fn is_there(&self, session: &Session, begun: &Begun) -> bool {
+        !self.is_at_its_end(session) && self.is_in_use(session, begun)
     }
 
     fn is_in_use(&self, session: &Session, begun: &Begun) -> bool {

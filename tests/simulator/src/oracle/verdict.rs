@@ -70,7 +70,7 @@ impl Oracle {
             let spares = revocation.keep.is_some_and(|keep| lineage.contains(&keep));
             if revocation.concerns(&session.login.account)
                 && !spares
-                && session.login.began < revocation.start
+                && (session.login.began < revocation.start || self.bars(known, session.visa, revocation))
                 && self.is_known(done, begun, asked)
             {
                 return what("revoked", done.at);
@@ -91,7 +91,7 @@ impl Oracle {
     }
 
     /// The session and those whose place it took.
-    fn lineage(&self, known: &Known, sid: SessionId) -> Vec<SessionId> {
+    pub(super) fn lineage(&self, known: &Known, sid: SessionId) -> Vec<SessionId> {
         let mut lineage = vec![sid];
         while let Some(before) = lineage.last().and_then(|last| known.sessions.get(last)?.login.rotated_from)
         {
@@ -101,7 +101,7 @@ impl Oracle {
     }
 
     /// Whether the node must know of something that was acknowledged somewhere.
-    fn is_known(&self, end: End, begun: &Begun, asked: bool) -> bool {
+    pub(super) fn is_known(&self, end: End, begun: &Begun, asked: bool) -> bool {
         let is_here = end.place == begun.place;
         let delay = match self.settings.mode {
             // Until its entry in the list may go: the session goes on elsewhere, where nobody knows of it.
@@ -121,10 +121,9 @@ impl Oracle {
     }
 
     fn too_old(&self, session: &Session, token: &Token, begun: &Begun, done: Done) -> Option<String> {
-        let Login { authenticated_at, lifetime, done: since, .. } = &session.login;
-        let end = authenticated_at + i64::try_from(*lifetime).unwrap_or(i64::MAX);
+        let Login { ends_at: end, ends, lifetime, done: since, .. } = &session.login;
         let wall = begun.wall.min(done.wall);
-        if begun.jumps == done.jumps && wall >= end {
+        if begun.jumps == done.jumps && wall >= *end {
             return Some(format!("served {} s after its absolute end", wall - end));
         }
         if begun.jumps == done.jumps && wall >= token.expires_at {
@@ -132,7 +131,7 @@ impl Oracle {
         }
         // By the one clock that is right, and what the others are allowed to be wrong by.
         let slack = 2 * self.settings.weather.skew + 2_000;
-        if begun.at > since + lifetime * 1000 + slack {
+        if begun.at > ends + slack {
             return Some(format!(
                 "a login of {since} ms is served at {} ms, with {lifetime} s to live",
                 begun.at
@@ -173,7 +172,8 @@ impl Oracle {
             return Some(format!("{done} updates were acknowledged, and {} are there", seen.count));
         }
         // Open sessions are changed: those that are open by the clock of the administrator's node, and that it can read.
-        if self.settings.weather.skew > 0 || self.settings.events.deploy {
+        let cannot_read = self.settings.events.deploy || (known.is_urgent && self.settings.seals.any());
+        if self.settings.weather.skew > 0 || cannot_read {
             return None;
         }
         // One whose place another took is not open, though its copies are served for a while.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use session_core::adapter::Incoming;
 use session_core::{ErrorKind, SessionError, SessionId, SessionManager};
 
+use super::notes::Note;
 use super::{Options, Wish};
 use crate::happened::Happened;
 use crate::node::Node;
@@ -13,7 +14,10 @@ use crate::oracle::{Begun, How, Login};
 use crate::payload::Payload;
 use crate::stage::lock;
 use crate::token::Change;
+use crate::visa::seconds;
 use crate::world::World;
+
+const LONGER_THAN_ANY_RUN: Duration = Duration::from_secs(7_200);
 
 /// One request on its node.
 pub(super) struct Visit<'a, U: Payload> {
@@ -24,6 +28,7 @@ pub(super) struct Visit<'a, U: Payload> {
     pub(super) incoming: Incoming<U>,
     /// The session that it began.
     pub(super) began: Mutex<Option<SessionId>>,
+    pub(super) notes: Mutex<Vec<Note>>,
 }
 
 impl<U: Payload> Visit<'_, U> {
@@ -60,10 +65,10 @@ impl<U: Payload> Visit<'_, U> {
             Wish::Update => self.update().await?,
             Wish::List => {
                 let devices = session.list().await?;
-                let handles: Vec<String> = devices.iter().map(|device| device.id.clone()).collect();
-                self.world.oracle.listed(self.begun, &handles);
+                self.note(Note::Listed(devices.iter().map(|device| device.id.clone()).collect()));
                 self.saw(How::Asked);
             }
+            Wish::StepUp => self.step_up().await?,
             Wish::LogIn(options) => self.log_in(options).await?,
             Wish::Rotate => self.rotate().await?,
             Wish::LogOut => self.log_out().await?,
@@ -74,7 +79,7 @@ impl<U: Payload> Visit<'_, U> {
 
     fn saw(&self, how: How) {
         if let Some(user) = self.incoming.session().user() {
-            self.world.oracle.served(self.begun, self.node.done(), &user.seen(), how);
+            self.note(Note::Saw(user.seen(), how));
         }
     }
 
@@ -82,16 +87,37 @@ impl<U: Payload> Visit<'_, U> {
         self.world.oracle.login(self.begun.token.as_ref()?.sid)
     }
 
+    /// The login of the session that was opened: by its token, unless it was adopted.
+    fn opened(&self) -> Option<(Login, Option<SessionId>)> {
+        let shown = || Some((self.shown()?, Some(self.begun.token.as_ref()?.sid)));
+        let Some(visa) = &self.begun.visa else { return shown() };
+        let seen = self.incoming.session().user()?.seen();
+        let adopted = || Some((self.world.oracle.login_with(visa, self.latest_wall())?, None));
+        // Of one without a name another session may have been made just now.
+        let is_its =
+            |login: &Login| login.serial == seen.login && (visa.is_named() || login.serial != visa.serial);
+        shown().filter(|(login, _)| is_its(login)).or_else(adopted)
+    }
+
+    async fn step_up(&self) -> Result<(), SessionError> {
+        let proof = self.incoming.session().require_fresh(LONGER_THAN_ANY_RUN).await;
+        let is_fresh = match proof {
+            Err(error) if error.kind() != ErrorKind::ReauthenticationRequired => return Err(error),
+            proof => proof.is_ok(),
+        };
+        self.note(Note::Proof(is_fresh));
+        self.saw(How::Asked);
+        Ok(())
+    }
+
     async fn update(&self) -> Result<(), SessionError> {
-        let login = self.shown();
-        if let Some(login) = &login {
-            self.world.oracle.update_sent(login.serial);
+        let shown = self.shown().map(|login| login.serial);
+        let visa = self.begun.visa.as_ref().map(|visa| visa.serial);
+        for serial in shown.into_iter().chain(visa.filter(|visa| Some(*visa) != shown)) {
+            self.world.oracle.update_sent(serial);
         }
         let user = self.incoming.session().update(Payload::add_one).await?;
-        self.world.oracle.served(self.begun, self.node.done(), &user.seen(), How::Asked);
-        if let Some(login) = &login {
-            self.world.oracle.update_done(login.serial, self.begun);
-        }
+        self.note(Note::Updated(user.seen()));
         Ok(())
     }
 
@@ -134,20 +160,24 @@ impl<U: Payload> Visit<'_, U> {
                 asked,
                 began,
                 done: stage.now(),
-                authenticated_at: self.latest_wall(),
                 lifetime,
+                ends_at: self.latest_wall() + seconds(lifetime),
+                ends: stage.now() + lifetime * 1000,
                 rotated_from: None,
             },
         );
-        // Of another account it is ended once the login stands; where that fails, the login stands all the same.
-        if world.settings.weather.store_is_well() {
-            world.oracle.ended(self.begun, false);
+        world.oracle.visa_ended(self.begun, self.node.done());
+        // Of another account it is ended once the login stands; where that fails, the login stands all the same. It comes last,
+        // and too late where each call takes long and foreign sessions cost some more of them.
+        let weather = &world.settings.weather;
+        if weather.store_is_quick() || (weather.store_is_well() && world.settings.moving.is_none()) {
+            world.oracle.ended(self.begun, self.node.done(), false);
         }
         Ok(())
     }
 
     /// What the node's clock can have shown since the request came.
-    fn latest_wall(&self) -> i64 {
+    pub(super) fn latest_wall(&self) -> i64 {
         let done = self.node.done();
         let was_set = done.jumps != self.begun.jumps;
         let error = if was_set { 2 * self.world.settings.weather.skew / 1000 } else { 0 };
@@ -156,18 +186,23 @@ impl<U: Payload> Visit<'_, U> {
 
     async fn rotate(&self) -> Result<(), SessionError> {
         let token = self.incoming.session().reauthenticate().await?;
-        let (Some(before), Some(shown)) = (self.shown(), &self.begun.token) else { return Ok(()) };
+        let Some((before, shown)) = self.opened() else { return Ok(()) };
+        let now = self.world.stage.now();
         self.logged_in(
             token.expose(),
             Login {
-                done: self.world.stage.now(),
-                authenticated_at: self.latest_wall(),
-                rotated_from: Some(shown.sid),
+                done: now,
+                ends_at: self.latest_wall() + seconds(before.lifetime),
+                ends: now + before.lifetime * 1000,
+                rotated_from: shown,
                 ..before
             },
         );
         self.world.stage.count(Happened::Rotated);
-        self.world.oracle.ended(self.begun, true);
+        match shown {
+            Some(_) => self.world.oracle.ended(self.begun, self.node.done(), true),
+            None => self.world.oracle.visa_ended(self.begun, self.node.done()),
+        }
         Ok(())
     }
 
@@ -184,28 +219,39 @@ impl<U: Payload> Visit<'_, U> {
 
     async fn log_out(&self) -> Result<(), SessionError> {
         let opens_first = self.world.stage.random().chance(500);
-        if opens_first && self.incoming.open().await.is_ok() {
+        // Whose session it was is not known where it was adopted: the answer has no cookie of it.
+        if opens_first && self.incoming.open().await.is_ok() && self.begun.visa.is_none() {
             self.saw(How::Used);
+            self.tell(None);
         }
         self.incoming.session().destroy().await?;
         self.world.stage.count(Happened::LoggedOut);
-        self.world.oracle.ended(self.begun, false);
+        self.world.oracle.ended(self.begun, self.node.done(), false);
+        self.world.oracle.visa_ended(self.begun, self.node.done());
         Ok(())
     }
 
     async fn revoke(&self, others: bool) -> Result<(), SessionError> {
-        let (Some(login), Some(token)) = (self.shown(), &self.begun.token) else { return Ok(()) };
+        if self.begun.visa.is_some() {
+            self.incoming.open().await?;
+        }
+        let Some((login, shown)) = self.opened() else { return Ok(()) };
         let oracle = &self.world.oracle;
-        let name = oracle.revokes(Some(&login.account), others.then_some(token.sid));
+        let name = oracle.revokes(Some(&login.account), self.node.done().wall);
         let session = self.incoming.session();
         match others {
             true => session.revoke_others().await?,
             false => session.revoke_all().await?,
         };
-        oracle.revoked(name, self.begun.place);
         self.world.stage.count(if others { Happened::OthersRevoked } else { Happened::AccountRevoked });
-        if !others {
-            oracle.ended(self.begun, true);
+        if others {
+            self.note(Note::OthersRevoked(name));
+            return Ok(());
+        }
+        let done = self.node.done();
+        oracle.revoked(name, None, self.begun.place, done.wall);
+        if shown.is_some() {
+            oracle.ended(self.begun, done, true);
         }
         Ok(())
     }
@@ -215,7 +261,7 @@ impl<U: Payload> Visit<'_, U> {
         stage.note(|| format!("node {} answers {wish:?} with {:?}", self.node.number, error.kind()));
         match error.kind() {
             kind if kind.is_unauthenticated() && !matches!(wish, Wish::LogIn(_)) => {
-                oracle.refused(self.begun, kind);
+                oracle.refused(self.begun, kind, wish != Wish::Look);
             }
             kind @ ErrorKind::StoreUnavailable => oracle.unavailable(kind),
             ErrorKind::SessionLimit if self.world.settings.limit.is_some() => {

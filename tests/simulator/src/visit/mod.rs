@@ -1,6 +1,7 @@
 //! One request: from the browser to a node, through the core, and back.
 
 mod fulfil;
+mod notes;
 
 use std::sync::{Arc, Mutex};
 
@@ -13,8 +14,9 @@ use crate::happened::Happened;
 use crate::node::{Node, Program};
 use crate::oracle::Begun;
 use crate::payload::Payload;
-use crate::stage::{Cut, Millis, lock};
+use crate::stage::{Cut, Millis};
 use crate::token::{Change, Token};
+use crate::visa::COOKIE;
 use crate::world::World;
 
 /// What a browser wants.
@@ -28,6 +30,8 @@ pub(crate) enum Wish {
     Refresh,
     Update,
     List,
+    /// A handler that asks for a login that was proven lately.
+    StepUp,
     LogIn(Options),
     Rotate,
     LogOut,
@@ -48,7 +52,8 @@ pub(crate) struct Options {
 /// What a node answers.
 struct Answer {
     set_cookie: Option<String>,
-    /// The session that was begun, if one was.
+    clears_the_visa: bool,
+    /// The session that was begun, or adopted, if one was.
     began: Option<SessionId>,
 }
 
@@ -56,7 +61,7 @@ struct Answer {
 pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) {
     let stage = &world.stage;
     let weather = &world.settings.weather;
-    let token = browser.cookie();
+    let (token, visa) = (browser.cookie(), browser.visa());
     let (to, from, node, cut_after, is_lost) = {
         let mut random = stage.random();
         let cut_after = random.chance(weather.request_is_cut).then(|| random.within(0..=12));
@@ -66,14 +71,18 @@ pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) 
     };
     stage.count(Happened::Request);
     if matches!(wish, Wish::LogIn(_) | Wish::Rotate | Wish::LogOut | Wish::RevokeAll) {
-        world.oracle.is_to_end(token.as_ref());
+        world.oracle.is_to_end(token.as_ref(), visa.as_deref());
     }
     stage.sleep(to).await;
     let node = &world.nodes[node];
-    let begun = node.begin(token.as_ref());
+    let begun = node.begin(token.as_ref(), visa.as_ref());
+    if let Some(visa) = visa.filter(|_| wish != Wish::Look) {
+        world.oracle.is_shown(visa.serial);
+    }
     stage.note(|| {
         let shown = token.as_ref().map(|token| (token.sid, token.generation, token.expires_at));
-        format!("browser {} to node {}: {wish:?} {shown:?}", browser.number, node.number)
+        let visa = begun.visa.as_ref().map(|visa| visa.serial);
+        format!("browser {} to node {}: {wish:?} {shown:?} {visa:?}", browser.number, node.number)
     });
     let work = work(&world, node, &begun, wish);
     let life = node.life();
@@ -87,6 +96,10 @@ pub(crate) async fn visit(world: Arc<World>, browser: Arc<Browser>, wish: Wish) 
     stage.sleep(from).await;
     if is_lost {
         return stage.count(Happened::ResponseLost);
+    }
+    if answer.clears_the_visa {
+        stage.count(Happened::ForeignCleared);
+        browser.forget_visa();
     }
     if let Some(line) = world.pass_on(answer.set_cookie) {
         receive(&world, &browser, token.as_ref(), answer.began, &line, sent);
@@ -137,21 +150,37 @@ async fn work_in<U: Payload>(
     wish: Wish,
 ) -> Answer {
     let head = TestRequest::new(if wish == Wish::Use { "GET" } else { "POST" }, "/");
-    let head = match &begun.token {
-        Some(token) => head.cookie(&token.cookie),
+    let head = match cookies(begun) {
+        Some(cookies) => head.cookie(&cookies),
         None => head,
     };
     let slot = manager.slot();
     let incoming = slot.receive(&head);
-    let visit = Visit { world, node, manager, begun, incoming, began: Mutex::default() };
+    let visit =
+        Visit { world, node, manager, begun, incoming, began: Mutex::default(), notes: Mutex::default() };
     visit.fulfil(wish).await;
-    let began = *lock(&visit.began);
-    let set_cookie = slot.close(&()).set_cookie().map(str::to_owned);
-    if let Some(Change::Keep(token)) = set_cookie.as_deref().and_then(Change::read) {
+    let changes = slot.close(&());
+    let is_the_others = |line: &&str| line.starts_with(COOKIE);
+    let set_cookie = changes.set_cookies().find(|line| !is_the_others(line)).map(str::to_owned);
+    let clears_the_visa = changes.set_cookies().any(|line| is_the_others(&line));
+    let change = set_cookie.as_deref().and_then(Change::read);
+    let kept = if let Some(Change::Keep(token)) = &change { Some(token) } else { None };
+    visit.tell(kept);
+    if let Some(token) = kept {
         let must_seal = world.settings.seals.of(begun.is_old_program) && !world.settings.has_store();
         if must_seal && !token.is_sealed {
             world.stage.fail(|| format!("anybody can read the token of {:?}", token.sid));
         }
     }
-    Answer { set_cookie, began }
+    Answer { set_cookie, clears_the_visa, began: visit.began() }
+}
+
+/// All that the browser has for us: a token from before the store has the name of a session's cookie, so there is one.
+fn cookies(begun: &Begun) -> Option<String> {
+    match (&begun.token, &begun.visa) {
+        (Some(token), Some(visa)) => Some(format!("{}; {}", token.cookie, visa.cookie)),
+        (Some(token), None) => Some(token.cookie.clone()),
+        (None, Some(visa)) => Some(visa.cookie.clone()),
+        (None, None) => None,
+    }
 }
