@@ -61,8 +61,10 @@ impl Reads {
         let answered = match self.take_off(group, id) {
             Err(answered) => answered,
             Ok(flight) => {
-                // Those who are about to ask may come along.
-                tokio::task::yield_now().await;
+                if !flight.is_first {
+                    // Those who are about to ask may come along.
+                    tokio::task::yield_now().await;
+                }
                 if flight.is_empty() {
                     // Alone without a task, which would cost a switch of threads there and back.
                     return flight.ask(&[id]).await.map(|mut found| found.pop().flatten());
@@ -80,13 +82,14 @@ impl Reads {
     /// A flight, or the answer of one that is under way already.
     fn take_off(self: &Arc<Self>, group: Group, id: SessionId) -> Result<Flight, oneshot::Receiver<Found>> {
         let mut queues = self.queues();
+        let is_first = !queues.contains_key(&group);
         match queues.get_mut(&group) {
             Some(queue) if queue.flights >= FLIGHTS => return Err(queue.admit(id)),
             Some(queue) => queue.flights += 1,
             None => drop(queues.insert(group.clone(), Queue { flights: 1, ..Queue::default() })),
         }
         let runtime = Handle::try_current().ok();
-        Ok(Flight { reads: self.clone(), group, runtime, state: State::UnderWay })
+        Ok(Flight { reads: self.clone(), group, runtime, is_first, state: State::UnderWay })
     }
 
     fn queues(&self) -> MutexGuard<'_, HashMap<Group, Queue>> {
@@ -112,6 +115,8 @@ struct Flight {
     reads: Arc<Reads>,
     group: Group,
     runtime: Option<Handle>,
+    /// No other is under way.
+    is_first: bool,
     state: State,
 }
 
@@ -217,8 +222,10 @@ impl Drop for Flight {
         match self.runtime.take() {
             Some(runtime) if somebody_waits && self.state == State::UnderWay => {
                 drop(queues);
-                let (reads, group, state) = (self.reads.clone(), self.group.clone(), State::Follows);
-                drop(runtime.clone().spawn(Self { reads, group, runtime: Some(runtime), state }.fly()));
+                let (reads, group) = (self.reads.clone(), self.group.clone());
+                let next = Some(runtime.clone());
+                let next = Self { reads, group, runtime: next, is_first: false, state: State::Follows };
+                drop(runtime.spawn(next.fly()));
             }
             _ => land(&mut queues, &self.group),
         }
