@@ -13,10 +13,18 @@ async fn log_in(
     sessions: &SessionManager<User>,
     tell: impl FnOnce(Login<'_, SessionToken>) -> Login<'_, SessionToken>,
 ) -> (Jar, String) {
+    log_in_as("ann", sessions, tell).await
+}
+
+async fn log_in_as(
+    name: &str,
+    sessions: &SessionManager<User>,
+    tell: impl FnOnce(Login<'_, SessionToken>) -> Login<'_, SessionToken>,
+) -> (Jar, String) {
     let mut jar = Jar::default();
     let trip = Trip::of(sessions);
     trip.receive(&jar.post("/login"));
-    tell(trip.create(user("ann"))).await.unwrap();
+    tell(trip.create(user(name))).await.unwrap();
     let changes = trip.close(&());
     jar.keep(&changes);
     (jar, changes.set_cookie().unwrap().to_owned())
@@ -83,6 +91,22 @@ async fn an_unremembered_login_has_a_cookie_without_max_age_and_ends_after_12_ho
         assert!(refreshed > 8);
         world.advance(HOUR / 4);
         assert!(!uses(&sessions, &mut jar).await.0);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_waits_one_that_is_not_remembered_and_a_guest_end_when_it_is_set_for_them() {
+    let world = World::new();
+    let (waits, unremembered, guest) = (seconds(100), seconds(200), seconds(300));
+    let lifetimes = Lifetimes::default().incomplete(waits).unremembered(unremembered).guest(guest);
+    for [sessions, _] in all(&world, &lifetimes) {
+        let remaining = async |jar: Jar| request(&sessions, &jar).await.status().absolute_remaining;
+        let (jar, _) = log_in(&sessions, |login| login.level(0)).await;
+        assert_eq!(remaining(jar).await, Some(waits));
+        let (jar, _) = log_in(&sessions, |login| login.remember(false)).await;
+        assert_eq!(remaining(jar).await, Some(unremembered));
+        let (jar, _) = log_in_as("guest", &sessions, |login| login).await;
+        assert_eq!(remaining(jar).await, Some(guest));
     }
 }
 
