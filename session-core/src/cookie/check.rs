@@ -163,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_path_and_domain_that_browsers_keep_are_allowed() {
+        let plain = CookieSettings::development;
+        assert_eq!(refused(&plain().path(&format!("/{}", "a".repeat(1023)))), "");
+        let domain = format!("{}example", "a.".repeat(123));
+        assert_eq!((domain.len(), refused(&plain().domain(&domain))), (253, String::new()));
+        assert!(refused(&plain().domain(&format!("{}examples", "a.".repeat(123)))).contains("host name"));
+    }
+
+    #[test]
     fn a_domain_that_ends_in_a_number_is_refused() {
         for domain in ["example.1", "192.0.2.1", "127.1", "a.0x7f", "1"] {
             assert!(refused(&CookieSettings::development().domain(domain)).contains("IPv4"), "{domain}");
