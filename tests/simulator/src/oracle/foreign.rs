@@ -83,6 +83,10 @@ impl Oracle {
         is_revoked || !newcomer.ends.is_empty()
     }
 
+    pub(crate) fn came_with(&self, sid: SessionId, serial: u64) -> bool {
+        lock(&self.known).sessions.get(&sid).is_some_and(|session| session.visa == Some(serial))
+    }
+
     /// A login or a logout that showed it was acknowledged.
     pub(crate) fn visa_ended(&self, begun: &Begun, done: Done) {
         let Some(visa) = &begun.visa else { return };

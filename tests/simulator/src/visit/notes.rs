@@ -31,9 +31,13 @@ impl<U: Payload> Visit<'_, U> {
             self.begun.retired.is_none_or(|kid| kid != token.kid)
                 && self.node.done().wall.max(self.begun.wall) < token.expires_at
         };
-        // Where its own token opens nothing any more, the other system's cookie has brought it back to its session.
+        // Where its own token opens nothing any more, the other system's cookie has brought it back to the session that came
+        // with it.
         let is_new = |token: &&Token| {
-            self.begun.visa.is_some() && shown.is_none_or(|shown| shown.sid != token.sid || !opens(shown))
+            let Some(visa) = &self.begun.visa else { return false };
+            let is_back =
+                |shown: &Token| !opens(shown) && self.world.oracle.came_with(token.sid, visa.serial);
+            shown.is_none_or(|shown| shown.sid != token.sid || is_back(shown))
         };
         let adopted = kept.filter(is_new).filter(|token| Some(token.sid) != self.began());
         let Some(token) = adopted else { return self.tell_of(self.begun) };
