@@ -243,7 +243,8 @@ impl Oracle {
         self.about(Some(token), |session| {
             if is_certain || (is_calm && is_live && !session.is_stolen) {
                 session.ends.push(end);
-                visa = session.visa.filter(|_| self.is_there(session, begun));
+                // Of a session that is gone already nothing says whose it was.
+                visa = session.visa.filter(|_| self.is_there(session, begun) && !self.is_evicted(token.sid));
             }
         });
         if let Some(serial) = visa {

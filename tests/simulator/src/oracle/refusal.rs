@@ -1,6 +1,6 @@
 //! What must be true of an answer that shows nobody.
 
-use session_core::ErrorKind;
+use session_core::{ErrorKind, SessionId};
 
 use super::{Begun, Known, Oracle, Session};
 use crate::backend::Why;
@@ -95,8 +95,11 @@ impl Oracle {
                 && revocation.done.is_none_or(|done| session.login.asked <= done.at)
         });
         must(!revoked, "its account was revoked")?;
-        let evicted = self.backend.gone(token.sid).is_some_and(|(_, why)| why == Why::Evicted);
-        must(!evicted, "it was evicted")
+        must(!self.is_evicted(token.sid), "it was evicted")
+    }
+
+    pub(super) fn is_evicted(&self, sid: SessionId) -> bool {
+        self.backend.gone(sid).is_some_and(|(_, why)| why == Why::Evicted)
     }
 
     /// Its time is not over by any clock.
