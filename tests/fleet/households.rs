@@ -1,7 +1,6 @@
 //! People of one household use the same account at the same time: its newest session, and earlier ones that they have not
 //! let go of. What each was told goes into the history.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinSet;
@@ -14,9 +13,6 @@ const HOUSEHOLDS: usize = 5;
 const MEMBERS: usize = 3;
 /// After so many logins a household takes another account, so that no limit of sessions ends one.
 const LOGINS: usize = 40;
-/// After so many requests of which nobody knows what came of them, a household begins a new session: each doubles what the
-/// judge must try.
-const UNKNOWN: usize = 6;
 
 /// Who lives together.
 struct Household {
@@ -29,7 +25,6 @@ struct Household {
 struct Known {
     id: Id,
     cookie: String,
-    unknown: AtomicUsize,
 }
 
 struct Member {
@@ -63,9 +58,8 @@ impl Household {
         (session.id.account == self.account(known.len())).then_some(session)
     }
 
-    fn needs_another(&self, known: &Known, told: Told) -> bool {
-        let is_newest = self.known.lock().unwrap().last().is_some_and(|newest| newest.id == known.id);
-        is_newest && (told == Told::Nobody || known.unknown.load(Ordering::Relaxed) >= UNKNOWN)
+    fn is_newest(&self, id: Id) -> bool {
+        self.known.lock().unwrap().last().is_some_and(|newest| newest.id == id)
     }
 
     /// An account's name is the household's alone in this load.
@@ -80,7 +74,7 @@ impl Household {
         let id = Id { account, login: known.len() };
         let (began, ended) = (visit.began, visit.ended);
         self.shared.history.add(Entry { id, asked: Asked::LogIn, told: Told::Done, began, ended });
-        known.push(Arc::new(Known { id, cookie, unknown: AtomicUsize::new(0) }));
+        known.push(Arc::new(Known { id, cookie }));
     }
 }
 
@@ -120,10 +114,7 @@ impl Member {
         let told = visit.answer.map_or(Told::Unknown, |answer| told(asked, answer));
         let (began, ended) = (visit.began, visit.ended);
         self.household.shared.history.add(Entry { id: known.id, asked, told, began, ended });
-        if told == Told::Unknown {
-            known.unknown.fetch_add(1, Ordering::Relaxed);
-        }
-        if self.household.needs_another(known, told) {
+        if told == Told::Nobody && self.household.is_newest(known.id) {
             self.household.log_in(self.node()).await;
         }
     }
