@@ -70,6 +70,73 @@ in_every_mode! {
 }
 
 in_every_mode! {
+    async fn a_login_s_cookie_can_be_refreshed_at_once(world, sessions) {
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(1);
+        assert!(refresh(&sessions, &mut browser).await);
+        assert_eq!(remaining(&sessions, &browser).await, 86_400);
+    }
+}
+
+in_every_mode! {
+    async fn a_cookie_that_expires_during_its_request_is_not_refreshed(world, sessions) {
+        let mut browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_400 - 1_800);
+        let session = Trip::of(&sessions);
+        session.receive(&browser.post("/a-long-upload"));
+        session.open().await.unwrap();
+        // The session goes on, in another tab.
+        assert!(refresh(&sessions, &mut browser).await);
+        world.advance(1_800);
+        assert_eq!(session.refresh().await.unwrap_err().kind(), ErrorKind::Expired);
+        assert_eq!(session.close(&()).set_cookie(), None);
+        assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    }
+}
+
+/// In how many seconds a refresh can extend the session, as it says itself.
+async fn refreshable_in(sessions: &SessionManager<User>, browser: &Browser) -> Option<u64> {
+    let session = Trip::of(sessions);
+    session.receive(&browser.get("/"));
+    session.peek().await.unwrap();
+    session.refreshable_in().map(|left| left.as_secs())
+}
+
+#[tokio::test]
+async fn a_session_says_in_how_long_a_refresh_can_extend_it() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    assert_eq!(refreshable_in(&sessions, &browser).await, None, "at once");
+    world.advance(60);
+    assert!(refresh(&sessions, &mut browser).await);
+    assert_eq!(refreshable_in(&sessions, &browser).await, Some(30), "nobody has used it yet");
+    assert_eq!(browser.who(&sessions).await.as_deref(), Some("ann"));
+    world.advance(29);
+    assert_eq!(refreshable_in(&sessions, &browser).await, Some(1));
+    assert!(!refresh(&sessions, &mut browser).await);
+    world.advance(1);
+    assert_eq!(refreshable_in(&sessions, &browser).await, None);
+    let predecessor = browser.clone();
+    assert!(refresh(&sessions, &mut browser).await);
+    world.advance(86_400 - 40);
+    assert_eq!(refreshable_in(&sessions, &browser).await, None, "it would end before it may be used");
+    assert_eq!(refreshable_in(&sessions, &predecessor).await, Some(30), "it is given the newest first");
+}
+
+#[tokio::test]
+async fn a_session_says_that_no_refresh_passes_its_absolute_lifetime() {
+    let world = World::new();
+    let day = || Lifetimes::default().absolute_lifetime(seconds(86_400));
+    let tracked = world.builder().lifetimes(day()).store(world.store.clone()).build().unwrap();
+    for sessions in [world.builder().lifetimes(day()).build().unwrap(), tracked] {
+        let browser = Browser::login(&sessions, user("ann")).await;
+        world.advance(86_400 - 20);
+        assert_eq!(refreshable_in(&sessions, &browser).await, Some(20));
+    }
+}
+
+in_every_mode! {
     async fn a_refresh_without_a_session_is_refused(_world, sessions) {
         let outcome = sessions.refresh_session(&TestRequest::new("POST", "/")).await.map(drop);
         assert_eq!(outcome.map_err(|error| error.kind()), Err(ErrorKind::NotFound));

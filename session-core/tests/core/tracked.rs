@@ -177,6 +177,33 @@ async fn a_store_that_lost_the_refresh_catches_up_from_the_token() {
 }
 
 #[tokio::test]
+async fn a_store_that_lost_the_refresh_leaves_a_late_tab_its_grace() {
+    let world = World::new();
+    let sessions = world.tracked();
+    let mut browser = Browser::login(&sessions, user("ann")).await;
+    let refresh = async |browser: &mut Browser| {
+        let outcome = sessions.refresh_session(&browser.post("/session/refresh")).await.unwrap();
+        assert!(browser.take(&outcome.changes));
+    };
+    world.advance(60);
+    refresh(&mut browser).await;
+    browser.who(&sessions).await;
+    world.advance(600);
+    let mut late = browser.clone();
+    let before = world.records(&sessions, "ann").await.remove(0);
+    refresh(&mut browser).await;
+    let copy = MemoryStore::new();
+    copy.create(sessions.realm(), &before, Default::default(), before.last_seen).await.unwrap();
+    let survivors = world.tracked_on(copy);
+    // For this store it is used now for the first time, whatever it knew of the one before.
+    assert_eq!(browser.who(&survivors).await.as_deref(), Some("ann"));
+    world.advance(29);
+    assert_eq!(late.who(&survivors).await.as_deref(), Some("ann"));
+    world.advance(1);
+    assert_eq!(late.who(&survivors).await, None);
+}
+
+#[tokio::test]
 async fn reading_keeps_a_session_alive_under_an_idle_timeout() {
     let world = World::new();
     let sessions = world.idle(900);
