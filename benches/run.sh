@@ -7,19 +7,27 @@ set -e
 cd "$(dirname "$0")"
 export TMPDIR="${TMPDIR:-/dev/shm}"
 guides=../session-core/guides
+for program in redis-server psql mariadb wrk taskset; do
+    command -v "$program" > /dev/null || missing="$missing $program"
+done
+if [ -n "$missing" ]; then
+    echo "not installed:$missing" >&2
+    exit 1
+fi
+# One build for all: `cargo run` of one package would be another.
 cargo build --release --workspace --bins
-run() { cargo run --quiet --release "$@"; }
+programs="${CARGO_TARGET_DIR:-target}/release"
 
-run --bin allocations
+"$programs/allocations"
 echo
-run --bin table -- "$guides/performance-requests.svg"
+"$programs/table" "$guides/performance-requests.svg"
 echo
-taskset -c 0 cargo run --quiet --release -p session-benches-scale --bin wire
+taskset -c 0 "$programs/wire"
 echo
 reports="$(mktemp)"
-run -p session-benches-scale --bin peers | tee "$reports"
-run --bin draw -- "$guides/performance-stores.svg" < "$reports"
+"$programs/peers" | tee "$reports"
+"$programs/draw" "$guides/performance-stores.svg" < "$reports"
 rm "$reports"
 if [ "$1" = --scale ]; then
-    run -p session-benches-scale --bin scale
+    "$programs/scale"
 fi

@@ -40,7 +40,7 @@ pub struct HttpHead<'a> {
 
 impl Headers for HeaderMap {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        let values = match asked_each_time(name) {
+        let values = match known(name) {
             Some(name) => self.get_all(name),
             None => self.get_all(name),
         };
@@ -49,7 +49,7 @@ impl Headers for HeaderMap {
 }
 
 /// A name made beforehand: any other is parsed with each look.
-fn asked_each_time(name: &str) -> Option<&'static HeaderName> {
+fn known(name: &str) -> Option<&'static HeaderName> {
     static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     Some(match name {
         "cookie" => &header::COOKIE,
@@ -58,6 +58,7 @@ fn asked_each_time(name: &str) -> Option<&'static HeaderName> {
         "user-agent" => &header::USER_AGENT,
         "vary" => &header::VARY,
         "cache-control" => &header::CACHE_CONTROL,
+        "set-cookie" => &header::SET_COOKIE,
         _ => return None,
     })
 }
@@ -105,15 +106,17 @@ impl ResponseChanges {
 impl HeaderChange {
     /// Takes the text over without a copy. Core's values are ASCII, so none is left out.
     fn apply(self, headers: &mut HeaderMap) {
-        if let Self::Set(name, _) = self {
-            headers.remove(name);
-        }
+        let replaces = matches!(self, Self::Set(..));
         let (Self::Set(name, text) | Self::Append(name, text)) = self;
+        let name = known(name).map_or_else(|| HeaderName::from_static(name), HeaderName::clone);
         let text = match text {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
         };
-        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+        let Ok(value) = HeaderValue::from_maybe_shared(text) else { return };
+        if replaces {
+            headers.insert(name, value);
+        } else {
             headers.append(name, value);
         }
     }
