@@ -102,9 +102,6 @@ impl<U: SessionPayload> Request<U> {
 
     pub(super) async fn open_for(&self, intent: Intent) -> Result<(), SessionError> {
         if let Some(guard) = self.turn.try_lock() {
-            if self.open_at_once(intent) {
-                return Ok(());
-            }
             return self.open_in(&self.turn_of(guard), intent).await;
         }
         // Whoever has the turn may have it for long, and have opened the session before.
@@ -135,8 +132,12 @@ impl<U: SessionPayload> Request<U> {
         if let Some(outcome) = self.outcome() {
             return outcome;
         }
+        if self.open_at_once(intent) {
+            return Ok(());
+        }
         match self.admitted() {
-            Ok(arrived) => self.find(&turn.op, arrived, intent).await,
+            // In a box, since it is 2 KB, which every handler's future would have with it.
+            Ok(arrived) => Box::pin(self.find(&turn.op, arrived, intent)).await,
             Err(error) => {
                 self.state().opened = Some(Err(error.clone()));
                 Err(error)

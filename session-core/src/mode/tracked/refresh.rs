@@ -90,7 +90,7 @@ impl Tracked {
                         return Err(failure.unwrap_or_else(|| op.error(ErrorKind::NotFound)).into());
                     }
                     Ok(Written::Deferred) => this.only_look(record),
-                    Ok(Written::Lost) => self.read_again(op, &mut this, record).await?,
+                    Ok(Written::Lost) => Box::pin(self.read_again(op, &mut this, record)).await?,
                     Err(error) => this.failed(record, error)?,
                 },
             }
