@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use session_core::adapter::ResponseChanges;
 use session_core::store::MemoryStore;
 use session_core::testing::{FaultyStore, ManualClock, StoreMethod, TestRequest};
-use session_core::{Authenticated, KeyRing, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp, TokenForm};
+use session_core::{
+    Authenticated, KeyRing, SessionManager, SessionManagerBuilder, SessionPayload, Timestamp, TokenForm,
+};
 
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
