@@ -353,7 +353,13 @@ mod tests {
             "Sec-Fetch-Site: same-site, which is another origin (Origin: none; Host: example.test). If its pages may \
              use this service, name it in CrossOrigin::trust"
         );
-        assert!(refusal(&[("origin", b"null")]).contains("Origin: null;"));
+        let null = refusal(&[("origin", b"null")]);
+        assert!(
+            null.starts_with("Origin: null, which anybody's page can send (Origin: null; Host: "),
+            "{null}"
+        );
+        let none = refusal(&[("origin", b"https://a/")]);
+        assert!(none.starts_with("the Origin header is no origin (Origin: https://a/; Host: "), "{none}");
         let refusal = CrossOrigin::default().check(&Addressed(None, None)).unwrap_err();
         assert!(refusal.reason().contains("no Host") && refusal.to_string().contains("Host: none"));
     }
@@ -370,6 +376,9 @@ mod tests {
         assert!(
             refusal(&[("origin", b"https://a"), ("origin", b"https://b")]).contains("https://a and more")
         );
+        assert!(refusal(&[("origin", &long)]).contains("aa..; Host"));
+        assert!(refusal(&[("origin", &long[..=MAX_SHOWN])]).contains("aa..; Host"));
+        assert!(refusal(&[("origin", &long[..MAX_SHOWN])]).contains("aa; Host"));
     }
 
     #[test]
