@@ -108,12 +108,12 @@ impl HeaderChange {
     fn apply(self, headers: &mut HeaderMap) {
         let replaces = matches!(self, Self::Set(..));
         let (Self::Set(name, text) | Self::Append(name, text)) = self;
-        let name = known(name).map_or_else(|| HeaderName::from_static(name), HeaderName::clone);
-        let text = match text {
+        let name = known(name).cloned().or_else(|| HeaderName::from_bytes(name.as_bytes()).ok());
+        let value = HeaderValue::from_maybe_shared(match text {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
-        };
-        let Ok(value) = HeaderValue::from_maybe_shared(text) else { return };
+        });
+        let (Some(name), Ok(value)) = (name, value) else { return };
         if replaces {
             headers.insert(name, value);
         } else {
@@ -131,5 +131,19 @@ impl From<PlainResponse> for Response<Vec<u8>> {
             HeaderChange::Set(name, text).apply(response.headers_mut());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Applications make answers as well.
+    #[test]
+    fn a_name_in_capitals_is_taken_and_what_is_none_is_left_out() {
+        let headers = vec![("Location", "/a".into()), ("no name", "b".into()), ("x-mine", "c\n".into())];
+        let response = Response::from(PlainResponse { status: 303, headers, body: Vec::new() });
+        let lines: Vec<_> = response.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+        assert_eq!(lines, [("location", &HeaderValue::from_static("/a"))]);
     }
 }
