@@ -209,6 +209,38 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_name_and_the_longest_value_are_read() {
+        let name = format!("__Host-session-flow-{}=v", "a".repeat(MAX_SUFFIX - "flow-".len()));
+        let value = format!("__Host-session-flow-a={}", "v".repeat(MAX_SIZE));
+        assert_eq!((found(&name).len(), found(&value).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_framework_s_jar_is_read_as_the_lines_are() {
+        let mut finder = Finder::new("__Host-session-").and_parked(Some("session-actor"));
+        for (name, value) in [
+            ("__Host-session-flash", "message"),
+            ("session-actor", "waits"),
+            ("session-actors", "not ours"),
+            ("__Host-session-other", "not ours"),
+        ] {
+            finder.cookie(name, value);
+        }
+        let found = finder.finish();
+        let found: Vec<_> = found.iter().map(|one| (&*one.suffix, &*one.value)).collect();
+        assert_eq!(found, [("flash", "message"), ("actor", "waits")]);
+    }
+
+    #[test]
+    fn of_a_hundred_that_wait_four_are_tried() {
+        let mut finder = Finder::new("__Host-session-").and_parked(Some("session-actor"));
+        for _ in 0..100 {
+            finder.pair(b" session-actor=planted");
+        }
+        assert_eq!(finder.finish().iter().count(), MOST_PARKED);
+    }
+
+    #[test]
     fn a_request_without_any_allocates_nothing_for_them() {
         assert_eq!(Finder::new("x-").finish().0.capacity(), 0);
     }

@@ -46,7 +46,7 @@ impl Lifetimes {
 
 fn words(duration: Duration) -> String {
     match duration.as_secs() {
-        s if s >= 86_400 && s % 86_400 == 0 && s > 86_400 => format!("{} days", s / 86_400),
+        s if s > 86_400 && s % 86_400 == 0 => format!("{} days", s / 86_400),
         s if s >= 3_600 && s % 3_600 == 0 => format!("{} h", s / 3_600),
         s if s >= 60 && s % 60 == 0 => format!("{} min", s / 60),
         s => format!("{s} s"),
@@ -62,6 +62,25 @@ mod tests {
         let text = Lifetimes::nist_aal2().describe();
         for part in ["24 h", "Idle timeout: 1 h", "30 min", "30 s", "AAL2"] {
             assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_in_their_largest_whole_unit() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (90, "90 s"),
+            (3_540, "59 min"),
+            (3_600, "1 h"),
+            (5_400, "90 min"),
+            (86_400, "24 h"),
+            (90_000, "25 h"),
+            (90_060, "1501 min"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(words(Duration::from_secs(seconds)), text);
         }
     }
 

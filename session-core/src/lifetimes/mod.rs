@@ -287,6 +287,26 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_keeps_the_others() {
+        let set: [fn(Lifetimes) -> Lifetimes; 10] = [
+            |all| all.max_age(seconds(1)),
+            |all| all.refresh_threshold(seconds(2)),
+            |all| all.idle_timeout(seconds(3)),
+            |all| all.absolute_lifetime(seconds(4)),
+            |all| all.unremembered(seconds(5)),
+            |all| all.guest(seconds(6)),
+            |all| all.incomplete(seconds(7)),
+            |all| all.last_seen_interval(seconds(8)),
+            |all| all.replay_grace(seconds(9)),
+            |all| all.leeway(seconds(10)),
+        ];
+        let forwards = set.iter().fold(Lifetimes::default(), |all, set| set(all));
+        let backwards = set.iter().rev().fold(Lifetimes::default(), |all, set| set(all));
+        assert_eq!(format!("{forwards:?}"), format!("{backwards:?}"));
+        assert_eq!(forwards.last_seen_interval, seconds(8));
+    }
+
+    #[test]
     fn contradictions_say_what_to_change() {
         let cases = [
             (Lifetimes::default().refresh_threshold(seconds(24 * HOUR)), "refresh_threshold"),

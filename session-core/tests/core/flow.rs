@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 use session_core::store::MemoryStore;
 use session_core::testing::{Fault, FaultyStore, TestRequest};
-use session_core::{ErrorKind, Flow, FlowState, Flows, KeyRing, Relay, SessionError, SessionManager};
+use session_core::{
+    CookieSettings, ErrorKind, Flash, Flow, FlowState, Flows, KeyRing, Relay, SessionError, SessionManager,
+};
 
 use crate::faulty::Faulty;
 use crate::jar::{Jar, arrive};
@@ -115,7 +117,7 @@ in_every_mode! {
         let line = changes.set_cookie().unwrap();
         assert!(line.starts_with("__Host-session-flow-"), "{line}");
         assert!(line.ends_with("; Max-Age=600; Path=/; HttpOnly; Secure; SameSite=Lax"), "{line}");
-        assert!(!line.contains(state.as_str()) && state.len() == 24);
+        assert!(!line.contains(state.as_str()) && state.len() == 24 && state.as_str() == &*state);
         let shown = format!("{flows:?} {state:?} {changes:?}");
         assert!(!shown.contains(state.as_str()) && !shown.contains("verifier"), "{shown}");
     }
@@ -171,6 +173,20 @@ in_every_mode! {
         for (at, state) in own.iter().enumerate() {
             assert_eq!(take(&sessions, &mut jar, state).await.unwrap(), at.to_string());
         }
+    }
+
+    async fn beginning_one_pushes_out_neither_what_other_sites_began_nor_a_message(world, sessions) {
+        let mut jar = Jar::default();
+        let (trip, flash) = arrive::<Flash<User>>(&sessions, &jar.post("/save")).await;
+        flash.set("Saved.").unwrap();
+        jar.keep(&trip.close(&()));
+        let theirs = begin_cross_site(&sessions, &mut jar, "theirs").await;
+        for verifier in ["0", "1", "2", "3"] {
+            world.advance(1);
+            begin(&sessions, &mut jar, verifier).await;
+        }
+        assert_eq!((jar.names("flow").len(), jar.names("flash").len()), (5, 1));
+        assert_eq!(take(&sessions, &mut jar, &theirs).await.unwrap(), "theirs");
     }
 
     async fn what_the_browser_never_began_is_not_taken_and_not_ended(_world, sessions) {
@@ -288,10 +304,13 @@ async fn a_navigation_that_lost_its_flow_goes_to_the_login_page_once() {
         assert_eq!((first.status, location), (303, Some("/login")), "and not back to the callback");
         assert!(first.headers.iter().any(|(name, _)| *name == "referrer-policy"));
         assert_eq!(take(&sessions, &mut jar, &state).await.unwrap_err().to_response().status, 400);
+        // Not even where the login page begins the next flow by itself, which would lead here for ever.
+        begin(&sessions, &mut jar, "w").await;
+        assert_eq!(take(&sessions, &mut jar, &state).await.unwrap_err().to_response().status, 400);
         // A flow that is found ends that, too.
         let state = begin(&sessions, &mut jar, "v").await;
         take(&sessions, &mut jar, &state).await.unwrap();
-        assert!(jar.names("flow").is_empty());
+        assert_eq!(jar.names("flow").len(), 1, "only the one that was begun by itself");
     }
 }
 
@@ -326,6 +345,19 @@ async fn long_names_leave_room_for_fewer() {
 }
 
 #[tokio::test]
+async fn a_long_one_pushes_out_as_many_as_it_needs() {
+    let world = World::new();
+    let key = session_core::Key::hs256(SECRET).unwrap().with_kid("k".repeat(128)).unwrap();
+    let sessions = world.builder().keys(KeyRing::new(key).unwrap()).build().unwrap();
+    let mut jar = Jar::default();
+    for (length, kept) in [(10, 1), (490, 2), (490, 3), (490, 4), (490, 3)] {
+        begin(&sessions, &mut jar, &"x".repeat(length)).await;
+        world.advance(1);
+        assert!(jar.names("flow").len() == kept && jar.bytes("flow") < 4096, "{}", jar.bytes("flow"));
+    }
+}
+
+#[tokio::test]
 async fn with_a_store_16_kib_are_carried_and_the_cookie_stays_small() {
     let sessions = World::new().tracked();
     let mut jar = Jar::default();
@@ -355,6 +387,11 @@ async fn a_flow_that_is_not_used_asks_no_store_and_a_lost_one_neither() {
     let sessions = World::new().tracked_on(store.clone());
     let mut jar = Jar::default();
     refused(&sessions, &mut jar, "AAAAAAAAAAAAAAAAAAAAAA").await;
+    let (_, flows) = arrive::<Flows<GitHub>>(&sessions, &jar.post("/link")).await;
+    for none_of_ours in ["", "x", &"A".repeat(23), &"A".repeat(25), &"A".repeat(100_000)] {
+        let error = flows.take_unbound(none_of_ours).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FlowNotFound);
+    }
     assert_eq!(store.calls.load(Ordering::SeqCst), 0);
     let state = begin(&sessions, &mut jar, "v").await;
     assert_eq!(store.calls.load(Ordering::SeqCst), 1);
@@ -490,6 +527,12 @@ async fn nothing_else_of_another_site_is_posted_again() {
     }
     let get = Jar::default().get("/callback");
     assert_eq!(relay(&get, "").await.unwrap_err().kind(), ErrorKind::Misuse);
+}
+
+#[tokio::test]
+async fn a_form_of_128_kib_is_read() {
+    let body = "x".repeat(128 * 1024);
+    assert!(matches!(relay(&form_post("/callback"), &body).await, Ok(Relay::Again(_))));
 }
 
 #[tokio::test]
