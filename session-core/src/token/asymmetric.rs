@@ -3,11 +3,12 @@
 //! The signatures are `jsonwebtoken`'s, through its provider by name: the process-wide default belongs to the
 //! application, and panics where two providers are compiled in and none is chosen.
 
+use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
-use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
-use jsonwebtoken::signature::{self, Signer, Verifier};
+use jsonwebtoken::signature;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, errors};
 
+use super::base64;
 use super::material::Material;
 use super::public_key::{PublicKey, bad_private};
 use crate::error::ConfigError;
@@ -66,15 +67,17 @@ impl KeyPair {
         let algorithm = self.public.algorithm;
         self.verifier().map_err(bad_public(algorithm))?;
         let probe = b"session key check";
-        let works = || self.try_sign(probe).is_ok_and(|signature| self.verify(probe, &signature).is_ok());
+        let works = || self.sign(probe).is_ok_and(|signature| self.is_signature(&signature, probe));
         if self.can_sign() && !works() {
             return Err(ConfigError::new(format!("the {algorithm:?} key does not verify what it signs")));
         }
         Ok(Box::new(self))
     }
 
-    fn signer(&self, private: &EncodingKey) -> errors::Result<Box<dyn JwtSigner>> {
-        (DEFAULT_PROVIDER.signer_factory)(&self.public.algorithm, private)
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let private = self.private.as_ref().ok_or_else(signature::Error::new)?;
+        let signer = (DEFAULT_PROVIDER.signer_factory)(&self.public.algorithm, private);
+        signer.map_err(signature::Error::from_source)?.try_sign(message)
     }
 
     fn verifier(&self) -> errors::Result<Box<dyn JwtVerifier>> {
@@ -83,6 +86,10 @@ impl KeyPair {
 }
 
 impl Material for KeyPair {
+    fn algorithm(&self) -> Algorithm {
+        self.public.algorithm
+    }
+
     fn fingerprint(&self) -> String {
         self.public.kid.clone()
     }
@@ -90,30 +97,16 @@ impl Material for KeyPair {
     fn can_sign(&self) -> bool {
         self.private.is_some()
     }
-}
 
-impl Signer<Vec<u8>> for KeyPair {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        let private = self.private.as_ref().ok_or_else(signature::Error::new)?;
-        self.signer(private).map_err(signature::Error::from_source)?.try_sign(message)
+    fn append_signature(&self, token: &mut String) -> Result<(), signature::Error> {
+        let signature = self.sign(token.as_bytes())?;
+        token.push('.');
+        base64::append(signature, token);
+        Ok(())
     }
-}
 
-impl Verifier<Vec<u8>> for KeyPair {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        self.verifier().map_err(signature::Error::from_source)?.verify(message, signature)
-    }
-}
-
-impl JwtSigner for KeyPair {
-    fn algorithm(&self) -> Algorithm {
-        self.public.algorithm
-    }
-}
-
-impl JwtVerifier for KeyPair {
-    fn algorithm(&self) -> Algorithm {
-        self.public.algorithm
+    fn is_signature(&self, signature: &[u8], message: &[u8]) -> bool {
+        self.verifier().is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
     }
 }
 

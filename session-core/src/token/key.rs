@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use jsonwebtoken::crypto::JwtVerifier;
 use jsonwebtoken::signature::Error;
 use jsonwebtoken::{Algorithm, Header};
 
@@ -128,7 +127,7 @@ impl Key {
     /// # Errors
     /// An algorithm that is none of ours.
     fn of(material: Box<dyn Material>) -> Result<Self, ConfigError> {
-        let jws = JwtVerifier::algorithm(&*material);
+        let jws = material.algorithm();
         let algorithm = SigningAlgorithm::of(jws)
             .ok_or_else(|| ConfigError::new(format!("sessions are not signed with {jws:?}")))?;
         let kid = material.fingerprint();
@@ -223,7 +222,7 @@ impl fmt::Debug for Key {
 }
 
 fn typed_header(material: &dyn Material, kid: &str) -> Result<String, ConfigError> {
-    let header = Header::new(JwtVerifier::algorithm(material));
+    let header = Header::new(material.algorithm());
     written(&Header { typ: Some(TYP.into()), kid: Some(kid.into()), ..header })
 }
 

@@ -4,8 +4,7 @@ use hkdf::Hkdf;
 use hmac::digest::{KeyInit, OutputSizeUser};
 use hmac::{Hmac, Mac};
 use jsonwebtoken::Algorithm;
-use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
-use jsonwebtoken::signature::{Error, Signer, Verifier};
+use jsonwebtoken::signature::Error;
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::base64;
@@ -53,6 +52,10 @@ impl<M: State> KeyedMac<M> {
 }
 
 impl<M: State> Material for KeyedMac<M> {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     fn fingerprint(&self) -> String {
         base64::encode(self.of(b"session kid").finalize().into_bytes().get(..6).unwrap_or_default())
     }
@@ -75,30 +78,6 @@ impl<M: State> Material for KeyedMac<M> {
     /// Compared in constant time.
     fn is_signature(&self, signature: &[u8], message: &[u8]) -> bool {
         self.of(message).verify_slice(signature).is_ok()
-    }
-}
-
-impl<M: State> Signer<Vec<u8>> for KeyedMac<M> {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(self.of(message).finalize().into_bytes().to_vec())
-    }
-}
-
-impl<M: State> Verifier<Vec<u8>> for KeyedMac<M> {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), Error> {
-        if self.is_signature(signature, message) { Ok(()) } else { Err(Error::new()) }
-    }
-}
-
-impl<M: State> JwtSigner for KeyedMac<M> {
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-}
-
-impl<M: State> JwtVerifier for KeyedMac<M> {
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm
     }
 }
 
@@ -143,7 +122,7 @@ mod tests {
         let made_by = |key: &KeyedMac<M>| {
             let mut sealing = [0; 32];
             assert!(key.derive(&[b"info"], &mut sealing));
-            (key.try_sign(b"message").unwrap(), sealing)
+            (key.of(b"message").finalize().into_bytes(), sealing)
         };
         let (mut key, blank) = (keyed::<M>(algorithm, &[7; 64]), keyed::<M>(algorithm, &[]));
         let before = made_by(&key);

@@ -1,13 +1,11 @@
-//! What keys are made of: signers and verifiers as `jsonwebtoken` has them.
+//! What keys are made of.
 
-use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
+use jsonwebtoken::Algorithm;
 use jsonwebtoken::signature::Error;
 
-use super::base64;
+pub(super) trait Material: Send + Sync {
+    fn algorithm(&self) -> Algorithm;
 
-/// `jsonwebtoken`'s traits want each signature in a `Vec`. Every request with a cookie checks one, so HMAC also takes and
-/// gives them where they are.
-pub(super) trait Material: JwtSigner + JwtVerifier + Send + Sync {
     /// A name for the key: the same in every process, and of no use for finding it.
     fn fingerprint(&self) -> String;
 
@@ -21,15 +19,8 @@ pub(super) trait Material: JwtSigner + JwtVerifier + Send + Sync {
     }
 
     /// Appends the signature of `token` to it, as base64url after a dot.
-    fn append_signature(&self, token: &mut String) -> Result<(), Error> {
-        let signature = self.try_sign(token.as_bytes())?;
-        token.push('.');
-        base64::append(signature, token);
-        Ok(())
-    }
+    fn append_signature(&self, token: &mut String) -> Result<(), Error>;
 
     /// Whether `signature` is one of `message`.
-    fn is_signature(&self, signature: &[u8], message: &[u8]) -> bool {
-        self.verify(message, &signature.to_vec()).is_ok()
-    }
+    fn is_signature(&self, signature: &[u8], message: &[u8]) -> bool;
 }

@@ -5,9 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 use session_core::store::MemoryStore;
 use session_core::testing::{Fault, FaultyStore, TestRequest};
-use session_core::{
-    CookieSettings, ErrorKind, Flash, Flow, FlowState, Flows, KeyRing, Relay, SessionError, SessionManager,
-};
+use session_core::{ErrorKind, Flash, Flow, FlowState, Flows, KeyRing, Relay, SessionError, SessionManager};
 
 use crate::faulty::Faulty;
 use crate::jar::{Jar, arrive};

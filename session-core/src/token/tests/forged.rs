@@ -233,6 +233,10 @@ fn an_issuer_is_checked_when_configured() {
     for iss in [None, Some("\"https://other\""), Some("[\"https://a\"]"), Some("null")] {
         is_refused(&codec, &by_hand(our_header(), claims_with("iss", iss)));
     }
+    // In the order of another writer.
+    let first = |iss: &str| good_claims().replacen('{', &format!(r#"{{"iss":"{iss}","#), 1);
+    assert!(verify(&codec, &by_hand(our_header(), first(r#"https://a \"quoted\" issuer"#))).is_ok());
+    is_refused(&codec, &by_hand(our_header(), first("https://other")));
 }
 
 #[test]

@@ -52,6 +52,16 @@ fn a_reference_is_read_by_its_own_shape() {
 }
 
 #[test]
+fn a_number_with_a_zero_in_front_is_none() {
+    let json = String::from_utf8(written(&codec(), &claims(), &ada())).unwrap();
+    for good in ["1800000000", "1799999990"] {
+        let wrong = json.replacen(good, &format!("0{good}"), 1);
+        assert!(wrong != json && own(&wrong).is_none() && by_the_parser(&wrong).is_none(), "{wrong}");
+    }
+    assert!(own(&json).is_some());
+}
+
+#[test]
 fn a_payload_of_another_type_leaves_the_json_as_it_was() {
     let mut json = written(&codec(), &claims(), &serde_json::json!({ "other": 1 }));
     let before = json.clone();

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::token::payload::payload_json;
+use crate::token::payload::{payload_json, place_of_fault};
 
 #[track_caller]
 fn round_trips<U: Serialize + DeserializeOwned + PartialEq + Debug>(payload: U) {
@@ -246,6 +246,29 @@ fn a_payload_whose_serialize_fails_is_an_error() {
     }
     let payload = Failing { map: [((1, 2), 3)].into() };
     assert!(matches!(payload_json(&payload), Err(IssueError::Serialize(_))));
+}
+
+#[test]
+fn where_a_payload_does_not_read_back_is_told_by_the_names_of_its_fields_alone() {
+    #[derive(Deserialize)]
+    struct Scores {
+        #[serde(rename = "by_player")]
+        _by_player: BTreeMap<String, Vec<f64>>,
+    }
+    let place = |key: &str| {
+        let json = serde_json::json!({ "by_player": { key: [0.5, null] } }).to_string();
+        place_of_fault::<Scores, _>(&mut serde_json::Deserializer::from_str(&json))
+    };
+    assert!(place("level_a").contains("`by_player.level_a.1`"), "{}", place("level_a"));
+    // A key of a map could be anything.
+    for key in ["eve@example.com", "a b", "n7", &"a".repeat(41)] {
+        assert!(place(key).contains("`by_player....1`"), "{}", place(key));
+    }
+    assert!(place(&"a".repeat(40)).contains("aaa"));
+    let missing = place_of_fault::<Scores, _>(&mut serde_json::Deserializer::from_str("{}"));
+    assert!(missing.contains("`by_player` is left out"), "{missing}");
+    let whole = place_of_fault::<Scores, _>(&mut serde_json::Deserializer::from_str("7"));
+    assert!(whole.contains("flattened"), "{whole}");
 }
 
 #[test]

@@ -321,6 +321,14 @@ fn a_sid_of_another_form_is_the_same_in_the_next_token() {
 }
 
 #[test]
+fn a_typed_token_has_an_id_of_ours() {
+    let token = by_hand(our_header(), claims_with("sid", Some(&format!(r#""{THEIR_SID}""#))));
+    for codec in [super::codec(), plain()] {
+        assert!(verify(&codec, &token).is_err());
+    }
+}
+
+#[test]
 fn a_session_with_a_new_id_no_more_has_the_sid_of_the_other_side() {
     let token = theirs(&format!(r#""sid":"{THEIR_SID}","userId":"ada","role":"admin""#));
     let Carried { claims: old, terms, user } = read::<User>(&plain(), &token).unwrap();
