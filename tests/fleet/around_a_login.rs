@@ -1,5 +1,6 @@
 //! What comes before and around a login holds on all nodes, and what was acknowledged of it outlives the store's process.
 
+use std::fmt::Display;
 use std::time::Instant;
 
 use session_core::testing::TestRequest;
@@ -105,7 +106,7 @@ impl Acknowledged {
             if refused != Some(ErrorKind::StoreUnavailable) {
                 break refused;
             }
-            patience.ask_again().await;
+            patience.ask_again("a login").await;
         };
         assert_eq!(refused, Some(ErrorKind::LoginOvertaken));
         assert_eq!(self.once_served(fleet, 2, || Request::get("/maybe")).await.expect(200).text(), "bob");
@@ -122,7 +123,7 @@ impl Acknowledged {
             if answer.status != 503 {
                 return answer;
             }
-            patience.ask_again().await;
+            patience.ask_again(&answer).await;
         }
     }
 }
@@ -135,8 +136,8 @@ impl Patience {
         Self(Instant::now())
     }
 
-    async fn ask_again(&self) {
-        assert!(self.0.elapsed() < PATIENT, "for too long the store answered nobody");
+    async fn ask_again(&self, unanswered: impl Display) {
+        assert!(self.0.elapsed() < PATIENT, "for too long the store did not answer: {unanswered}");
         tokio::task::yield_now().await;
     }
 }

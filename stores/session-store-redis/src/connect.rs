@@ -5,6 +5,8 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, S
 use session_core::store::StoreError;
 
 use crate::address::Address;
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
 use crate::error::{connect_error, store_error};
 use crate::info::check;
 use crate::link::Link;
@@ -86,20 +88,16 @@ async fn connect_cluster(nodes: Vec<ConnectionInfo>, is_cluster: Option<bool>) -
         ));
     }
     // A key that has moved ahead of its slot is read where it is.
-    let mut reads = cluster_connection(nodes.clone(), 1).await?;
-    let state = redis::cmd("CLUSTER").arg("INFO").query_async::<String>(&mut reads).await;
-    check_cluster(&state.map_err(store_error)?)?;
+    let reads = cluster(nodes.clone(), 1).await?;
+    check_cluster(&reads.info().await.map_err(store_error)?)?;
     // What may be sent again is sent again by `Link`. And a script must not follow a key: at the other node it would take
     // for absent what has not moved yet.
-    let changes = cluster_connection(nodes, 0).await?;
+    let changes = cluster(nodes, 0).await?;
     Ok(Link::cluster(reads, changes))
 }
 
 #[cfg(feature = "cluster")]
-async fn cluster_connection(
-    nodes: Vec<ConnectionInfo>,
-    retries: u32,
-) -> Result<redis::cluster_async::ClusterConnection, StoreError> {
+async fn cluster(nodes: Vec<ConnectionInfo>, retries: u32) -> Result<Cluster, StoreError> {
     let client = redis::cluster::ClusterClient::builder(nodes)
         .connection_timeout(CONNECT)
         .response_timeout(LOST)
@@ -109,7 +107,7 @@ async fn cluster_connection(
         .max_retry_wait(10)
         .build()
         .map_err(store_error)?;
-    client.get_async_connection().await.map_err(store_error)
+    Cluster::connect(client).await.map_err(store_error)
 }
 
 #[cfg(feature = "cluster")]

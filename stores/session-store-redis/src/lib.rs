@@ -190,6 +190,8 @@ mod address;
 mod adoption;
 mod answer;
 mod argument;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connect;
 mod count;
 mod error;

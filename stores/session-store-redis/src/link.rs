@@ -16,9 +16,7 @@ use crate::script::Script;
 use crate::watch::Watch;
 
 #[cfg(feature = "cluster")]
-use redis::cluster_async::ClusterConnection;
-#[cfg(feature = "cluster")]
-use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
+use crate::cluster::Cluster;
 
 /// How often a command that was turned away is sent.
 const ATTEMPTS: u32 = 3;
@@ -42,12 +40,11 @@ pub(crate) enum Repeat {
 pub(crate) enum Link {
     Single(Arc<Single>),
     #[cfg(feature = "cluster")]
-    Cluster(Both<ClusterConnection>),
+    Cluster(Arc<Both<Cluster>>),
 }
 
 /// Reads have a connection of their own: Redis can hold back changes while it answers reads (`CLIENT PAUSE .. WRITE`, as
 /// failovers and shutdowns do), and then also holds back whatever follows on the same connection. Scripts count as changes.
-#[derive(Clone)]
 pub(crate) struct Both<T> {
     pub(crate) reads: T,
     pub(crate) changes: T,
@@ -63,7 +60,7 @@ impl<T> Both<T> {
 pub(crate) struct Single {
     connections: Both<Connection>,
     /// How to make other connections; `None` when the user made this one.
-    renewal: Option<Renewal>,
+    renewal: Option<Renewal<Client>>,
 }
 
 struct Connection {
@@ -71,16 +68,33 @@ struct Connection {
     watch: Watch,
 }
 
-struct Renewal {
-    client: Client,
+/// How to make other connections, and when that was last done.
+pub(crate) struct Renewal<C> {
+    client: C,
     last: Mutex<Option<Instant>>,
+}
+
+impl<C> Renewal<C> {
+    pub(crate) fn with(client: C) -> Self {
+        Self { client, last: Mutex::default() }
+    }
+
+    /// The client, if it is time to make others.
+    pub(crate) fn begin(&self) -> Option<&C> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < RENEWAL) {
+            return None;
+        }
+        *last = Some(Instant::now());
+        Some(&self.client)
+    }
 }
 
 impl Link {
     pub(crate) fn connect_lazily(client: Client) -> RedisResult<Self> {
         let connections =
             Both { reads: Connection::new(manager(&client)?), changes: Connection::new(manager(&client)?) };
-        let renewal = Some(Renewal { client, last: Mutex::default() });
+        let renewal = Some(Renewal::with(client));
         Ok(Self::Single(Arc::new(Single { connections, renewal })))
     }
 
@@ -90,8 +104,8 @@ impl Link {
     }
 
     #[cfg(feature = "cluster")]
-    pub(crate) fn cluster(reads: ClusterConnection, changes: ClusterConnection) -> Self {
-        Self::Cluster(Both { reads, changes })
+    pub(crate) fn cluster(reads: Cluster, changes: Cluster) -> Self {
+        Self::Cluster(Arc::new(Both { reads, changes }))
     }
 
     /// Runs a script; a server that does not know it yet, or no more, is given it.
@@ -155,7 +169,7 @@ impl Link {
             Self::Single(single) => {
                 single.renew();
             }
-            // It looks after its connections.
+            // Each of its connections is looked after.
             #[cfg(feature = "cluster")]
             Self::Cluster(_) => {}
         }
@@ -169,19 +183,9 @@ impl Link {
         match self {
             Self::Single(single) => single.send(command, repeat).await,
             #[cfg(feature = "cluster")]
-            Self::Cluster(connections) => {
-                let mut connection = connections.of(repeat).clone();
-                connection.route_command(command.clone(), primary_of(base)).await?.extract_error()
-            }
+            Self::Cluster(connections) => connections.of(repeat).send(command, base).await,
         }
     }
-}
-
-/// The primary of the shard's slot, also on a connection that reads from replicas.
-#[cfg(feature = "cluster")]
-fn primary_of(base: &Base) -> RoutingInfo {
-    let route = Route::new(base.slot(), SlotAddr::Master);
-    RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route))
 }
 
 impl Single {
@@ -229,15 +233,8 @@ impl Single {
 
     /// Whether other connections take the place of these.
     fn renew(&self) -> bool {
-        let Some(renewal) = &self.renewal else { return false };
-        let mut last = renewal.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < RENEWAL) {
-            return false;
-        }
-        let (Ok(reads), Ok(changes)) = (manager(&renewal.client), manager(&renewal.client)) else {
-            return false;
-        };
-        *last = Some(Instant::now());
+        let Some(client) = self.renewal.as_ref().and_then(Renewal::begin) else { return false };
+        let (Ok(reads), Ok(changes)) = (manager(client), manager(client)) else { return false };
         self.connections.reads.becomes(reads);
         self.connections.changes.becomes(changes);
         true

@@ -16,6 +16,8 @@ use session_core::{Place, SessionId, Timestamp};
 use crate::adoption::{adopt, bar_account, bar_realm};
 use crate::answer;
 use crate::argument::{self, KEPT_BEYOND_END, duration, number, seconds, time_to_live};
+#[cfg(feature = "cluster")]
+use crate::cluster::Cluster;
 use crate::connect::connect;
 use crate::count::count;
 use crate::error::{store_error, unexpected};
@@ -129,12 +131,14 @@ impl From<ConnectionManager> for RedisStore {
 
 /// Uses a cluster connection of your own. Build its client with `retries(0)`: what this crate may send again it
 /// sends again itself. With retries of its own the client repeats writes whose outcome is unknown, so that an update
-/// can count twice. Do not let it read from replicas: a primary that became one would go on being read.
+/// can count twice. It is not made anew where the driver has lost every node and finds none again, as can happen when a
+/// whole cluster starts again (redis 1.8). Do not let it read from replicas: a primary that became one would go on being read.
 /// Where Redis holds back changes, reads wait, too, since they share this connection.
 #[cfg(feature = "cluster")]
 impl From<redis::cluster_async::ClusterConnection> for RedisStore {
     fn from(connection: redis::cluster_async::ClusterConnection) -> Self {
-        Self::new(Link::cluster(connection.clone(), connection))
+        let connection = || Cluster::of_the_user(connection.clone());
+        Self::new(Link::cluster(connection(), connection()))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Redis, alone or as a cluster of three primaries with a replica each, on free ports of the loopback address.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use redis::{Connection, FromRedisValue};
 
@@ -130,7 +132,7 @@ impl RedisCluster {
 
     /// One whose nodes have these options, for a test that does harm to it.
     pub fn start(options: &[&str]) -> Option<Self> {
-        // All at once, and so different ones: a node has two.
+        // A node has two.
         let ports = free_ports(4 * PRIMARIES);
         let ports: Vec<&[u16]> = ports.chunks(2).collect();
         let nodes = ports.iter().map(|ports| Self::node(ports, options)).collect::<Option<_>>()?;
@@ -238,8 +240,15 @@ impl RedisCluster {
     }
 }
 
-/// So many at once, and so different ones.
+/// So many, and different ones. Below those that the system gives to connections: nobody takes one in between.
 fn free_ports(count: usize) -> Vec<u16> {
-    let bound: Vec<_> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
-    bound.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+    const FROM: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        let anywhere = RandomState::new().hash_one(std::process::id()) % u64::from(COUNT);
+        AtomicU16::new(anywhere as u16)
+    });
+    let next = || FROM + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next).filter(is_free).take(count).collect()
 }

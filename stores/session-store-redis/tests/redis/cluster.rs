@@ -1,10 +1,12 @@
 //! Three primaries that share the slots, each with a replica.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::Value;
-use session_core::store::{Create, Replaces, SessionStore};
+use session_core::store::{Create, RecordKey, Replaces, SessionStore};
 use session_store_redis::RedisStore;
 
 use crate::load::Load;
@@ -195,6 +197,59 @@ async fn a_slot_that_moved_is_found() {
     let record = bench.stored("ann").await;
     assert_eq!(bench.read(record.id).await, Some(record));
     assert_eq!(spread(&cluster, &bench).into_keys().collect::<Vec<_>>(), [cluster.nodes[2].port]);
+}
+
+/// As when all of them start again: whoever asks them in between is led nowhere, and must ask the addresses again.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_all_lost_are_found_again() {
+    needs_redis!();
+    let cluster = Cluster::without_replicas();
+    let bench = bench_on(&cluster, &cluster.store().await, 0).await;
+    let mut reads = tokio::task::JoinSet::new();
+    let left = Arc::new(AtomicBool::new(false));
+    let failed = Arc::new(AtomicUsize::new(0));
+    for _ in 0..64 {
+        let (store, realm, now) = (bench.store.clone(), bench.realm.clone(), bench.now);
+        let (left, failed, id) = (Arc::clone(&left), Arc::clone(&failed), bench.login("ann").id);
+        reads.spawn(async move {
+            while !left.load(Ordering::SeqCst) {
+                let key = RecordKey { realm: &realm, id };
+                failed.fetch_add(usize::from(store.read(key, now).await.is_err()), Ordering::SeqCst);
+            }
+        });
+    }
+    run(&mut cluster.nodes[0].admin(), &["FLUSHALL"]);
+    announce(&cluster, |_| 1);
+    let (slot, target) = (slot_of(&cluster, &bench), &cluster.nodes[2]);
+    let target: String = ask(&mut target.admin(), &["CLUSTER", "MYID"]);
+    for place in [2, 0, 1] {
+        let words = ["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", target.trim()];
+        run(&mut cluster.nodes[place].admin(), &words);
+    }
+    wait_for("reads that fail", || failed.load(Ordering::SeqCst) > 1_000);
+    announce(&cluster, |node| node.port);
+    eventually(|| bench.store.read(bench.key(bench.login("ann").id), bench.now)).await;
+    let record = bench.login("ann");
+    eventually(|| bench.store.create(&bench.realm, &record, evicting(9), bench.now)).await;
+    left.store(true, Ordering::SeqCst);
+    while let Some(read) = reads.join_next().await {
+        read.unwrap();
+    }
+}
+
+/// Lets all nodes say that they are at other ports, and waits until they have told each other.
+fn announce(cluster: &Cluster, port: impl Fn(&Server) -> u16) {
+    for node in &cluster.nodes {
+        run(&mut node.admin(), &["CONFIG", "SET", "cluster-announce-port", &port(node).to_string()]);
+    }
+    let wanted: BTreeSet<u16> = cluster.nodes.iter().map(port).collect();
+    for node in &cluster.nodes {
+        wait_for("the nodes to tell each other", || {
+            let known: String = ask(&mut node.admin(), &["CLUSTER", "NODES"]);
+            let port_of = |line: &str| line.split(['@', ' ']).nth(1)?.rsplit(':').next()?.parse().ok();
+            known.lines().filter_map(port_of).collect::<BTreeSet<u16>>() == wanted
+        });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

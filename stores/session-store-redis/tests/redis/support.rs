@@ -1,10 +1,12 @@
 //! Real servers for the tests: started on free ports, with throw-away data, gone when the test process is gone.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use redis::{Connection, Value};
@@ -212,7 +214,7 @@ impl Cluster {
 
     /// So many nodes, of which the first three have the slots.
     fn meet(count: usize) -> Self {
-        // All at once, and so twice as many different ones: a node has two.
+        // A node has two.
         let ports = free_ports(2 * count);
         let mut nodes: Vec<_> = ports.chunks(2).map(|ports| Self::node(ports[0], ports[1])).collect();
         nodes.iter_mut().for_each(Server::launch);
@@ -309,9 +311,17 @@ pub(crate) fn free_port() -> u16 {
     free_ports(1)[0]
 }
 
+/// So many, and different ones. Below those that the system gives to connections: nobody takes one in between.
 fn free_ports(count: usize) -> Vec<u16> {
-    let bound: Vec<_> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0)).unwrap()).collect();
-    bound.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+    const FROM: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        let anywhere = RandomState::new().hash_one(std::process::id()) % u64::from(COUNT);
+        AtomicU16::new(anywhere as u16)
+    });
+    let next = || FROM + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next).filter(is_free).take(count).collect()
 }
 
 pub(crate) fn ask<T: redis::FromRedisValue>(connection: &mut Connection, words: &[&str]) -> T {
