@@ -8,8 +8,8 @@ use redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr
 use redis::{Cmd, ErrorKind, RedisResult, Value};
 
 use crate::keys::Base;
-use crate::link::Renewal;
 use crate::patience::LOST;
+use crate::renewal::Renewal;
 
 /// The driver looks after its nodes, and asks those that it has for the others. When it has lost all of them, as when the
 /// whole cluster starts again, it can stay without any for good (redis 1.8). Then a new one takes its place.

@@ -202,6 +202,7 @@ mod link;
 mod patience;
 mod reads;
 mod record;
+mod renewal;
 mod scan;
 mod script;
 #[cfg(feature = "cluster")]

@@ -1,7 +1,7 @@
 //! The connection: what is sent again after a failure, and what never is.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
@@ -12,6 +12,7 @@ use crate::error::{is_no_script, is_not_done, needs_new_connection, stale_replic
 use crate::info::Role;
 use crate::keys::{Base, Realm};
 use crate::patience::CONNECT;
+use crate::renewal::Renewal;
 use crate::script::Script;
 use crate::watch::Watch;
 
@@ -20,8 +21,6 @@ use crate::cluster::Cluster;
 
 /// How often a command that was turned away is sent.
 const ATTEMPTS: u32 = 3;
-/// A connection that is of no use is replaced at most so often: what answers at the address can stay a replica.
-const RENEWAL: Duration = Duration::from_secs(1);
 
 /// What may be done with a command whose outcome is unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,28 +65,6 @@ pub(crate) struct Single {
 struct Connection {
     manager: RwLock<ConnectionManager>,
     watch: Watch,
-}
-
-/// How to make other connections, and when that was last done.
-pub(crate) struct Renewal<C> {
-    client: C,
-    last: Mutex<Option<Instant>>,
-}
-
-impl<C> Renewal<C> {
-    pub(crate) fn with(client: C) -> Self {
-        Self { client, last: Mutex::default() }
-    }
-
-    /// The client, if it is time to make others.
-    pub(crate) fn begin(&self) -> Option<&C> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| last.elapsed() < RENEWAL) {
-            return None;
-        }
-        *last = Some(Instant::now());
-        Some(&self.client)
-    }
 }
 
 impl Link {
