@@ -153,6 +153,7 @@ const SEALED_RECORD_LOGIN: u64 = 34;
 const STATELESS_READ: u64 = 4;
 const TRACKED_READ: u64 = 9;
 const STATELESS_LOGIN: u64 = 17;
-const TRACKED_LOGIN: u64 = 26;
+/// One of them for the list of an account's sessions, which its second one makes.
+const TRACKED_LOGIN: u64 = 27;
 const STATELESS_COOKIE: usize = 321;
 const TRACKED_COOKIE: usize = 293;

@@ -182,6 +182,8 @@ mod tests {
             "ERR Script attempted to access a non local key in a cluster node script: abc",
             "ERR OOM command not allowed when used memory > 'maxmemory'. script: abc, on @user_script:1.",
             "ERR Error running script (call to f_abc): @user_script:1: -MISCONF Redis is configured to save RDB ..",
+            "ERR Error running script (call to f_abc): @user_script:1: -NOREPLICAS Not enough good replicas to write.",
+            "ERR Can not execute the command on a stale replica script: abc, on @user_script:1.",
             "ERR Script attempted to execute a write command while the cluster is down and readonly script: abc",
         ] {
             let error = told(line);
@@ -197,6 +199,8 @@ mod tests {
             "NOAUTH Authentication required.",
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR Error running script (call to f_abc): @user_script:1: -WRONGTYPE Operation against a key ..",
+            "ERR The user executing the script can't run this command or subcommand script: abc",
             "ERR unknown command 'EVALSHA'",
             "SOMETHING else",
         ] {
@@ -218,6 +222,31 @@ mod tests {
             assert!(is_not_done(&error) && needs_new_connection(&error), "{line}");
             assert!(store_error(error).to_string().contains("replica"));
         }
+    }
+
+    #[test]
+    fn a_connection_is_made_anew_for_a_replica_or_other_credentials_and_for_nothing_else() {
+        for (line, anew) in [
+            ("WRONGPASS invalid username-password pair or user is disabled.", true),
+            ("NOAUTH Authentication required.", true),
+            ("READONLY You can't write against a read only replica.", true),
+            ("OOM command not allowed when used memory > 'maxmemory'.", false),
+            ("ERR unknown command 'EVALSHA'", false),
+            ("CLUSTERDOWN The cluster is down", false),
+        ] {
+            let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+            assert_eq!(needs_new_connection(&value.extract_error().unwrap_err()), anew, "{line}");
+        }
+        let login = RedisError::from((ErrorKind::AuthenticationFailed, "refused"));
+        let reset = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        assert!(needs_new_connection(&login) && !needs_new_connection(&reset));
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_somebody_else_s_key() {
+        let other = RedisError::from((ErrorKind::UnexpectedReturnType, "not a list"));
+        let error = store_error(other);
+        assert!(!error.is_retryable() && error.to_string().contains("prefix"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A store in the memory of this process.
 
 mod adoptions;
+mod expiry;
 mod marks;
 mod packed;
 mod realm;
@@ -29,8 +30,8 @@ use crate::time::Timestamp;
 /// Sessions in the memory of this process: for one process, for development and for tests. A restart ends them all.
 ///
 /// Clones share the sessions. Reads and changes of different sessions hardly ever wait for each other, nor do logins
-/// and logouts of different accounts; those of one account take turns of a microsecond or so. Expired records are absent at once and keep their memory
-/// until later logins take them, two each, or [`delete_expired`](SessionStore::delete_expired) does.
+/// and logouts of different accounts; those of one account take turns of a microsecond or so. Expired records are absent
+/// at once and keep their memory until later logins take them, two each, or [`delete_expired`](SessionStore::delete_expired) does.
 ///
 /// # Errors
 /// Only for a record that no store has to take, with a subject or user agent above 65,535 bytes, and for a `replace`

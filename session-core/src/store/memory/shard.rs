@@ -1,8 +1,9 @@
 //! A part of a realm's records, with the order in which they expire.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
 
+use super::expiry::Expiry;
 use super::packed::Packed;
 use crate::id::SessionId;
 use crate::store::{Replaced, SessionRecord, StoreError, Touch};
@@ -14,7 +15,7 @@ use crate::time::Timestamp;
 #[repr(align(128))]
 pub(super) struct Shard {
     records: HashMap<SessionId, Box<Packed>>,
-    expiry: BTreeSet<(Timestamp, SessionId)>,
+    expiry: Expiry,
 }
 
 impl Shard {
@@ -23,7 +24,7 @@ impl Shard {
     }
 
     pub(super) fn count(&self, now: Timestamp) -> usize {
-        self.len() - self.expiry.iter().take_while(|(ends_at, _)| *ends_at <= now).count()
+        self.len() - self.expiry.count(now)
     }
 
     /// Expired or not.
@@ -38,14 +39,14 @@ impl Shard {
     /// Whether the id was free.
     pub(super) fn insert_new(&mut self, id: SessionId, packed: Packed) -> bool {
         let Entry::Vacant(place) = self.records.entry(id) else { return false };
-        self.expiry.insert((packed.ends_at(), id));
+        self.expiry.insert(packed.ends_at(), id);
         place.insert(Box::new(packed));
         true
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Box<Packed>> {
         let packed = self.records.remove(&id)?;
-        self.expiry.remove(&(packed.ends_at(), id));
+        self.expiry.remove(packed.ends_at(), id);
         Some(packed)
     }
 
@@ -69,7 +70,7 @@ impl Shard {
         if newer.subject() != packed.subject() {
             return Err(StoreError::permanent("a session cannot move to another account"));
         }
-        reorder(&mut self.expiry, id, packed.ends_at(), newer.ends_at());
+        self.expiry.reorder(id, packed.ends_at(), newer.ends_at());
         **packed = newer;
         Ok(Replaced::Done)
     }
@@ -79,39 +80,35 @@ impl Shard {
         let packed = self.records.get_mut(&id).filter(|packed| packed.is_live(now))?;
         let record = packed.unpack(id);
         let Some(seen) = touch.apply(&record, now) else { return Some(record) };
-        reorder(&mut self.expiry, id, record.ends_at, seen.ends_at);
+        self.expiry.reorder(id, record.ends_at, seen.ends_at);
         packed.set_fixed(&seen);
         Some(seen)
     }
 
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
-        self.expiry.first().is_some_and(|(ends_at, _)| *ends_at <= now)
+        self.expiry.has(now)
     }
 
     /// Removes those that expired first.
     pub(super) fn take_expired(&mut self, now: Timestamp, limit: usize) -> Vec<(SessionId, Box<Packed>)> {
         let mut expired = Vec::new();
-        while expired.len() < limit && self.has_expired(now) {
-            let Some((_, id)) = self.expiry.pop_first() else { break };
+        while expired.len() < limit {
+            let Some(id) = self.expiry.pop(now) else { break };
             expired.extend(self.records.remove(&id).map(|packed| (id, packed)));
         }
         expired
     }
 }
 
-fn reorder(expiry: &mut BTreeSet<(Timestamp, SessionId)>, id: SessionId, from: Timestamp, to: Timestamp) {
-    if from != to {
-        expiry.remove(&(from, id));
-        expiry.insert((to, id));
-    }
-}
+#[cfg(test)]
+use std::collections::BTreeSet;
 
 #[cfg(test)]
 impl Shard {
     /// Panics unless the order of expiry names exactly the records, which are shown to `visit`.
     pub(super) fn check(&self, mut visit: impl FnMut(SessionId, &Packed)) {
         let expected: BTreeSet<_> = self.records.iter().map(|(id, packed)| (packed.ends_at(), *id)).collect();
-        assert_eq!(self.expiry, expected);
+        assert_eq!(self.expiry.entries(), Vec::from_iter(expected));
         self.records.iter().for_each(|(id, packed)| visit(*id, packed));
     }
 }

@@ -1,15 +1,20 @@
 //! Reads that arrive together share a command, and nothing else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use session_core::store::{SessionStore, Touch};
 
 use crate::support::{Bench, Server, ask, needs_redis, random_id, run};
 
-fn reads(server: &Server) -> u64 {
+fn calls(server: &Server, command: &str) -> u64 {
     let stats: String = ask(&mut server.admin(), &["INFO", "commandstats"]);
-    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
+    let start = format!("cmdstat_{command}:calls=");
+    let calls = stats.lines().find_map(|line| line.strip_prefix(&start));
     calls.map_or(0, |calls| calls.split_once(',').unwrap().0.parse().unwrap())
+}
+
+fn reads(server: &Server) -> u64 {
+    calls(server, "mget")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,4 +128,18 @@ async fn a_read_that_starts_after_a_logout_never_sees_the_session() {
         assert_eq!(touched, None);
     }
     noise.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_is_is_asked_once_a_second_and_not_with_each_read() {
+    needs_redis!();
+    let server = Server::start(&[]);
+    let bench = Bench::new(server.store().await);
+    run(&mut server.admin(), &["CONFIG", "RESETSTAT"]);
+    let began = Instant::now();
+    for _ in 0..300 {
+        bench.read(random_id()).await;
+    }
+    let asked = calls(&server, "info");
+    assert!(reads(&server) == 300 && asked <= 2 + began.elapsed().as_secs(), "{asked}");
 }
