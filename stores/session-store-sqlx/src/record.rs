@@ -124,3 +124,28 @@ fn octets(address: IpAddr) -> Vec<u8> {
 fn missing() -> Error {
     garbage("a value is missing")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(realm: usize, subject: usize, user_agent: usize, payload: usize) -> bool {
+        let now = Timestamp::from_unix_seconds(1_800_000_000);
+        let id = SessionId::from_bytes([7; SessionId::LEN]);
+        let record = SessionRecord::new(id, vec![b' '; payload], now, now).with(|record| {
+            record.subject = Some("s".repeat(subject));
+            record.user_agent = Some("u".repeat(user_agent));
+        });
+        let checked = check_sizes(&"r".repeat(realm), &record, 9);
+        assert!(checked.as_ref().err().is_none_or(|error| !error.is_retryable()));
+        checked.is_ok()
+    }
+
+    #[test]
+    fn what_the_columns_have_no_room_for_is_refused_and_never_cut_short() {
+        assert!(fits(255, 255, 1024, 9));
+        for longer in [fits(256, 1, 1, 1), fits(1, 256, 1, 1), fits(1, 1, 1025, 1), fits(1, 1, 1, 10)] {
+            assert!(!longer);
+        }
+    }
+}
