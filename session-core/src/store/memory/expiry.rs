@@ -7,7 +7,7 @@ use crate::id::SessionId;
 use crate::time::Timestamp;
 
 /// Ids by the second in which their records end. Logins add to the latest, whose place is at hand, however many there are.
-/// Of a thousand that end in one second each is found in a microsecond.
+/// Of a thousand that end in one second each is found in a microsecond or two.
 #[derive(Default)]
 pub(super) struct Expiry(BTreeMap<Timestamp, Few<SessionId, 1>>);
 
