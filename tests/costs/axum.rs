@@ -16,6 +16,8 @@ fn of(path: &str, with_layer: bool) -> i64 {
         get(async |user: Authenticated<User>| if user.role == "admin" { "ok" } else { "no" }),
     );
     let app = if with_layer { app.layer(SessionLayer::new(sessions)) } else { app };
+    // As `axum::serve` does: else each request would put the layers around its route again.
+    let app: Router = app.with_state(());
     counted(&runtime, || {
         let request = headers.iter().fold(Request::get(path), |to, (name, value)| to.header(*name, value));
         let (request, app) = (request.body(Body::empty()).unwrap(), app.clone());

@@ -65,6 +65,35 @@ fn indexes_fit_the_records_after_calls_from_many_threads() {
 }
 
 #[test]
+fn an_account_may_have_many_sessions_and_lose_them_again() {
+    let store = MemoryStore::new();
+    let account = Account { realm: "users", subject: "ann" };
+    let ids: Vec<_> = (0..300_u16).map(numbered).collect();
+    let log_in = |id: SessionId| {
+        let record = SessionRecord { id, ..record(0, Some("ann"), 0, Timestamp::EPOCH, Timestamp::MAX) };
+        now(store.create("users", &record, Create::default(), Timestamp::EPOCH)).unwrap();
+        store.realms.iter().for_each(|realm| realm.check());
+    };
+    let log_out = |id: SessionId| {
+        assert!(now(store.delete(RecordKey { realm: "users", id })).unwrap());
+        store.realms.iter().for_each(|realm| realm.check());
+    };
+    let listed = || now(store.list(account, Timestamp::EPOCH)).unwrap().len();
+
+    ids.iter().copied().for_each(log_in);
+    assert_eq!(listed(), 300);
+    ids[..298].iter().copied().for_each(log_out);
+    assert_eq!(listed(), 2);
+    ids[..200].iter().copied().for_each(log_in);
+    let ended = now(store.delete_account(account, Some(ids[299]), MARK, Timestamp::EPOCH)).unwrap();
+    assert_eq!((ended.len(), listed()), (201, 1));
+    log_out(ids[299]);
+    assert_eq!(listed(), 0);
+    log_in(ids[0]);
+    assert_eq!(listed(), 1);
+}
+
+#[test]
 fn a_login_waits_for_no_other_account() {
     let (realm, at) = (super::realm::Realm::default(), Timestamp::from_unix_seconds(1_000));
     let logins = (1..=100).filter_map(|id| {
@@ -281,6 +310,13 @@ fn storm(store: &MemoryStore, seed: u64) {
 
 fn session(id: u8) -> SessionId {
     SessionId::from_bytes([id; 18])
+}
+
+fn numbered(number: u16) -> SessionId {
+    let mut bytes = [0; 18];
+    bytes[..2].copy_from_slice(&number.to_be_bytes());
+    bytes[17] = number.to_be_bytes()[1];
+    SessionId::from_bytes(bytes)
 }
 
 fn record(id: u8, subject: Option<&str>, age: u64, at: Timestamp, ends_at: Timestamp) -> SessionRecord {
