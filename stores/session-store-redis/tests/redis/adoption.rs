@@ -18,6 +18,7 @@ impl Bench {
     }
 
     async fn try_to_adopt(&self, record: &SessionRecord, adoption: Adoption) -> Result<Adopted, StoreError> {
+        assert!(self.store.can_adopt());
         self.store.adopt(&self.realm, record, adoption, self.now).await
     }
 

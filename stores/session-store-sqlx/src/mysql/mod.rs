@@ -146,7 +146,8 @@ impl MySqlStore {
         }
     }
 
-    /// A login in one round trip, or in two where the account is full, if it is a usual one: see `usual.rs`.
+    /// A login in one round trip, or in three where an account with a large limit is full, if it is a usual one: see
+    /// `usual.rs`.
     async fn create_at_once(
         &self,
         realm: &str,

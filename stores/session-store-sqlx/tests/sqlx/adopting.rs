@@ -31,6 +31,7 @@ fn adoption() -> Adoption {
 }
 
 async fn adopt(store: &dyn SessionStore, record: &SessionRecord, adoption: Adoption) -> Adopted {
+    assert!(store.can_adopt());
     store.adopt(REALM, record, adoption, now()).await.unwrap()
 }
 

@@ -7,6 +7,8 @@ mod adopting;
 mod backend;
 mod bytes;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+mod closing;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod faults;
 mod last_seen;
 #[cfg(feature = "mysql")]

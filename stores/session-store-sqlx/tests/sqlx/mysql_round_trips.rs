@@ -48,6 +48,31 @@ async fn a_login_is_one_round_trip_and_so_is_a_rotation_and_one_that_evicts() {
     assert_eq!(store.list(account, now()).await.unwrap().len(), 2);
 }
 
+/// Where few accounts are full, the first text looks at nobody who would have to leave. It is undone, and a second one does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_of_a_full_account_with_a_large_limit_is_three_round_trips() {
+    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("socket");
+    let asked = proxy(&server.socket(), &at);
+    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
+    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let limit = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(5)));
+    let logins: Vec<_> = (0..6)
+        .map(|place| {
+            login("ann").with(|record| record.last_seen = now().minus(Duration::from_secs(60 - place)))
+        })
+        .collect();
+    for (place, record) in logins.iter().enumerate() {
+        let before = asked.load(Ordering::SeqCst);
+        let created = store.create(REALM, record, limit, now()).await.unwrap();
+        let (evicted, trips) = if place < 5 { (vec![], 1) } else { (vec![logins[0].id], 3) };
+        assert_eq!(created, Created::Done { evicted });
+        assert_eq!(asked.load(Ordering::SeqCst) - before, trips, "login {place}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adoption_is_a_short_transaction() {
     let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
@@ -75,6 +100,34 @@ async fn an_adoption_is_a_short_transaction() {
             assert_eq!([adopted - before, again - adopted, barred - again, cleaned - barred], [8, 5, 4, 3]);
         }
     }
+}
+
+/// By what MariaDB counts for the index.
+#[tokio::test]
+async fn a_cleanup_reads_only_what_is_over() {
+    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
+    server.run("SET GLOBAL userstat = 1");
+    let table = fresh_table();
+    let store = MySqlStore::connect_with(&server.url(), StoreOptions::default().table(&table)).await.unwrap();
+    for place in 0..200 {
+        let ends_at = match place {
+            0..3 => now().minus(Duration::from_secs(200)),
+            _ => now().plus(Duration::from_secs(1000 * place)),
+        };
+        let record = login("ann").with(|record| record.ends_at = ends_at);
+        store.create(REALM, &record, Create::default(), now()).await.unwrap();
+    }
+    let rows_read = || {
+        let read = format!(
+            "SELECT coalesce(sum(rows_read), 0) FROM information_schema.index_statistics \
+             WHERE table_name = '{table}' AND index_name = 'by_end'"
+        );
+        server.run(&read).trim().parse::<u32>().unwrap()
+    };
+    let before = rows_read();
+    assert_eq!(store.delete_expired(now(), 1000).await.unwrap(), 3);
+    let read = rows_read() - before;
+    assert!((3..=10).contains(&read), "{read} rows of 200 were read for 3");
 }
 
 /// Passes everything on and counts what asks for an answer: packets that begin a conversation.
