@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use session_core::adapter::{HeaderChange, Headers, PlainResponse, RequestHead, ResponseChanges};
@@ -54,19 +54,30 @@ pub fn respond(plain: PlainResponse) -> HttpResponse {
 /// Puts on a response what became of the session.
 pub(crate) fn apply(changes: ResponseChanges, headers: &mut HeaderMap) {
     for change in changes {
-        if let HeaderChange::Set(name, _) = change {
-            headers.remove(name);
-        }
+        let replaces = matches!(change, HeaderChange::Set(..));
         let (HeaderChange::Set(name, text) | HeaderChange::Append(name, text)) = change;
         // Takes the text over without a copy. Core's lines are well formed, so neither part fails.
         let value = HeaderValue::from_maybe_shared(match text {
             Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
             Cow::Owned(text) => Bytes::from(text),
         });
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) {
+        let (Some(name), Ok(value)) = (name_of(name), value) else { continue };
+        if replaces {
+            headers.insert(name, value);
+        } else {
             headers.append(name, value);
         }
     }
+}
+
+/// One made beforehand, where there is: any other is parsed.
+fn name_of(name: &'static str) -> Option<HeaderName> {
+    Some(match name {
+        "set-cookie" => header::SET_COOKIE,
+        "cache-control" => header::CACHE_CONTROL,
+        "vary" => header::VARY,
+        other => HeaderName::from_bytes(other.as_bytes()).ok()?,
+    })
 }
 
 /// The header lines of a response.
@@ -74,6 +85,7 @@ pub(crate) struct Lines<'a>(pub(crate) &'a HeaderMap);
 
 impl Headers for Lines<'_> {
     fn header<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.get_all(name).map(HeaderValue::as_bytes)
+        let values = name_of(name).map(|name| self.0.get_all(name));
+        values.into_iter().flatten().map(HeaderValue::as_bytes)
     }
 }

@@ -156,7 +156,15 @@ fn can_change<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) 
 fn decode<U: SessionPayload>(op: &Operation<'_, U>, record: &SessionRecord) -> Result<U, SessionError> {
     can_change(op, record)?;
     let payload = sealed::in_clear(op, record)?;
-    serde_json::from_slice(&payload).or_else(|error| upgrade(op, record, &payload, &error))
+    parsed(&payload).or_else(|error| upgrade(op, record, &payload, &error))
+}
+
+/// The texts of a payload are checked all at once, which costs less than one by one.
+fn parsed<U: SessionPayload>(payload: &[u8]) -> serde_json::Result<U> {
+    match str::from_utf8(payload) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(payload),
+    }
 }
 
 /// What an earlier version of the program wrote, as the application reads it.

@@ -136,9 +136,10 @@ fn split(bytes: &[u8], len: Option<u16>) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-/// These bytes came out of a string, so nothing is lost.
+/// These bytes came out of a string, so nothing is lost. To look for what could be costs ten times what a check does.
 fn to_string(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+    let text = String::from_utf8(text.to_vec());
+    text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
