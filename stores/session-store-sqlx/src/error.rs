@@ -41,8 +41,10 @@ pub(crate) enum Fault {
     Disk,
     /// A value in the table is nothing that a store wrote.
     Garbage,
-    /// The settings are wrong: a URL, a certificate, a closed pool.
+    /// The settings are wrong: a URL, a certificate.
     Settings,
+    /// The store was closed, or the pool that it was given.
+    Closed,
     /// Anything else.
     Other,
 }
@@ -54,7 +56,8 @@ impl Fault {
             E::Database(error) => Self::of_database(error.as_ref()),
             E::Io(_) | E::Protocol(_) | E::WorkerCrashed | E::BeginFailed => Self::Dead,
             E::PoolTimedOut => Self::Busy,
-            E::Configuration(_) | E::Tls(_) | E::PoolClosed => Self::Settings,
+            E::Configuration(_) | E::Tls(_) => Self::Settings,
+            E::PoolClosed => Self::Closed,
             E::RowNotFound | E::ColumnNotFound(_) | E::ColumnDecode { .. } | E::Decode(_) => Self::Garbage,
             E::ColumnIndexOutOfBounds { .. } | E::TypeNotFound { .. } => Self::Schema,
             _ => Self::Other,
@@ -178,6 +181,9 @@ impl Fault {
             Self::Disk => "the database cannot write or read its files; look at the disk and its space",
             Self::Garbage => "the session table holds something that no store wrote; delete that row",
             Self::Settings => "the database cannot be reached with these settings; correct them",
+            Self::Closed => {
+                "the session store, or the pool it was given, was closed; close it after the last call"
+            }
             Self::Other => "the database refused a statement of the session store",
         }
     }
@@ -220,4 +226,68 @@ pub(crate) fn connect_error(error: sqlx::Error) -> StoreError {
         _ => return store_error(error),
     };
     StoreError::unavailable(advice).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PostgreSQL 15, appendix A.
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn each_sqlstate_is_the_fault_that_it_means() {
+        for (codes, fault) in [
+            (&["57P01", "57P02", "57P05", "25P03", "25P04", "08006", "08P01"][..], Fault::Dead),
+            (&["40001", "40P01"], Fault::Conflict),
+            (&["25004"], Fault::Isolation),
+            (&["25006"], Fault::ReadOnly),
+            (&["57P03", "57014", "55P03", "53200", "53300"], Fault::Busy),
+            (&["3D000"], Fault::NoDatabase),
+            (&["28000", "28P01"], Fault::Login),
+            (&["42501"], Fault::Forbidden),
+            (&["42P01", "42703", "42883", "3F000"], Fault::Schema),
+            (&["53100", "58030"], Fault::Disk),
+            (&["22012", "23505", "42601"], Fault::Other),
+        ] {
+            codes.iter().for_each(|code| assert_eq!(Fault::of_sqlstate(code), fault, "{code}"));
+        }
+    }
+
+    /// MySQL's and MariaDB's numbers.
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn each_error_number_of_mysql_is_the_fault_that_it_means() {
+        for (numbers, fault) in [
+            (&[1053, 1079, 1152, 1153, 1158, 1161, 1927, 3169, 4031][..], Fault::Dead),
+            (&[1020, 1213], Fault::Conflict),
+            (&[1290, 1792, 1836, 1874], Fault::ReadOnly),
+            (&[1040, 1041, 1047, 1203, 1205, 1226, 1317, 1969, 3024], Fault::Busy),
+            (&[1049], Fault::NoDatabase),
+            (&[1045, 1251, 1698, 1820, 1862], Fault::Login),
+            (&[1044, 1142, 1143, 1227, 1370], Fault::Forbidden),
+            (&[1054, 1146, 1305], Fault::Schema),
+            (&[1021, 1026, 1030, 1114], Fault::Disk),
+            (&[1062, 1064, 1157, 1162], Fault::Other),
+        ] {
+            numbers.iter().for_each(|number| assert_eq!(Fault::of_mysql(*number), fault, "{number}"));
+        }
+    }
+
+    #[test]
+    fn what_can_succeed_later_without_a_change_says_so() {
+        let retryable = [Fault::Dead, Fault::Conflict, Fault::Isolation, Fault::ReadOnly, Fault::Busy];
+        let permanent = [
+            Fault::NoDatabase,
+            Fault::Login,
+            Fault::Forbidden,
+            Fault::Schema,
+            Fault::Disk,
+            Fault::Garbage,
+            Fault::Settings,
+            Fault::Closed,
+            Fault::Other,
+        ];
+        assert!(retryable.into_iter().all(Fault::is_retryable));
+        assert!(!permanent.into_iter().any(Fault::is_retryable));
+    }
 }

@@ -10,7 +10,10 @@ async fn is_closed(store: &impl SessionStore) -> bool {
     let read = store.read(RecordKey { realm: REALM, id: record.id }, now()).await;
     let login = store.create(REALM, &record, Create::default(), now()).await;
     assert_eq!(read.is_err(), login.is_err());
-    read.is_err()
+    read.is_err_and(|error| {
+        assert!(!error.is_retryable() && error.to_string().contains("was closed"), "{error}");
+        true
+    })
 }
 
 macro_rules! closing {
