@@ -17,13 +17,7 @@ use crate::backend::{REALM, fresh_table, login, now};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_one_round_trip_and_so_is_a_rotation_and_one_that_evicts() {
-    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("socket");
-    let asked = proxy(&server.socket(), &at);
-    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
-    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
-    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let Some((store, asked, _folder)) = counted().await else { return };
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
     let account = Account { realm: REALM, subject: "ann" };
     let fence = store.fence(account, crate::MARK, now()).await.unwrap();
@@ -51,13 +45,7 @@ async fn a_login_is_one_round_trip_and_so_is_a_rotation_and_one_that_evicts() {
 /// Where few accounts are full, the first text looks at nobody who would have to leave. It is undone, and a second one does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_of_a_full_account_with_a_large_limit_is_three_round_trips() {
-    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("socket");
-    let asked = proxy(&server.socket(), &at);
-    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
-    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
-    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let Some((store, asked, _folder)) = counted().await else { return };
     let limit = Create::new(None, Some(SessionLimit::EvictLeastRecentlySeen(5)));
     let logins: Vec<_> = (0..6)
         .map(|place| {
@@ -75,13 +63,7 @@ async fn a_login_of_a_full_account_with_a_large_limit_is_three_round_trips() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adoption_is_a_short_transaction() {
-    let Some(server) = SqlServer::shared(Sql::MariaDb) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("socket");
-    let asked = proxy(&server.socket(), &at);
-    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
-    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
-    let store = MySqlStore::connect_with(&url, options).await.unwrap();
+    let Some((store, asked, _folder)) = counted().await else { return };
     let limit = Some(SessionLimit::EvictLeastRecentlySeen(2));
     let adoption = Adoption::new(now()).once_until(Some(now().plus(Duration::from_secs(60)))).limit(limit);
     // The first round prepares the statements.
@@ -128,6 +110,17 @@ async fn a_cleanup_reads_only_what_is_over() {
     assert_eq!(store.delete_expired(now(), 1000).await.unwrap(), 3);
     let read = rows_read() - before;
     assert!((3..=10).contains(&read), "{read} rows of 200 were read for 3");
+}
+
+/// A store of one connection, how often its server was asked, and the folder of the socket between them.
+async fn counted() -> Option<(MySqlStore, Arc<AtomicUsize>, tempfile::TempDir)> {
+    let server = SqlServer::shared(Sql::MariaDb)?;
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("socket");
+    let asked = proxy(&server.socket(), &at);
+    let url = format!("mysql://root@localhost/sessions?socket={}", at.display());
+    let options = StoreOptions::default().table(fresh_table()).max_connections(1);
+    Some((MySqlStore::connect_with(&url, options).await.unwrap(), asked, folder))
 }
 
 /// Passes everything on and counts what asks for an answer: packets that begin a conversation.
